@@ -1,0 +1,1 @@
+"""A model-zoo registry and hub mirror for PyTorch image models."""

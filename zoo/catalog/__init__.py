@@ -1,0 +1,1 @@
+"""What exists: records of architectures and weights, read from ``registry.json`` without torch."""
