@@ -63,7 +63,7 @@ class UnknownNameError(ZooError):
         self.name = name
         self.nearest = tuple(nearest)
         hint = f"; did you mean {' or '.join(self.nearest)}?" if self.nearest else ""
-        end = f'{hint.rstrip("?")}? {advice}' if hint and advice else hint or (f"; {advice}" if advice else "")
+        end = f"{hint.rstrip('?')}? {advice}" if hint and advice else hint or (f"; {advice}" if advice else "")
         super().__init__(f"no {kind} is called {name!r}{end}")
 
 

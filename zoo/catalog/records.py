@@ -4,8 +4,8 @@ A field that holds a quantity names its unit: ``parameters`` (count), ``multiply
 ``size_bytes``, ``top5_error_percent``. ``None`` means *not known* or *not stated by the source*; it never means zero.
 
 *Published* figures (:class:`PublishedError`, :class:`WeightsError`) are what a paper or a weights page claims, with
-the source. Figures that can be computed (``parameters``, ``multiply_adds``, ``activations``) are computed from the built
-model by ``zoo registry build``.
+the source. Figures that can be computed (``parameters``, ``multiply_adds``, ``activations``) are computed from the
+built model by ``zoo registry build``.
 """
 
 from __future__ import annotations
