@@ -8,6 +8,14 @@
     ├── QueryError           a filter expression cannot be read
     ├── UsageError           options that contradict each other or a value out of range
     ├── MissingPackageError  an optional package is needed; says how to install it
+    ├── OptionError          a builder takes no such option, or refuses its value
+    ├── ShapeError           a formula or a network was given a shape that does not fit
+    ├── ConfigError          config.toml or an environment variable cannot be used; says the key
+    ├── CacheError           a name or place in the cache cannot be used, or two digests contradict each other
+    │   └── DiskFullError    the file does not fit
+    ├── LockFileError        zoo.lock is malformed; says the line
+    ├── SourceError          one exchange with one server failed; says whether trying again can help
+    ├── FetchError           no source gave the right bytes; names each source and its fault
     └── (each package adds its own below, in the order of the import rows)
 
 The command line prints ``str(error)`` on stderr and exits with 1 (2 for ``UsageError``); facts are attributes,
@@ -102,3 +110,122 @@ class MissingPackageError(ZooError):
         self.feature = feature
         self.extra = extra
         super().__init__(f'{feature} needs the package {package}: run pip install "torch-zoo[{extra}]"')
+
+
+class OptionError(ZooError):
+    """Report an option that an architecture's builder does not take, or a value that it refuses.
+
+    Args:
+        model: Name of the architecture.
+        option: The option as the user typed it.
+        fault: What the builder says.
+    """
+
+    def __init__(self, model: str, option: str, fault: str) -> None:
+        """Keep the facts and make the message."""
+        self.model = model
+        self.option = option
+        self.fault = fault
+        super().__init__(f"{model} cannot be built with {option}: {fault}")
+
+
+class ShapeError(ZooError):
+    """Report shapes that do not fit together; the message says which and how to choose another."""
+
+
+class ConfigError(ZooError):
+    """Report a setting that cannot be used.
+
+    Args:
+        place: The config file, or the environment variable.
+        fault: Which key, what was expected and what stands there.
+    """
+
+    def __init__(self, place: str, fault: str) -> None:
+        """Keep the facts and make the message."""
+        self.place = place
+        self.fault = fault
+        super().__init__(f"{place} cannot be used: {fault}; mend or remove it")
+
+
+class CacheError(ZooError):
+    """Report a file of the cache that cannot be read, written or trusted.
+
+    Args:
+        file_name: Name of the weights file.
+        fault: What was expected and what is there.
+        advice: What to do.
+    """
+
+    def __init__(self, file_name: str, fault: str, advice: str) -> None:
+        """Keep the facts and make the message."""
+        self.file_name = file_name
+        self.fault = fault
+        self.advice = advice
+        super().__init__(f"{file_name}: {fault}; {advice}")
+
+
+class DiskFullError(CacheError):
+    """Report that a file does not fit on its disk, before or in the middle of the download."""
+
+
+class LockFileError(ZooError):
+    """Report a line of ``zoo.lock`` that cannot be read.
+
+    Args:
+        file: The lock file.
+        line_number: Counted from 1.
+        fault: What was expected and what stands there.
+    """
+
+    def __init__(self, file: str, line_number: int, fault: str) -> None:
+        """Keep the facts and make the message."""
+        self.file = file
+        self.line_number = line_number
+        self.fault = fault
+        super().__init__(
+            f"{file}, line {line_number}: {fault}; restore the file from version control, "
+            "or remove the line to learn the digest again"
+        )
+
+
+class SourceError(ZooError):
+    """Report one failed exchange with one server.
+
+    Args:
+        source: The address, without user, password and query.
+        fault: What was expected and what came.
+        is_retryable: Whether the same request may succeed a moment later.
+        retry_after_s: How long the server asks to wait, if it says so.
+    """
+
+    def __init__(
+        self, source: str, fault: str, *, is_retryable: bool = False, retry_after_s: float | None = None
+    ) -> None:
+        """Keep the facts and make the message."""
+        self.source = source
+        self.fault = fault
+        self.is_retryable = is_retryable
+        self.retry_after_s = retry_after_s
+        super().__init__(f"{source}: {fault}")
+
+
+class FetchError(ZooError):
+    """Report that no source gave the right bytes of a file.
+
+    Args:
+        file_name: Name of the weights file.
+        failures: What happened at each source, in the order in which they were tried.
+        kept_bytes: How much lies in the partial file, to go on from.
+    """
+
+    def __init__(self, file_name: str, failures: Sequence[SourceError], kept_bytes: int = 0) -> None:
+        """Keep the facts and make the message."""
+        self.file_name = file_name
+        self.failures = tuple(failures)
+        self.kept_bytes = kept_bytes
+        story = ", then ".join(str(failure) for failure in failures) or "it has no source"
+        kept = f"{kept_bytes} bytes are kept, the next run goes on from there" if kept_bytes else "nothing was kept"
+        is_passing = any(failure.is_retryable for failure in failures)
+        advice = "try again later" if is_passing else "check the address"
+        super().__init__(f"cannot fetch {file_name}: {story}; {kept}; {advice} or name another source with --mirror")

@@ -1,0 +1,60 @@
+"""What a fetch tells its listener while it works, for progress bars and warnings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The download of a file begins or goes on."""
+
+    file_name: str
+    size_bytes: int | None
+    """Length where it is known."""
+    done_bytes: int
+    """What an earlier run has already fetched."""
+    source: str
+    """Where from, without passwords."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """Bytes have arrived, or a restart has taken some away."""
+
+    file_name: str
+    done_bytes: int
+    """All bytes that are on disk now; falls when a download starts again from zero."""
+    size_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The file lies whole and verified under its final name."""
+
+    file_name: str
+    size_bytes: int
+    was_cached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something went wrong that did not stop the fetch: a source dropped, a damaged file replaced."""
+
+    file_name: str
+    message: str
+
+
+Event = Started | Advanced | Finished | Warned
+
+
+class Listener(Protocol):
+    """Receive events; never two at once, from whichever thread fetches."""
+
+    def __call__(self, event: Event, /) -> None:
+        """Take one event."""
+
+
+def ignore(event: Event, /) -> None:
+    """Listen to nothing."""

@@ -1,0 +1,121 @@
+"""Where a file may come from, in which order, and which addresses are never used."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+
+from zoo.errors import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zoo.catalog.records import WeightsFile
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One address of one file."""
+
+    url: str
+    """Without user and password."""
+    may_be_private: bool
+    """Whether the address may lie in a private network: the user's own mirrors may."""
+    credentials: tuple[str, str] | None = None
+    """User and password out of a mirror's address; those of a registry's URL are dropped."""
+    had_credentials: bool = False
+    """Whether the address came with a user or password."""
+
+    @property
+    def shown(self) -> str:
+        """The address as messages may show it."""
+        return shown(self.url)
+
+
+def mirror_url(base: str, file: WeightsFile) -> str:
+    """Return where a mirror serves a weights file: the one place that knows a mirror's paths."""
+    return f"{base.rstrip('/')}/weights/{quote(file.file_name, safe='')}"
+
+
+def sources_of(file: WeightsFile, mirrors: Sequence[str], *, upstream: bool, allow_private: bool) -> list[Source]:
+    """List the sources of a file: mirrors in order, then the publisher.
+
+    Raises:
+        SourceError: An address cannot be read or must not be used.
+    """
+    sources = [_source(mirror_url(base, file), is_mirror=True, may_be_private=True) for base in mirrors]
+    if upstream and file.url is not None:
+        sources.append(_source(file.url, is_mirror=False, may_be_private=allow_private))
+    return list(dict.fromkeys(sources))
+
+
+def shown(url: str) -> str:
+    """Return an address without user, password, query and anything a terminal might obey."""
+    parts = split(url)
+    plain = urlunsplit((parts.scheme, _host_and_port(parts), parts.path, "", ""))
+    return "".join(letter if letter.isprintable() else "?" for letter in plain)
+
+
+def split(url: str) -> SplitResult:
+    """Take an address apart.
+
+    Raises:
+        SourceError: It is not an address.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:
+        raise SourceError(ascii(url)[1:81], f"expected an http(s) address: {error}") from error
+    return parts
+
+
+def check_address(url: str, *, may_be_private: bool) -> None:
+    """Refuse an address that is not plain http(s) or leads into a private network.
+
+    Raises:
+        SourceError: The address must not be used.
+    """
+    parts = split(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        fault = f"expected an http or https address, got the scheme {parts.scheme!r}"
+        raise SourceError(ascii(url)[1:81] if "@" not in url else ascii(shown(url))[1:81], fault)
+    if any(ord(letter) <= 32 or ord(letter) == 127 for letter in url):
+        raise SourceError(shown(url), "the address holds spaces or control characters")
+    if not may_be_private and _is_private(parts.hostname):
+        fault = "the registry's address lies in a private network; if that is meant, set allow_private_addresses"
+        raise SourceError(shown(url), fault)
+
+
+def origin(url: str) -> tuple[str, str, int]:
+    """Return scheme, host and port: credentials are for one origin only."""
+    parts = split(url)
+    return parts.scheme, parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
+
+
+def _source(url: str, *, is_mirror: bool, may_be_private: bool) -> Source:
+    """Check one address and part it from its credentials."""
+    check_address(url, may_be_private=may_be_private)
+    parts = split(url)
+    bare = urlunsplit((parts.scheme, _host_and_port(parts), parts.path, parts.query, ""))
+    has_any = parts.username is not None or parts.password is not None
+    credentials = (parts.username or "", parts.password or "") if is_mirror and has_any else None
+    return Source(bare, may_be_private, credentials, has_any)
+
+
+def _host_and_port(parts: SplitResult) -> str:
+    """Return the network place without credentials."""
+    return parts.netloc.rpartition("@")[2]
+
+
+def _is_private(host: str) -> bool:
+    """Tell whether a host is, by its spelling, not on the public Internet."""
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith((".localhost", ".local", ".internal")):
+        return True
+    try:
+        return not ipaddress.ip_address(name.partition("%")[0]).is_global
+    except ValueError:
+        return False
