@@ -69,7 +69,7 @@ def name_fault(name: str) -> str | None:
         return "is empty, starts with a dot or ends with a dot or space"
     if not name.isprintable() or any(letter in name for letter in '/\\:*?"<>|'):
         return "has a slash, a control character or a letter that some systems forbid"
-    if name.split(".")[0].strip().lower() in _RESERVED:
+    if name.split(".", maxsplit=1)[0].strip().lower() in _RESERVED:
         return "is a device on Windows"
     if name.endswith((PARTIAL_SUFFIX, JOURNAL_SUFFIX)):
         return "ends like an unfinished download"

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import CacheError, FetchError, SourceError
 from zoo.weights import cache, events, lockfile, sources
 from zoo.weights.digests import Expected, expected_of, sha256_file
-from zoo.weights.options import FetchOptions, load_config
+from zoo.weights.options import DEFAULTS, FetchOptions, load_config
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
     from zoo.catalog.records import WeightsFile
 
 
@@ -31,7 +32,7 @@ class FetchedFile:
 
 
 def fetch(
-    file: WeightsFile, *, options: FetchOptions = FetchOptions(), listener: events.Listener | None = None
+    file: WeightsFile, *, options: FetchOptions = DEFAULTS, listener: events.Listener | None = None
 ) -> FetchedFile:
     """Return the verified file, from the cache if it is there, else from its first source that is right."""
     tell = listener or events.ignore
@@ -71,7 +72,7 @@ def fetch(
 
 
 def fetch_all(
-    files: Iterable[WeightsFile], *, options: FetchOptions = FetchOptions(), listener: events.Listener | None = None
+    files: Iterable[WeightsFile], *, options: FetchOptions = DEFAULTS, listener: events.Listener | None = None
 ) -> list[FetchedFile]:
     """Fetch several files; the results come in the order of the files."""
     return [fetch(file, options=options, listener=listener) for file in files]

@@ -13,12 +13,15 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo.errors import CacheError, LockFileError
 from zoo.weights import cache
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 HEADER = '# zoo.lock 1 -- digests of weights files; commit this file, "zoo" maintains it'
 FILE_NAME = "zoo.lock"
@@ -74,12 +77,12 @@ def parse(data: bytes, file: str = FILE_NAME) -> dict[str, LockedFile]:
         except UnicodeDecodeError as error:
             raise LockFileError(file, number, "expected UTF-8 text") from error
         if number == 1 and line and line != HEADER:
-            raise LockFileError(file, number, f"expected the heading {HEADER!r}, got {ascii(line[:80])}")
+            raise LockFileError(file, number, f"expected the heading {HEADER!r}, got {line[:80]!a}")
         if not line.strip() or line.startswith("#"):
             continue
         match = _LINE.fullmatch(line)
         if match is None or cache.name_fault(match["name"]):
-            raise LockFileError(file, number, f"expected 'sha256:DIGEST SIZE NAME', got {ascii(line[:120])}")
+            raise LockFileError(file, number, f"expected 'sha256:DIGEST SIZE NAME', got {line[:120]!a}")
         entry = LockedFile(match["sha256"], int(match["size"]))
         if entries.setdefault(match["name"], entry) != entry:
             raise LockFileError(file, number, f"a second, different line is about {match['name']}")

@@ -16,12 +16,14 @@ from __future__ import annotations
 import os
 import random
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MIB = 1 << 20
 
@@ -70,6 +72,9 @@ class FetchOptions:
     """How to wait between tries, seconds; by default on a clock, until the fetch is interrupted."""
     jitter: Callable[[], float] = random.random
     """Where in 0..1 of the longest pause to wait."""
+
+
+DEFAULTS = FetchOptions()
 
 
 @dataclass(frozen=True, slots=True)
