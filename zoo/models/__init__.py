@@ -1,0 +1,1 @@
+"""Architectures that torchvision lacks: one paper, one file, torch and nothing else of ``zoo``."""

@@ -1,0 +1,25 @@
+"""Checks of the options that every builder takes."""
+
+from __future__ import annotations
+
+
+def require_positive(**counts: int) -> None:
+    """Refuse a number of classes or channels that no network can have.
+
+    Raises:
+        ValueError: A count is below one; torch itself would build a layer without values, or fail far from the cause.
+    """
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name}: expected a whole number of at least 1, got {count!r}")
+
+
+def require_one_of(choices: tuple[str, ...], **option: str) -> None:
+    """Refuse an option that is none of the words it may be.
+
+    Raises:
+        ValueError: The value is not among ``choices``.
+    """
+    for name, value in option.items():
+        if value not in choices:
+            raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
