@@ -37,7 +37,7 @@ def decode(cls: type[T], value: Any, path: str = "$") -> T:
 
 
 @cache
-def _decoder(annotation: Any) -> Decoder:
+def _decoder(annotation: Any) -> Decoder:  # noqa: PLR0911 - one return for each kind of annotation
     """Compile the decoder of one annotation."""
     if is_dataclass(annotation) and isinstance(annotation, type):
         return _record_decoder(annotation)
@@ -46,6 +46,8 @@ def _decoder(annotation: Any) -> Decoder:
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return _choice_decoder(args)
+    if origin in (Union, types.UnionType) and type(None) not in args:
+        return _scalar_decoder(args)
     if origin in (Union, types.UnionType):
         inner = _decoder(next(arg for arg in args if arg is not type(None)))
         return lambda value, path: None if value is None else inner(value, path)
@@ -85,6 +87,15 @@ def _choice_decoder(choices: tuple[Any, ...]) -> Decoder:
         return value
 
     return decode_choice
+
+
+def _scalar_decoder(kinds: tuple[type, ...]) -> Decoder:
+    def decode_scalar(value: Any, path: str) -> Any:
+        if type(value) not in kinds:
+            raise RegistryError(path, f"expected {' or '.join(kind.__name__ for kind in kinds)}, got {_kind(value)}")
+        return _SCALARS[type(value)](value, path)
+
+    return decode_scalar
 
 
 def _list_decoder(item: Decoder) -> Decoder:

@@ -27,6 +27,7 @@ Task = Literal[
 ]
 Metric = Literal["top1", "top5"]
 Split = Literal["validation", "test"]
+Scalar = bool | int | float | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +138,10 @@ class Weights:
     published: WeightsError | None = None
     metrics: Mapping[str, float] | None = None
     """Figures of other tasks as the publisher names them, with the data set: ``"COCO-val2017 box_map"``."""
-    key_mapping: str | None = None
-    """How the file's keys or rows differ from the architecture's, if they do: a name in ``zoo.loader``."""
+    options: Mapping[str, Scalar] | None = None
+    """Arguments that the builder needs for these weights: ``{"transform_input": true}``."""
+    key_mappings: tuple[str, ...] = ()
+    """How the file's keys or rows differ from the architecture's, if they do: names in ``zoo.loader.adaptation``."""
     note: str | None = None
 
     @property
@@ -165,15 +168,18 @@ class Architecture:
     input_size: tuple[int, ...]
     """Default input without the batch axis, ``(C, H, W)``."""
     preprocessing: Preprocessing | None
-    num_classes: int
+    num_classes: int | None
+    """``None`` for networks without classes (optical flow)."""
     parameters: int
-    """Trainable values of the network as built without auxiliary heads; batch-norm statistics are not parameters."""
+    """Learnable values of the network without auxiliary heads; batch-norm statistics are not parameters."""
     multiply_adds: int | None
     """For one input of ``input_size``; ``None`` where the count depends on the picture (detection)."""
     activations: int | None
     """Values put out by all convolutions and matrix products for one input."""
+    auxiliary_parameters: int
+    """What the auxiliary heads used in training (GoogLeNet, Inception v3, FCN, DeepLab) would add to ``parameters``."""
     counted: str
-    """Which variant the three figures count."""
+    """Which variant the figures count."""
     published: tuple[PublishedError, ...]
     weights: Mapping[str, Weights]
     default_weights: str | None

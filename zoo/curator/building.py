@@ -1,0 +1,178 @@
+"""Assemble the registry and the layer tables, and compare them with what stands on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from typing import Any, TYPE_CHECKING
+
+import torch
+import torchvision
+from torch import nn
+
+from zoo.catalog.registry import SCHEMA_VERSION, Registry, find_registry, parse_registry
+from zoo.curator import torchvision_source, zoo_source
+from zoo.curator.facts import Facts, load_facts
+from zoo.inspector.layers import FOLDER, LayerTable, table_file, to_text
+from zoo.inspector.tracing import trace_layers
+from zoo.loader.construction import build_model, without_initialisation
+
+if TYPE_CHECKING:
+    from zoo.catalog.records import Architecture, Weights
+    from pathlib import Path
+
+Progress = Callable[[str, int, int], None]
+_NOT_RUNNABLE = {"detection", "instance-segmentation", "keypoint-detection"}
+_AUXILIARY = {"googlenet": "aux_logits", "inception": "aux_logits", "fcn": "aux_loss", "deeplabv3": "aux_loss"}
+"""Family -> the option that adds auxiliary heads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A registry and the layer table of each of its architectures, as the texts of their files."""
+
+    registry: str
+    tables: Mapping[str, str]
+
+
+def build_registry(facts: Facts | None = None, progress: Progress = lambda _name, _done, _all: None) -> Built:
+    """Make every record again, from torchvision, the facts and the built models.
+
+    Args:
+        facts: By default those of ``facts.toml``.
+        progress: Called with the name of each architecture, how many are done and how many there are.
+
+    Raises:
+        RegistryError: The facts are malformed or do not fit the architectures that exist.
+    """
+    facts = facts or load_facts()
+    names = torchvision_source.list_names() + zoo_source.list_names()
+    architectures: dict[str, Architecture] = {}
+    tables: dict[str, str] = {}
+    for done, name in enumerate(names):
+        progress(name, done, len(names))
+        source = zoo_source if name in zoo_source.list_names() else torchvision_source
+        architectures[name], table = _complete(source.architecture_record(name, facts))
+        tables[name] = to_text(table)
+    registry = Registry(
+        schema_version=SCHEMA_VERSION,
+        generated_by={
+            "command": "zoo registry build",
+            "torch": torch.__version__.partition("+")[0],
+            "torchvision": torchvision.__version__.partition("+")[0],
+        },
+        categories=torchvision_source.categories(),
+        architectures=architectures,
+    )
+    text = json.dumps(plain(registry), ensure_ascii=False, indent=1) + "\n"
+    parse_registry(text)
+    return Built(text, tables)
+
+
+def _complete(draft: Architecture) -> tuple[Architecture, LayerTable]:
+    """Compute every figure of a draft from built models."""
+    is_runnable = draft.task not in _NOT_RUNNABLE
+    table = _trace(draft, None, is_runnable=is_runnable)
+    weights = {}
+    for tag, entry in draft.weights.items():
+        figures = _trace(draft, entry, is_runnable=is_runnable)
+        weights[tag] = replace(entry, parameters=figures.parameters, multiply_adds=figures.multiply_adds)
+    complete = replace(
+        draft,
+        parameters=table.parameters,
+        multiply_adds=table.multiply_adds,
+        activations=table.activations,
+        auxiliary_parameters=_auxiliary_parameters(draft, table.parameters),
+        weights=weights,
+    )
+    return complete, table
+
+
+def _trace(draft: Architecture, weights: Weights | None, *, is_runnable: bool) -> LayerTable:
+    size = weights.input_size if weights else draft.input_size
+    inputs = 2 if draft.task == "optical-flow" else 1
+    model = _build_float_and_bare(draft, weights)
+    return trace_layers(model, size, name=draft.name, inputs=inputs, is_runnable=is_runnable)
+
+
+def _build_float_and_bare(draft: Architecture, weights: Weights | None, **options: bool) -> nn.Module:
+    """Build without initialisation, before quantization, without auxiliary heads unless ``options`` say otherwise."""
+    bare: dict[str, bool] = {}
+    if draft.task == "quantized-classification":
+        bare["quantize"] = False
+    if draft.family in _AUXILIARY:
+        bare[_AUXILIARY[draft.family]] = False
+    with without_initialisation():
+        return build_model(draft, weights, **{**bare, **options})
+
+
+def _auxiliary_parameters(draft: Architecture, parameters: int) -> int:
+    """Count what auxiliary heads would add."""
+    if draft.family not in _AUXILIARY:
+        return 0
+    model = _build_float_and_bare(draft, None, **{_AUXILIARY[draft.family]: True})
+    return sum(parameter.numel() for parameter in model.parameters()) - parameters
+
+
+def plain(value: Any) -> Any:
+    """Turn records into JSON values; fields at their default are left out."""
+    if is_dataclass(value):
+        entries = ((field, getattr(value, field.name)) for field in fields(value))
+        return {
+            field.name: plain(entry) for field, entry in entries if field.default is MISSING or entry != field.default
+        }
+    if isinstance(value, Mapping):
+        return {key: plain(entry) for key, entry in value.items()}
+    return [plain(entry) for entry in value] if isinstance(value, tuple) else value
+
+
+def differences(built: Built) -> Iterator[str]:
+    """Say how the files on disk differ from what was built, one line for each difference; nothing if they are equal."""
+    path = find_registry()
+    on_disk = path.read_text(encoding="utf-8")
+    parse_registry(on_disk, str(path))
+    if on_disk != built.registry:
+        yield from _json_differences(json.loads(on_disk), json.loads(built.registry), "$")
+        if json.loads(on_disk) == json.loads(built.registry):
+            yield f"{path.name}: same content, other spelling"
+    for name, text in built.tables.items():
+        file = table_file(name)
+        if not file.is_file():
+            yield f"{file.name}: missing"
+        elif file.read_text(encoding="utf-8") != text:
+            yield f"{file.name}: differs from the built network"
+    for stray in sorted(set(FOLDER.glob("*.json")) - {table_file(name) for name in built.tables}):
+        yield f"{stray.name}: belongs to no architecture"
+
+
+def _json_differences(old: Any, new: Any, path: str) -> Iterator[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in [*old, *(key for key in new if key not in old)]:
+            if key not in new:
+                yield f"{path}.{key}: stands in the file, is not built"
+            elif key not in old:
+                yield f"{path}.{key}: is built, missing in the file"
+            else:
+                yield from _json_differences(old[key], new[key], f"{path}.{key}")
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        for index, (left, right) in enumerate(zip(old, new, strict=True)):
+            yield from _json_differences(left, right, f"{path}[{index}]")
+    elif old != new:
+        yield f"{path}: the file has {old!r:.80}, built is {new!r:.80}"
+
+
+def write(built: Built, registry: Path) -> None:
+    """Write the registry and the layer tables; each file is replaced whole."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in built.tables.items():
+        _replace_text(table_file(name), text)
+    for stray in set(FOLDER.glob("*.json")) - {table_file(name) for name in built.tables}:
+        stray.unlink()
+    _replace_text(registry, built.registry)
+
+
+def _replace_text(path: Path, text: str) -> None:
+    temporary = path.with_suffix(".partial")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,1 @@
+"""From a record and a file to a ready network."""
