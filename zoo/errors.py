@@ -16,6 +16,8 @@
     ├── LockFileError        zoo.lock is malformed; says the line
     ├── SourceError          one exchange with one server failed; says whether trying again can help
     ├── FetchError           no source gave the right bytes; names each source and its fault
+    ├── CheckpointError      a weights file is damaged, hostile or of no known format
+    │   └── MismatchError    its tensors do not fit the network; lists the keys
     └── (each package adds its own below, in the order of the import rows)
 
 The command line prints ``str(error)`` on stderr and exits with 1 (2 for ``UsageError``); facts are attributes,
@@ -229,3 +231,40 @@ class FetchError(ZooError):
         is_passing = any(failure.is_retryable for failure in failures)
         advice = "try again later" if is_passing else "check the address"
         super().__init__(f"cannot fetch {file_name}: {story}; {kept}; {advice} or name another source with --mirror")
+
+
+class CheckpointError(ZooError):
+    """Report a file that cannot be read as weights.
+
+    Args:
+        file: The file's name.
+        fault: What was expected and what stands there.
+        advice: What to do.
+    """
+
+    def __init__(
+        self, file: str, fault: str, advice: str = "get the file again, or ask its publisher for a sound one"
+    ) -> None:
+        """Keep the facts and make the message."""
+        self.file = file
+        self.fault = fault
+        self.advice = advice
+        super().__init__(f"{file} is refused: {fault}; {advice}")
+
+
+class MismatchError(CheckpointError):
+    """Report a state dict whose keys, shapes or types are not those of the network.
+
+    Args:
+        file: The file's name.
+        network: Class of the network.
+        differences: One line for each key that differs.
+    """
+
+    def __init__(self, file: str, network: str, differences: Sequence[str]) -> None:
+        """Keep the facts and make the message."""
+        self.network = network
+        self.differences = tuple(differences)
+        listing = "".join(f"\n  {line}" for line in differences)
+        advice = "name the architecture and the number of classes that the file was saved from"
+        super().__init__(file, f"its tensors do not fit {network}:{listing}\n", advice)
