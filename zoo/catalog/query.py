@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zoo.catalog.registry import Registry, load_registry
-from zoo.catalog.resolver import match_architectures
+from zoo.catalog.resolver import find_architecture, match_architectures
 from zoo.catalog.rows import Row, Value, column_name, require_known
 from zoo.catalog.where import parse_where
 from zoo.errors import UsageError
@@ -133,3 +133,50 @@ def pareto_front(rows: Iterable[Row], cost: str, gain: str = "top5_error") -> li
         if not front or row[gain] < front[-1][gain]:  # type: ignore[operator]  # both are numbers
             front.append(row)
     return front
+
+
+def list_models(
+    pattern: str | None = None,
+    *,
+    family: str | None = None,
+    task: str | None = None,
+    provider: str | None = None,
+    year: str | None = None,
+    where: str | None = None,
+    sort: str | None = None,
+    limit: int | None = None,
+) -> list[str]:
+    """List the names of the models that fit.
+
+    Args:
+        pattern: A shell pattern, or a part of the name.
+        family: ``"resnet"``.
+        task: ``"classification"``, ``"segmentation"``, ...
+        provider: ``"torchvision"`` or ``"zoo"``.
+        year: ``"2015"``, ``"2012..2016"``, ``"2015.."``.
+        where: ``"parameters<10M and top5_error<8"``.
+        sort: A column; with a leading minus, largest first.
+        limit: At most so many.
+
+    Raises:
+        UnknownNameError: No model, family, task, provider or column is called that.
+        QueryError: ``where`` cannot be read.
+        UsageError: ``year`` or ``limit`` makes no sense.
+
+    >>> list_models(where="parameters<10M and top5_error<8", sort="top5_error", limit=2)
+    ['efficientnet_b2', 'efficientnet_b1']
+    """
+    selection = Selection(pattern, family, task, provider, year, where, sort, limit)
+    return [row.architecture.name for row in select(selection)]
+
+
+def model_info(name: str) -> Architecture:
+    """Return the record of one model.
+
+    Raises:
+        UnknownNameError: No model is called that; offers the nearest.
+
+    >>> model_info("resnet18").paper.reference
+    'arXiv:1512.03385'
+    """
+    return find_architecture(name)

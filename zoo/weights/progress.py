@@ -1,0 +1,61 @@
+"""Progress bars of a download, drawn with rich on stderr; without rich, nothing is drawn."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from zoo.weights import events
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.progress import TaskID
+
+
+@contextmanager
+def progress_bars(*, is_quiet: bool = False) -> Iterator[events.Listener]:
+    """Draw one bar a file, with rate and time left, until the block ends; warnings stay on the screen.
+
+    Bars appear with the first byte that has to be fetched, so a file that is there draws nothing.
+
+    Args:
+        is_quiet: Show warnings only.
+    """
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import TransferSpeedColumn as SpeedColumn
+    except ImportError:  # torch.hub.load works where only torch is installed
+        yield _print_warnings
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), SpeedColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    bars = Progress(*columns, console=console, disable=is_quiet or not console.is_terminal)
+    tasks: dict[str, TaskID] = {}
+
+    def show(event: events.Event) -> None:
+        if isinstance(event, events.Warned):
+            console.print(f"{event.file_name}: {event.message}", style="yellow", markup=False, highlight=False)
+        elif isinstance(event, events.Started):
+            if not tasks:
+                bars.start()
+            if event.file_name not in tasks:
+                tasks[event.file_name] = bars.add_task(event.file_name, total=event.size_bytes)
+            bars.update(tasks[event.file_name], completed=event.done_bytes)
+        elif isinstance(event, events.Advanced) and event.file_name in tasks:
+            bars.update(tasks[event.file_name], completed=event.done_bytes, total=event.size_bytes)
+        elif isinstance(event, events.Finished) and event.file_name in tasks:
+            bars.update(tasks[event.file_name], completed=event.size_bytes, total=event.size_bytes)
+
+    try:
+        yield show
+    finally:
+        if tasks:
+            bars.stop()
+
+
+def _print_warnings(event: events.Event) -> None:
+    if isinstance(event, events.Warned):
+        print(f"{event.file_name}: {event.message}", file=sys.stderr)  # noqa: T201 - there is no rich to print with
