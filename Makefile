@@ -1,0 +1,94 @@
+# Two commands on a fresh machine: `make run` and `make test`. Everything else is listed by `make help`.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: help
+help:  ## List the targets
+	@grep -hE '^[a-z][a-z-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+# --- setting up -------------------------------------------------------------------------------------------------------
+
+$(VENV)/.made:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.made
+	@echo "installing torch-zoo into $(VENV) (several GB the first time) ..." >&2
+	$(INSTALL) --editable '.[plot]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "installing what the tests and checks need ..." >&2
+	$(INSTALL) --editable '.[plot,export,mirror,bench,train,dev]'
+	@touch $@
+
+.PHONY: install packages
+install: $(VENV)/.installed  ## Set up .venv with the project
+
+packages:
+	@scripts/install_system_packages.sh
+
+# --- the main job -----------------------------------------------------------------------------------------------------
+
+.PHONY: run
+run: $(VENV)/.installed  ## Set up, then run a short real session
+	@scripts/session.sh $(BIN)
+
+# --- tests and checks -------------------------------------------------------------------------------------------------
+
+.PHONY: test test-fast check format
+test: $(VENV)/.installed-dev packages  ## Set up, then run all tests
+	$(PYTEST) --numprocesses 2 --dist worksteal
+
+test-fast: $(VENV)/.installed-dev  ## Run the tests that take less than ten seconds each
+	$(PYTEST) --numprocesses 2 --dist worksteal -m 'not slow'
+
+check: $(VENV)/.installed-dev  ## Lint, types, import rule, docstrings, registry and generated docs
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/interrogate --quiet zoo tests scripts hubconf.py
+	$(BIN)/zoo registry check
+	$(BIN)/python scripts/make_docs.py --check
+	$(BIN)/mkdocs build --quiet --strict --site-dir $$(mktemp -d)
+
+format: $(VENV)/.installed-dev  ## Let ruff mend what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+.PHONY: registry docs wheel
+registry: $(VENV)/.installed-dev  ## Build registry.json and the layer tables again
+	$(BIN)/zoo registry build
+
+docs: $(VENV)/.installed-dev  ## Generate the reference and build the site into site/
+	$(BIN)/python scripts/make_docs.py
+	$(BIN)/mkdocs build --strict
+
+wheel: $(VENV)/.installed-dev  ## Build the wheel and the source archive into dist/
+	$(BIN)/python -m build
+
+# --- measurements, side by side in one run ----------------------------------------------------------------------------
+
+.PHONY: bench-cli bench-models bench-load bench-download bench-mirror
+bench-cli: $(VENV)/.installed-dev  ## Start-up of the commands against bare Typer programs
+	$(BIN)/python scripts/bench_cli.py
+
+bench-models: $(VENV)/.installed-dev  ## Our NASNet, PNASNet and MobileNet against timm's
+	$(BIN)/python scripts/bench_models.py
+
+bench-load: $(VENV)/.installed-dev  ## zoo.load_model against torchvision's get_model
+	$(BIN)/python scripts/bench_load.py
+
+bench-download: $(VENV)/.installed-dev packages  ## zoo download against curl, aria2c, torch.hub and huggingface_hub
+	$(BIN)/python scripts/bench_download.py
+
+bench-mirror: $(VENV)/.installed-dev packages  ## The mirror's server against nginx
+	$(BIN)/python scripts/bench_mirror.py
