@@ -11,9 +11,16 @@ unfinished, lie its partial file and the partial's journal; locks live in one hi
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
+import platform
+import re
+import secrets
 import stat
 import sys
+import uuid
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +33,7 @@ if TYPE_CHECKING:
 
 PARTIAL_SUFFIX = ".zoo-partial"
 JOURNAL_SUFFIX = ".zoo-journal"
+_SIDE_SUFFIX = r"\.zoo-(partial|journal(-new)?)"
 LOCKS_FOLDER = ".zoo-locks"
 LONGEST_NAME_BYTES = 200
 """File systems allow 255; the side files' longer names must fit as well."""
@@ -76,6 +84,51 @@ def name_fault(name: str) -> str | None:
     if len(name.encode()) > LONGEST_NAME_BYTES:
         return f"has more than {LONGEST_NAME_BYTES} bytes"
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class SideFiles:
+    """Where an unfinished download of one file lies."""
+
+    partial: Path
+    journal: Path
+
+
+def side_files(target: Path, *, is_private: bool = False) -> SideFiles:
+    """Name the side files of a target.
+
+    The name holds the running kernel, because file locks are only sure to work among processes of one kernel: a partial
+    file of another machine on a shared file system is never written to.
+
+    Args:
+        target: The final name.
+        is_private: Make a name that no other process uses, for where locks do not work at all.
+    """
+    owner = _kernel() + (f"-{os.getpid()}-{secrets.token_hex(4)}" if is_private else "")
+    stem = f"{target.name}.{owner}"
+    return SideFiles(target.with_name(stem + PARTIAL_SUFFIX), target.with_name(stem + JOURNAL_SUFFIX))
+
+
+def all_side_files(target: Path) -> list[Path]:
+    """List the side files of a target that any process on any machine has left."""
+    pattern = re.compile(re.escape(target.name) + r"\.[0-9a-f]{8}(-\d+-[0-9a-f]+)?" + _SIDE_SUFFIX)
+    try:
+        return sorted(path for path in target.parent.iterdir() if pattern.fullmatch(path.name))
+    except OSError:
+        return []
+
+
+def lock_path(target: Path) -> Path:
+    """Return the lock that one process holds while it fetches a target."""
+    return target.parent / LOCKS_FOLDER / f"{target.name}.lock"
+
+
+def _kernel() -> str:
+    """Return 8 hex digits that stand for the running kernel: its boot and the machine's name."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    with contextlib.suppress(OSError):
+        return hashlib.sha256(boot.read_bytes() + platform.node().encode()).hexdigest()[:8]
+    return hashlib.sha256(f"{platform.node()} {uuid.getnode()}".encode()).hexdigest()[:8]
 
 
 def kind_of(path: Path) -> Kind:

@@ -58,6 +58,11 @@ class Expected:
         return f"{self.size_bytes} bytes"
 
 
+def is_sha256(value: object) -> bool:
+    """Tell whether a value is a whole digest as we write it."""
+    return isinstance(value, str) and len(value) == 64 and _HEX.fullmatch(value) is not None
+
+
 def expected_of(file: WeightsFile, locked_sha256: str | None = None) -> Expected:
     """Collect what a record and the lock file know about a file.
 

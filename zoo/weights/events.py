@@ -39,6 +39,13 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """Another process fetches the same file; this one waits for it."""
+
+    file_name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     """Something went wrong that did not stop the fetch: a source dropped, a damaged file replaced."""
 
@@ -46,7 +53,7 @@ class Warned:
     message: str
 
 
-Event = Started | Advanced | Finished | Warned
+Event = Started | Advanced | Finished | Waiting | Warned
 
 
 class Listener(Protocol):
@@ -54,6 +61,10 @@ class Listener(Protocol):
 
     def __call__(self, event: Event, /) -> None:
         """Take one event."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in the middle of a fetch; the text is one line of advice, for whoever catches it and exits with 130."""
 
 
 def ignore(event: Event, /) -> None:

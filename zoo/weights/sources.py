@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 from zoo.errors import SourceError
 
@@ -39,16 +40,23 @@ def mirror_url(base: str, file: WeightsFile) -> str:
     return f"{base.rstrip('/')}/weights/{quote(file.file_name, safe='')}"
 
 
-def sources_of(file: WeightsFile, mirrors: Sequence[str], *, upstream: bool, allow_private: bool) -> list[Source]:
-    """List the sources of a file: mirrors in order, then the publisher.
-
-    Raises:
-        SourceError: An address cannot be read or must not be used.
-    """
-    sources = [_source(mirror_url(base, file), is_mirror=True, may_be_private=True) for base in mirrors]
+def sources_of(
+    file: WeightsFile, mirrors: Sequence[str], *, upstream: bool, allow_private: bool
+) -> tuple[list[Source], list[SourceError]]:
+    """List the sources of a file, mirrors in order, then the publisher; and the addresses that must not be used."""
+    wanted = [(mirror_url(base, file), True) for base in mirrors]
     if upstream and file.url is not None:
-        sources.append(_source(file.url, is_mirror=False, may_be_private=allow_private))
-    return list(dict.fromkeys(sources))
+        wanted.append((file.url, False))
+    usable: dict[str, Source] = {}
+    failures: list[SourceError] = []
+    for url, is_mirror in wanted:
+        try:
+            source = _source(url, is_mirror=is_mirror, may_be_private=is_mirror or allow_private)
+        except SourceError as error:
+            failures.append(error)
+        else:
+            usable.setdefault(source.url, source)
+    return list(usable.values()), failures
 
 
 def shown(url: str) -> str:
@@ -68,7 +76,7 @@ def split(url: str) -> SplitResult:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
-        raise SourceError(ascii(url)[1:81], f"expected an http(s) address: {error}") from error
+        raise SourceError(_quoted(url), f"expected an http(s) address: {error}") from error
     return parts
 
 
@@ -81,7 +89,7 @@ def check_address(url: str, *, may_be_private: bool) -> None:
     parts = split(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         fault = f"expected an http or https address, got the scheme {parts.scheme!r}"
-        raise SourceError(ascii(url)[1:81] if "@" not in url else ascii(shown(url))[1:81], fault)
+        raise SourceError(_quoted(url), fault)
     if any(ord(letter) <= 32 or ord(letter) == 127 for letter in url):
         raise SourceError(shown(url), "the address holds spaces or control characters")
     if not may_be_private and _is_private(parts.hostname):
@@ -95,14 +103,24 @@ def origin(url: str) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname or "", parts.port or {"https": 443}.get(parts.scheme, 80)
 
 
+def basic_authorization(user: str, password: str) -> str:
+    """Write credentials the way HTTP's basic scheme wants them."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
 def _source(url: str, *, is_mirror: bool, may_be_private: bool) -> Source:
     """Check one address and part it from its credentials."""
     check_address(url, may_be_private=may_be_private)
     parts = split(url)
     bare = urlunsplit((parts.scheme, _host_and_port(parts), parts.path, parts.query, ""))
     has_any = parts.username is not None or parts.password is not None
-    credentials = (parts.username or "", parts.password or "") if is_mirror and has_any else None
+    credentials = (unquote(parts.username or ""), unquote(parts.password or "")) if is_mirror and has_any else None
     return Source(bare, may_be_private, credentials, has_any)
+
+
+def _quoted(url: str) -> str:
+    """Return the beginning of something that is no proper address, fit for a message."""
+    return ascii(url.rpartition("@")[2][:80])
 
 
 def _host_and_port(parts: SplitResult) -> str:
