@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 import random
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -72,6 +72,10 @@ class FetchOptions:
     """How to wait between tries, seconds; by default on a clock, until the fetch is interrupted."""
     jitter: Callable[[], float] = random.random
     """Where in 0..1 of the longest pause to wait."""
+    pace: Callable[[int], None] | None = None
+    """Called with the length of every block that arrives; waits, where the rate is limited."""
+    bearer_tokens: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """(address, token): the token goes to that address's scheme, host and port, and nowhere else."""
 
 
 DEFAULTS = FetchOptions()

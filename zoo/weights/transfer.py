@@ -76,7 +76,7 @@ class Transfer:
         self._listener = listener
         self._file_name = file_name
         self._record_bytes = max(1, min(RECORD_BYTES, options.part_bytes // options.connections))
-        self._transport = Transport(options.timeouts)
+        self._transport = Transport(options.timeouts, bearer_tokens=options.bearer_tokens)
         # Everything below is shared with the workers and belongs to whoever holds the condition.
         self._changed = threading.Condition()
         self._stopped = threading.Event()
@@ -339,6 +339,8 @@ class Transfer:
                     raise SourceError(job.source.shown, f"expected no byte beyond {limit}, got more")
                 if not job.partial.write(offset, block):
                     raise _Outdated
+                if self._options.pace is not None:
+                    self._options.pace(len(block))
                 offset += len(block)
                 if offset - job.position >= self._record_bytes or time.monotonic() - noted_s > RECORD_S:
                     self._record(job, offset)

@@ -23,7 +23,7 @@ from zoo.weights import ranges, sources, wire
 from zoo.weights.sources import basic_authorization
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     import urllib3
 
@@ -100,8 +100,11 @@ class Answer:
 class Transport:
     """Connections to all servers that one fetch talks to. Threads may share it."""
 
-    def __init__(self, timeouts: Timeouts, user_agent: str | None = None) -> None:
+    def __init__(
+        self, timeouts: Timeouts, user_agent: str | None = None, bearer_tokens: Sequence[tuple[str, str]] = ()
+    ) -> None:
         self._timeouts = timeouts
+        self._tokens = {sources.origin(address): token for address, token in bearer_tokens}
         self._user_agent = user_agent or f"zoo/{_own_version()}"
         self._lock = threading.Lock()
         self._managers: dict[str, urllib3.PoolManager] = {}
@@ -167,7 +170,7 @@ class Transport:
             return self._manager(url).request(
                 "GET",
                 url,
-                headers=headers | _authorization(source, url),
+                headers=headers | _authorization(source, url, self._tokens),
                 redirect=False,
                 retries=False,
                 timeout=timeout,
@@ -186,10 +189,12 @@ class Transport:
             return self._managers[proxy]
 
 
-def _authorization(source: Source, url: str) -> dict[str, str]:
-    """Return the header with the credentials for an address: only for the source's own origin."""
+def _authorization(source: Source, url: str, tokens: Mapping[tuple[str, str, int], str]) -> dict[str, str]:
+    """Return the header with the credentials for an address: a token of its origin, or those of the source itself."""
     from requests import utils
 
+    if token := tokens.get(sources.origin(url)):
+        return {"Authorization": f"Bearer {token}"}
     if not _is_same_origin(source.url, url):
         return {}
     credentials = source.credentials or utils.get_netrc_auth(url)
