@@ -1,0 +1,97 @@
+"""The weights of LeNet-5 that ship with ``zoo``, their record, and the script that made both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from zoo.models.lenet import lenet5
+
+ROOT = Path(__file__).resolve().parents[1]
+PRETRAINED = ROOT / "zoo" / "pretrained"
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((folder / "lenet5-digits.json").read_text(encoding="utf-8"))
+    return record
+
+
+def _test_part(record: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Make the test part from the record alone: split, size, mean and standard deviation."""
+    digits = load_digits()
+    _, aside = train_test_split(
+        range(record["data"]["images"]),
+        test_size=record["data"]["test_images"],
+        random_state=record["data"]["split_seed"],
+        stratify=digits.target,
+    )
+    small = torch.tensor(digits.images[aside][:, None] / 16, dtype=torch.float32)
+    height, width = record["preprocessing"]["resize_size"]
+    pictures = torch.nn.functional.interpolate(small, (height, width), mode=record["preprocessing"]["interpolation"])
+    mean, std = record["preprocessing"]["mean"][0], record["preprocessing"]["std"][0]
+    return (pictures - mean) / std, torch.tensor(digits.target[aside])
+
+
+def test_pretrained_lenet5_makes_the_errors_that_its_record_states() -> None:
+    """The committed file, on the 450 held-out digits: exactly as many errors, and under 1.5 %."""
+    record = _record(PRETRAINED)
+    model = lenet5().eval()
+    model.load_state_dict(load_file(PRETRAINED / record["file_name"]))
+    pictures, labels = _test_part(record)
+    with torch.no_grad():
+        guesses = model(pictures).argmax(dim=1)
+    errors = int((guesses != labels).sum())
+    measured = record["measured"]
+    assert (errors, len(labels)) == (measured["test_errors"], measured["test_images"])
+    assert measured["top1_error_percent"] == pytest.approx(100 * errors / len(labels), abs=0.005)
+    assert measured["top1_error_percent"] < 1.5
+
+
+def test_pretrained_lenet5_record_describes_the_file_beside_it() -> None:
+    """Name, size, digest and the one file there is agree; the name carries the digest's first eight digits."""
+    record = _record(PRETRAINED)
+    (file,) = PRETRAINED.glob("*.safetensors")
+    data = file.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    assert (record["file_name"], record["size_bytes"], record["sha256"]) == (file.name, len(data), digest)
+    assert file.name == f"lenet5-digits-{digest[:8]}.safetensors"
+
+
+def test_held_out_digits_are_not_among_the_training_digits() -> None:
+    """No test picture occurs in the training part: scikit-learn's digits hold no two equal pictures."""
+    digits = load_digits()
+    assert len(np.unique(digits.data, axis=0)) == len(digits.data) == _record(PRETRAINED)["data"]["images"]
+
+
+def _run_script(*options: str) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "scripts" / "train_lenet5.py"), *options]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment, timeout=300)
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_training_script_learns_and_writes_the_same_file_again(tmp_path: Path) -> None:
+    """Two epochs beat chance by far; a second run finds the same digest and replaces an older file."""
+    stale = tmp_path / "second" / "lenet5-digits-00000000.safetensors"
+    stale.parent.mkdir()
+    stale.touch()
+    outputs = [_run_script("--epochs", "2", "--output", str(tmp_path / name)) for name in ("first", "second")]
+    first, second = (_record(tmp_path / name) for name in ("first", "second"))
+    assert first == second
+    assert [file.name for file in stale.parent.glob("*.safetensors")] == [first["file_name"]]
+    assert first["measured"]["top1_error_percent"] < 60  # chance is 90
+    assert first["command"] == "python scripts/train_lenet5.py --epochs 2"
+    assert first["file_name"] in outputs[0]
