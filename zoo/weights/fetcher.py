@@ -156,11 +156,11 @@ def fetch_all(
 
     All are tried; if some fail, the first failure is raised at the end. Errors and arguments are those of ``fetch``.
     """
-    wanted = list(dict.fromkeys(files))
-    workers = max(1, min(options.files_at_once, len(wanted)))
+    wanted = list(files)
+    workers = max(1, min(options.files_at_once, len(set(wanted))))
     shared = replace(options, connections=max(1, options.connections // workers))
     tell = _in_turn(listener or events.ignore)
-    fetches = {file: _Fetch(file, shared, tell) for file in wanted}
+    fetches = {file: _Fetch(file, shared, tell) for file in dict.fromkeys(wanted)}
     with ThreadPoolExecutor(workers, thread_name_prefix="fetch") as pool:
         futures = {file: pool.submit(one.run) for file, one in fetches.items()}
         try:

@@ -293,9 +293,12 @@ def _fault_of(causes: list[BaseException]) -> tuple[str, bool]:
         if isinstance(cause, OSError) and "407" in str(cause):
             return _ADVICE[407], False
     plain: dict[tuple[type[BaseException], ...], str] = {
-        (TimeoutError, exceptions.TimeoutError): "it took too long",
+        (wire.OverdueError,): "it took too long",
         (ConnectionRefusedError,): "it refuses connections",
         (ConnectionResetError,): "it reset the connection",
+        (TimeoutError,): "it took too long",
+        (exceptions.NewConnectionError,): "it cannot be reached",
+        (exceptions.TimeoutError,): "it took too long",
         (exceptions.IncompleteRead,): "it closed the connection before the end",
     }
     for kinds, fault in plain.items():

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     import urllib3
 
 
+class OverdueError(TimeoutError):
+    """A handshake or an answer took longer than its limit in all."""
+
+
 class Watch:
     """Know every open socket; break one whose handshake or headers take too long in all."""
 
@@ -49,7 +53,7 @@ class Watch:
 
     @contextlib.contextmanager
     def deadline(self, current_socket: Callable[[], socket.socket | None]) -> Iterator[None]:
-        """Break the current socket if the block takes longer than the limit, then raise a TimeoutError."""
+        """Break the current socket if the block takes longer than the limit, then raise an OverdueError."""
         expired = threading.Event()
 
         def expire() -> None:
@@ -64,10 +68,12 @@ class Watch:
             yield
         except Exception as error:
             if expired.is_set():
-                raise TimeoutError from error
+                raise OverdueError from error
             raise
         finally:
             timer.cancel()
+        if expired.is_set():  # http.client takes headers that end early for whole ones
+            raise OverdueError
 
 
 def break_socket(sock: socket.socket) -> None:
