@@ -18,6 +18,11 @@
     ├── FetchError           no source gave the right bytes; names each source and its fault
     ├── CheckpointError      a weights file is damaged, hostile or of no known format
     │   └── MismatchError    its tensors do not fit the network; lists the keys
+    ├── MirrorError          a mirror, a bundle or what was asked of one cannot be used
+    ├── BenchError           a measurement cannot be made, read or compared
+    │   ├── DeviceError      no such device, busy, or lost; lists the devices that exist
+    │   ├── ResultFileError  a result file is malformed; says the JSON path
+    │   └── UnlikeError      two results were not measured alike; names what differs
     └── (each package adds its own below, in the order of the import rows)
 
 The command line prints ``str(error)`` on stderr and exits with 1 (2 for ``UsageError``); facts are attributes,
@@ -29,7 +34,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class ZooError(Exception):
@@ -268,3 +273,78 @@ class MismatchError(CheckpointError):
         listing = "".join(f"\n  {line}" for line in differences)
         advice = "name the architecture and the number of classes that the file was saved from"
         super().__init__(file, f"its tensors do not fit {network}:{listing}\n", advice)
+
+
+class MirrorError(ZooError):
+    """Report a mirror, a bundle, or a request to one that cannot be used.
+
+    Args:
+        subject: The folder, file, repository or name.
+        fault: What was expected and what is there.
+        advice: What to do.
+    """
+
+    def __init__(self, subject: str, fault: str, advice: str) -> None:
+        """Keep the facts and make the message."""
+        self.subject = subject
+        self.fault = fault
+        self.advice = advice
+        super().__init__(f"{subject}: {fault}; {advice}")
+
+
+class BenchError(ZooError):
+    """Report a measurement that cannot be made or used."""
+
+
+class DeviceError(BenchError):
+    """Report a device that cannot be measured on.
+
+    Args:
+        device: Its name as the user typed it, or as torch writes it.
+        fault: What is wrong with it.
+        devices: The devices that exist.
+        advice: What to do.
+    """
+
+    def __init__(self, device: str, fault: str, devices: Sequence[str] = (), advice: str = "") -> None:
+        """Keep the facts and make the message."""
+        self.device = device
+        self.fault = fault
+        self.devices = tuple(devices)
+        there = f"; this machine has {', '.join(devices)}" if devices else ""
+        advice = advice or f"choose one with --device, for example --device {self.devices[-1] if devices else 'cpu'}"
+        super().__init__(f"cannot measure on {device}: {fault}{there}; {advice}")
+
+
+class ResultFileError(BenchError):
+    """Report a file of benchmark results that cannot be used.
+
+    Args:
+        file: The file or folder.
+        fault: Where in it, what was expected and what stands there.
+    """
+
+    def __init__(self, file: str, fault: str) -> None:
+        """Keep the facts and make the message."""
+        self.file = file
+        self.fault = fault
+        super().__init__(f'{file} is no result of "zoo bench": {fault}; measure again with --output {file}')
+
+
+class UnlikeError(BenchError):
+    """Report results that must not be compared.
+
+    Args:
+        model: The model whose results they are.
+        differing: What differs, with its value in each file: ``{"precision": ("fp32", "bf16")}``.
+    """
+
+    def __init__(self, model: str, differing: Mapping[str, tuple[object, object]]) -> None:
+        """Keep the facts and make the message."""
+        self.model = model
+        self.differing = dict(differing)
+        listing = ", ".join(f"{key} ({one} and {other})" for key, (one, other) in differing.items())
+        super().__init__(
+            f"the two results of {model} were not measured alike, they differ in {listing}; "
+            "measure both alike, or compare them all the same with --force"
+        )

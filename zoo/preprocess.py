@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 from torchvision import models
-from torchvision.transforms import InterpolationMode, v2
+from torchvision.transforms import InterpolationMode, functional
 
 from zoo.catalog.resolver import find_architecture, find_weights
 from zoo.errors import OptionError
@@ -29,18 +29,7 @@ class Transform(nn.Module):
     def __init__(self, preprocessing: Preprocessing, channels: int) -> None:
         super().__init__()
         self.channels = channels
-        steps: list[nn.Module] = []
-        if preprocessing.resize_size:
-            mode = InterpolationMode(preprocessing.interpolation)
-            steps.append(v2.Resize(list(preprocessing.resize_size), interpolation=mode, antialias=True))
-        if preprocessing.crop_size:
-            steps.append(v2.CenterCrop(list(preprocessing.crop_size)))
-        steps += [
-            v2.PILToTensor(),
-            v2.ToDtype(torch.float32, scale=True),
-            v2.Normalize(list(preprocessing.mean), list(preprocessing.std)),
-        ]
-        self.steps = nn.Sequential(*steps)
+        self.preprocessing = preprocessing
 
     def forward(self, picture: Image.Image | Tensor) -> Tensor:
         """Turn one picture, or a batch of tensors, into input.
@@ -51,10 +40,22 @@ class Transform(nn.Module):
         Returns:
             Shape ``(..., channels, crop height, crop width)``, float32.
         """
+        wanted = self.preprocessing
         if not isinstance(picture, Tensor):
             picture = picture.convert("L" if self.channels == 1 else "RGB")
-        prepared: Tensor = self.steps(picture)
-        return prepared
+        if wanted.resize_size:
+            mode = InterpolationMode(wanted.interpolation)
+            picture = functional.resize(picture, list(wanted.resize_size), interpolation=mode, antialias=True)
+        if wanted.crop_size:
+            picture = functional.center_crop(picture, list(wanted.crop_size))
+        values = picture if isinstance(picture, Tensor) else functional.pil_to_tensor(picture)
+        values = functional.convert_image_dtype(values, torch.float32)
+        normalised: Tensor = functional.normalize(values, list(wanted.mean), list(wanted.std))
+        return normalised
+
+    def extra_repr(self) -> str:
+        """Show the record when printed."""
+        return f"{self.preprocessing}, channels={self.channels}"
 
 
 def transform(name: str, weights: str = "default") -> Any:

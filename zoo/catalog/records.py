@@ -115,6 +115,19 @@ class WeightsError:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredError:
+    """An error rate that this project measured itself, with what makes it again."""
+
+    top1_error_percent: float
+    errors: int
+    """How many of ``images`` were named wrong."""
+    images: int
+    data: str
+    """The pictures, and how they were kept out of training."""
+    command: str
+
+
+@dataclass(frozen=True, slots=True)
 class Weights:
     """One published set of trained parameters of an architecture."""
 
@@ -136,6 +149,7 @@ class Weights:
     categories: str | None = None
     """Key into the registry's ``categories``."""
     published: WeightsError | None = None
+    measured: MeasuredError | None = None
     metrics: Mapping[str, float] | None = None
     """Figures of other tasks as the publisher names them, with the data set: ``"COCO-val2017 box_map"``."""
     options: Mapping[str, Scalar] | None = None

@@ -162,7 +162,7 @@ def check_file(path: str, file: WeightsFile) -> None:
 
 
 def check_url(path: str, url: str) -> None:
-    """Refuse a URL that is not plain https to a public host name.
+    """Refuse a URL that is not https (or http, which some old publishers still speak) to a public host name.
 
     Raises:
         RegistryError: It has another scheme, a user or password, or names this machine or an address.
@@ -173,8 +173,8 @@ def check_url(path: str, url: str) -> None:
         has_credentials = parts.username is not None or parts.password is not None
     except ValueError as error:
         raise RegistryError(path, f"not a URL: {error}") from error
-    if parts.scheme != "https":
-        raise RegistryError(path, f"expected an https URL, got {url!r:.80}")
+    if parts.scheme not in {"https", "http"}:
+        raise RegistryError(path, f"expected an https or http URL, got {url!r:.80}")
     if has_credentials:
         raise RegistryError(path, "a URL in the registry must not carry a user or a password")
     is_address = ":" in host or host.replace(".", "").isdigit()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torchvision
@@ -19,8 +19,9 @@ from zoo.inspector.tracing import trace_layers
 from zoo.loader.construction import build_model, without_initialisation
 
 if TYPE_CHECKING:
-    from zoo.catalog.records import Architecture, Weights
     from pathlib import Path
+
+    from zoo.catalog.records import Architecture, Weights
 
 Progress = Callable[[str, int, int], None]
 _NOT_RUNNABLE = {"detection", "instance-segmentation", "keypoint-detection"}
@@ -62,7 +63,7 @@ def build_registry(facts: Facts | None = None, progress: Progress = lambda _name
             "torch": torch.__version__.partition("+")[0],
             "torchvision": torchvision.__version__.partition("+")[0],
         },
-        categories=torchvision_source.categories(),
+        categories={**torchvision_source.categories(), **zoo_source.categories()},
         architectures=architectures,
     )
     text = json.dumps(plain(registry), ensure_ascii=False, indent=1) + "\n"

@@ -1,0 +1,38 @@
+"""Building without initialisation."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from zoo.catalog.registry import load_registry
+from zoo.catalog.resolver import find_architecture
+from zoo.loader.construction import build_model, without_initialisation
+
+EVERY_NAME = list(load_registry().architectures)
+
+
+@pytest.mark.parametrize("name", EVERY_NAME)
+def test_network_is_built_without_memory_for_its_parameters(name: str) -> None:
+    """No parameter of any network of the registry takes memory."""
+    with without_initialisation():
+        model = build_model(find_architecture(name))
+    assert {parameter.device.type for parameter in model.parameters()} == {"meta"}
+
+
+def test_tables_that_a_network_computes_stay_real() -> None:
+    """Swin's index tables are not parameters and keep their values."""
+    with without_initialisation():
+        model = build_model(find_architecture("swin_t"))
+    table = model.get_buffer("features.1.0.attn.relative_position_index")
+    assert table.device.type == "cpu"
+    assert table.max() == (2 * 7 - 1) ** 2 - 1  # two coordinates, each from -6 to 6
+
+
+def test_device_that_the_caller_names_is_respected() -> None:
+    """Only factories without a device are redirected."""
+    with without_initialisation():
+        assert torch.zeros(2, device="cpu").device.type == "cpu"
+        assert nn.Linear(2, 3).weight.requires_grad
+    assert torch.zeros(2).device.type == "cpu"
