@@ -1,0 +1,60 @@
+"""Torch-free modules stay free of torch: each is imported in a fresh process where heavy packages are refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REFUSE = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "torchvision", "numpy", "requests", "urllib3", "aiohttp", "PIL"}:
+            raise ImportError(f"{name} is refused here")
+
+sys.meta_path.insert(0, Refuse())
+"""
+ABOVE_TORCH = ("models", "loader", "curator", "hub.py", "preprocess.py", "optimizer.py", "predictor.py")
+RUNS_THE_MODEL = {"zoo.inspector.tracing", "zoo.inspector.live"}
+MEASURES = {"zoo.bench.runner", "zoo.bench.worker"}
+
+
+def torch_free_modules(repository: Path) -> list[str]:
+    """Name every module that the import rule keeps free of torch."""
+    modules = []
+    for path in sorted((repository / "zoo").rglob("*.py")):
+        relative = path.relative_to(repository / "zoo")
+        if relative.parts[0] not in ABOVE_TORCH and path.name != "__main__.py":
+            name = ".".join(["zoo", *relative.with_suffix("").parts]).removesuffix(".__init__")
+            modules.append(name)
+    return modules
+
+
+def test_torch_free_modules_import_without_heavy_packages(repository: Path) -> None:
+    """Every module of errors, catalog, weights, mirror and cli needs only the standard library and typer."""
+    modules = [name for name in torch_free_modules(repository) if name not in RUNS_THE_MODEL | MEASURES]
+    assert {"zoo", "zoo.errors", "zoo.catalog.registry", "zoo.weights.fetcher", "zoo.cli.main"} <= set(modules)
+    program = REFUSE + "import importlib\n" + "\n".join(f"importlib.import_module({name!r})" for name in modules)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=repository)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["torch", "numpy", "rich", "typer"])
+def test_importing_zoo_imports_no_heavy_package(name: str) -> None:
+    """`import zoo` and listing models load none of them."""
+    program = f"import sys, zoo; zoo.list_models('resnet*'); sys.exit({name!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_refusal_works() -> None:
+    """The check above can fail: a module that needs torch is refused."""
+    program = REFUSE + "import zoo.loader"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "torch is refused here" in done.stderr
