@@ -1,0 +1,62 @@
+"""The JSON Schema accepts the registry and refuses what the reader refuses."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+
+from zoo.catalog.registry import find_registry, parse_registry
+from zoo.curator.schema import json_schema
+from zoo.errors import RegistryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Content = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def content() -> Content:
+    """The registry, cut down to one architecture."""
+    registry: Content = json.loads(find_registry().read_text())
+    registry["architectures"] = {"resnet18": registry["architectures"]["resnet18"]}
+    return registry
+
+
+def test_schema_is_valid_and_accepts_the_whole_registry() -> None:
+    """Every record of registry.json fits."""
+    schema = json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(json.loads(find_registry().read_text()), schema)
+
+
+def test_schema_describes_fields_in_the_words_of_the_records() -> None:
+    """The strings below the fields become descriptions."""
+    described = json_schema()["$defs"]["WeightsFile"]["properties"]["sha256"]["description"]
+    assert described == "Full digest, 64 hex digits, where known."
+
+
+FAULTS: dict[str, Callable[[Content], object]] = {
+    "missing field": lambda r: r["architectures"]["resnet18"].pop("title"),
+    "unknown field": lambda r: r["architectures"]["resnet18"].update(colour="red"),
+    "text for a number": lambda r: r["architectures"]["resnet18"].update(parameters="many"),
+    "negative number": lambda r: r["architectures"]["resnet18"].update(parameters=-1),
+    "unknown task": lambda r: r["architectures"]["resnet18"].update(task="cooking"),
+    "unknown schema version": lambda r: r.update(schema_version=99),
+    "object for an array": lambda r: r["architectures"]["resnet18"].update(input_size={}),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_schema_and_reader_refuse_the_same(fault: str, content: Content) -> None:
+    """A fault in types or fields is found by both."""
+    broken = copy.deepcopy(content)
+    FAULTS[fault](broken)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, json_schema())
+    with pytest.raises(RegistryError):
+        parse_registry(json.dumps(broken))
