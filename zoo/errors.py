@@ -8,6 +8,7 @@
     ├── QueryError           a filter expression cannot be read
     ├── UsageError           options that contradict each other or a value out of range
     ├── MissingPackageError  an optional package is needed; says how to install it
+    ├── MissingProgramError  a program outside Python is needed; says how to install it
     ├── OptionError          a builder takes no such option, or refuses its value
     ├── ShapeError           a formula or a network was given a shape that does not fit
     ├── ConfigError          config.toml or an environment variable cannot be used; says the key
@@ -119,6 +120,23 @@ class MissingPackageError(ZooError):
         super().__init__(f'{feature} needs the package {package}: run pip install "torch-zoo[{extra}]"')
 
 
+class MissingProgramError(ZooError):
+    """Report a program that a feature starts and that is not installed.
+
+    Args:
+        program: Its name on the command line.
+        feature: What the user asked for.
+        advice: How to install it.
+    """
+
+    def __init__(self, program: str, feature: str, advice: str) -> None:
+        """Keep the facts and make the message."""
+        self.program = program
+        self.feature = feature
+        self.advice = advice
+        super().__init__(f"{feature} needs the program {program}, which is not on the PATH; {advice}")
+
+
 class OptionError(ZooError):
     """Report an option that an architecture's builder does not take, or a value that it refuses.
 
@@ -204,16 +222,24 @@ class SourceError(ZooError):
         fault: What was expected and what came.
         is_retryable: Whether the same request may succeed a moment later.
         retry_after_s: How long the server asks to wait, if it says so.
+        status: HTTP status, where that is the fault.
     """
 
     def __init__(
-        self, source: str, fault: str, *, is_retryable: bool = False, retry_after_s: float | None = None
+        self,
+        source: str,
+        fault: str,
+        *,
+        is_retryable: bool = False,
+        retry_after_s: float | None = None,
+        status: int | None = None,
     ) -> None:
         """Keep the facts and make the message."""
         self.source = source
         self.fault = fault
         self.is_retryable = is_retryable
         self.retry_after_s = retry_after_s
+        self.status = status
         super().__init__(f"{source}: {fault}")
 
 

@@ -1,0 +1,217 @@
+"""The records of a benchmark: what is measured, how, and what came out. Words are those of pyperf.
+
+=========== =====================================================================================================
+word        means
+=========== =====================================================================================================
+**cell**    one point of a sweep: one model, mode, batch, precision, memory format, engine and device
+**run**     one fresh process that measures one cell
+**warm-up** calls at the start of a run that are kept apart and never counted
+**value**   one timing: the time of all loops divided by their number
+**loop**    one call of the model; a value of a short call spans several
+**item**    one picture (or clip) of the batch
+=========== =====================================================================================================
+
+Every record is written to JSON as it stands and read back by ``zoo.catalog.decoding``: ``None`` means *not known*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping  # noqa: TC003 - the strict decoder reads annotations at run time
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+SCHEMA_VERSION = 1
+
+Mode = Literal["latency", "throughput", "training", "first-inference", "load"]
+Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp16-autocast", "bf16-autocast"]
+MemoryFormat = Literal["contiguous", "channels-last"]
+FailureKind = Literal["out-of-memory", "crashed", "timed-out", "wrong", "unsupported", "failed"]
+Scalar = str | int | float | bool
+
+MODES: tuple[str, ...] = get_args(Mode)
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+MEMORY_FORMATS: tuple[str, ...] = get_args(MemoryFormat)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What one run measures; everything a worker needs to know, here or on another machine."""
+
+    model: str
+    """A name of the registry, or the dotted path of a function that returns a module."""
+    mode: Mode
+    device: str
+    """As torch writes it: ``"cpu"``, ``"cuda:0"``."""
+    input_size: tuple[int, ...]
+    """Shape of one item, ``(C, H, W)``."""
+    batch: int | None
+    """Items in one call; ``None``: the worker looks for the batch with the best throughput."""
+    precision: Precision = "fp32"
+    memory_format: MemoryFormat = "contiguous"
+    engine: str = "eager"
+    threads: int = 1
+    """Threads that torch may use for one operation on the CPU."""
+    multiply_adds: int | None = None
+    """For one item of ``input_size``, from the registry."""
+    activations: int | None = None
+    """Values that the layers put out for one item, from the registry."""
+
+    @property
+    def label(self) -> str:
+        """Name the cell; also the name of its file, so no two cells of a sweep share one."""
+        size = "x".join(map(str, self.input_size))
+        batch = "best" if self.batch is None else str(self.batch)
+        parts = (self.model, self.mode, self.device.replace(":", ""), self.engine.replace(":", "_"), self.precision)
+        return "-".join((*parts, self.memory_format.replace("-", "_"), f"b{batch}", size, f"t{self.threads}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long to measure."""
+
+    runs: int = 1
+    """Fresh processes for each cell."""
+    measure_s: float = 1.0
+    """Time that the values of one run should take together."""
+    warmup_limit_s: float = 3.0
+    """Warm-up ends when the values are steady, or after this time."""
+    least_values: int = 5
+    most_values: int = 5000
+    timeout_s: float = 900.0
+    """A run that takes longer is ended."""
+    stable_limit_s: float | None = None
+    """With a limit: go on with more runs until the result is stable, at most this long for a cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What else happened on the machine while the values of a run were taken."""
+
+    stolen_percent: float | None = None
+    """Share of the CPU time that the hypervisor gave to other machines."""
+    others_cpus: float | None = None
+    """CPUs that other programs kept busy, on average."""
+    load_1m: float | None = None
+    cpu_mhz: float | None = None
+    gpu_mhz_lowest: float | None = None
+    gpu_mhz_highest: float | None = None
+    gpu_celsius_highest: float | None = None
+    gpu_watts_mean: float | None = None
+    gpu_throttle: tuple[str, ...] = ()
+    """Reasons for which the driver held the clocks down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Peak memory of a run; ``None`` where the device does not tell."""
+
+    allocator_bytes: int | None = None
+    """Most that torch's allocator held for tensors on the device."""
+    device_bytes: int | None = None
+    """Most that the process held on the device with its context; on the CPU, the most resident memory."""
+    model_bytes: int | None = None
+    """Most that the model, its inputs and activations added to the process (CPU)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one process measured. Every raw value is kept."""
+
+    started_at: str
+    """UTC, ISO 8601."""
+    batch: int
+    """Items in one call."""
+    loops: int
+    """Calls in one value."""
+    warmup_ns: tuple[int, ...]
+    """Warm-up values, nanoseconds for one call."""
+    values_ns: tuple[int, ...]
+    """Counted values, nanoseconds for one call."""
+    is_steady: bool
+    """Whether the warm-up ended because the values had become steady."""
+    inputs_rotated: int
+    """Different inputs that were used in turn, so that none lies in the cache because of the call before."""
+    prepare_ns: int
+    """What the engine took before its first call: compiling, capturing, exporting."""
+    conditions: Conditions
+    memory: Memory
+    stages_ns: Mapping[str, int]
+    """First inference and load: how the time divides."""
+    input_copy_ns: tuple[int, ...] = ()
+    """Copies of one batch from the host to the device; empty on the CPU."""
+    error: float | None = None
+    """Distance of the engine's output from eager fp32: L2 norm of the difference over that of the reference."""
+    follows_input: bool | None = None
+    """Whether each output was nearest to the reference of its own input."""
+    parameters: int | None = None
+    layers: int | None = None
+    """Modules without children: an estimate of how many operations one call dispatches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a cell has no figures."""
+
+    kind: FailureKind
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ceilings:
+    """What the device reached in this session, for one precision: the roof that models are held against."""
+
+    matmul_flops: float
+    """Floating-point operations a second of a matrix product."""
+    convolution_flops: float
+    copy_bytes: float
+    """Bytes a second, read and written, of a copy within the device's memory."""
+    dispatch_ns: int
+    """Time that an operation on one number takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device that torch can use here."""
+
+    name: str
+    """As torch writes it: ``"cpu"``, ``"cuda:0"``, ``"mps"``."""
+    title: str
+    """Model of the chip."""
+    precisions: tuple[str, ...]
+    memory_bytes: int | None = None
+    driver: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The machine and the software of a measurement."""
+
+    device: Device
+    cpu: str
+    cpus: int
+    """CPUs that this process may use."""
+    system: str
+    versions: Mapping[str, str]
+    """Packages and libraries that were there: torch, cuda, cudnn, the engines, python."""
+    commit: str | None = None
+    """Commit of the checkout that holds zoo, with ``+`` if it was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One cell with all its runs, or with the reason why there are none."""
+
+    cell: Cell
+    effort: Effort
+    environment: Environment
+    runs: tuple[Run, ...] = ()
+    failure: Failure | None = None
+    ceilings: Ceilings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFile:
+    """The content of a result file."""
+
+    schema_version: int
+    results: tuple[Result, ...]

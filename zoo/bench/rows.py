@@ -1,0 +1,86 @@
+"""Summaries as rows of plain values with units in their names: for tables, JSON, CSV and columns of other commands."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zoo.bench import results
+from zoo.bench.summary import Summary, summarise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from zoo.bench.records import Result
+
+Value = str | int | float | bool | None
+_MS = 1e-6
+
+
+def to_rows(measured: Iterable[Result]) -> list[dict[str, Value]]:
+    """Summarise results, one row each, all with the same keys."""
+    return [to_row(summarise(result)) for result in measured]
+
+
+def to_row(summary: Summary) -> dict[str, Value]:
+    """Write a summary as plain values."""
+    cell = summary.cell
+    low, high = summary.interval_ns or (None, None)
+    return {
+        "model": cell.model,
+        "mode": cell.mode,
+        "device": cell.device,
+        "engine": cell.engine,
+        "precision": cell.precision,
+        "memory_format": cell.memory_format,
+        "threads": cell.threads,
+        "batch": summary.batch or cell.batch,
+        "runs": summary.runs,
+        "values": summary.values,
+        "p50_ms": _ms(summary.p50_ns),
+        "p50_low_ms": _ms(low),
+        "p50_high_ms": _ms(high),
+        "spread_percent": _rounded(summary.spread_percent),
+        "p90_ms": _ms(summary.p90_ns),
+        "p99_ms": _ms(summary.p99_ns),
+        "items_per_s": _rounded(summary.items_per_s),
+        "flops": _rounded(summary.flops),
+        "memory_bytes": summary.memory_bytes,
+        "parameters": summary.parameters,
+        "multiply_adds": cell.multiply_adds,
+        "error": _rounded(summary.error, 3),
+        "status": summary.failure.kind if summary.failure else "unstable" if summary.faults else "ok",
+        "reason": summary.failure.message if summary.failure else "; ".join(summary.faults) or None,
+    }
+
+
+def _ms(value_ns: float | None) -> float | None:
+    return None if value_ns is None else _rounded(value_ns * _MS)
+
+
+def _rounded(value: float | None, digits: int = 5) -> float | None:
+    """Round to significant digits: more would be noise."""
+    return None if value is None else float(f"{value:.{digits}g}")
+
+
+def columns_by_model(path: Path) -> dict[str, dict[str, Value]]:
+    """Read the columns that a result file adds to ``zoo list`` and ``zoo choose``.
+
+    Returns:
+        For each model its ``p50``, ``p90`` and ``p99`` (milliseconds at batch 1), ``throughput`` (items a second) and
+        ``memory`` (bytes). Where a file holds several cells of a model, the fastest that is not wrong counts.
+
+    Raises:
+        ResultFileError: The file cannot be used.
+    """
+    columns: dict[str, dict[str, Value]] = {}
+    for summary in sorted(map(summarise, results.read(path)), key=lambda summary: summary.p50_ns or 0):
+        if summary.failure or summary.p50_ns is None:
+            continue
+        row = columns.setdefault(summary.cell.model, {})
+        if summary.cell.mode == "latency" and "p50" not in row:
+            row |= {"p50": _ms(summary.p50_ns), "p90": _ms(summary.p90_ns), "p99": _ms(summary.p99_ns)}
+            row["memory"] = summary.memory_bytes
+        if summary.cell.mode == "throughput" and (summary.items_per_s or 0) > float(row.get("throughput") or 0):
+            row["throughput"] = _rounded(summary.items_per_s)
+    return columns

@@ -1,0 +1,278 @@
+"""One run: build the model, check the engine, take the values. Imports torch; called in a fresh process."""
+
+from __future__ import annotations
+
+import math
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from zoo.bench import batches, engines, machine
+from zoo.bench.devices import Clock, open_clock
+from zoo.bench.models import build, load, make_typical, output_tensor
+from zoo.bench.records import Cell, Conditions, Effort, Memory, Run
+from zoo.bench.timing import Values, take_values
+
+if TYPE_CHECKING:
+    from zoo.bench.devices import Call
+
+_SEED = 0
+_VALUE_NS = 20_000_000
+"""A value of throughput or training lasts at least this long, so that waiting for the device weighs little."""
+_MOST_INPUTS = 16
+_CACHE_BYTES = 64 * 2**20
+"""More than the last cache of common devices: inputs that together exceed it do not lie in it when their turn comes."""
+_CHECKED_ITEMS = 2
+_FAR = 1e30
+"""Stands for infinite and not-a-number, which JSON cannot write."""
+_TINY = 1e-30
+_COPIES = 20
+
+
+def measure(cell: Cell, effort: Effort, started_ns: int) -> Run:
+    """Measure one cell once.
+
+    Args:
+        cell: What to measure.
+        effort: How long.
+        started_ns: ``time.monotonic_ns()`` when this process was started.
+    """
+    stages = {"start": time.monotonic_ns() - started_ns}
+    torch.set_num_threads(cell.threads)
+    engines.set_precision("fp32")
+    if cell.mode == "first-inference":
+        return _first_inference(cell, stages, started_ns)
+    if cell.mode == "load":
+        return _load(cell, effort, stages)
+    return _training(cell, effort, stages) if cell.mode == "training" else _inference(cell, effort, stages)
+
+
+def make_inputs(cell: Cell, batch: int, count: int | None = None) -> list[torch.Tensor]:
+    """Make random inputs on the device, by default as many as it takes to fill its cache."""
+    shape = (batch, *cell.input_size)
+    layout = engines.memory_format(cell.memory_format, len(shape))
+    dtype = engines.tensor_type(cell.precision)
+    size_bytes = torch.Size(shape).numel() * dtype.itemsize
+    count = count or min(max(2, -(-_CACHE_BYTES // size_bytes)), _MOST_INPUTS)
+    generator = torch.Generator().manual_seed(_SEED)
+    pictures = (torch.randn(shape, generator=generator) for _ in range(count))
+    return [picture.to(cell.device, dtype).contiguous(memory_format=layout) for picture in pictures]
+
+
+def _inference(cell: Cell, effort: Effort, stages: dict[str, int]) -> Run:
+    clock = open_clock(cell.device)
+    model = build(cell)
+    before_bytes = _bytes_without(model)
+    with torch.inference_mode():
+        probes = make_inputs(cell, _CHECKED_ITEMS, 2)
+        make_typical(model, probes[0].float())
+        references = [output_tensor(model(probe.float())).double().cpu() for probe in probes]
+        _convert(cell, model)
+        batch = cell.batch or _best_batch(cell, model, clock)
+        inputs = make_inputs(cell, batch)
+        for x, probe in zip(inputs, probes, strict=False):
+            x[:_CHECKED_ITEMS] = probe[:batch]
+        call, prepare_ns = _prepare(cell, model, inputs[0], clock)
+        outputs = [output_tensor(call(x))[:_CHECKED_ITEMS].double().cpu() for x in inputs[:2]]
+        error, follows_input = compare_outputs(outputs, references)
+        clock.reset_peak()
+        values = take_values(call, inputs, clock, effort, least_ns=0 if cell.mode == "latency" else _VALUE_NS)
+        memory = clock.peak(before_bytes)
+        copies_ns = _time_input_copies(inputs[0], clock)
+    return _make_run(
+        values,
+        model,
+        batch=batch,
+        inputs_rotated=len(inputs),
+        prepare_ns=prepare_ns,
+        stages_ns=stages,
+        memory=memory,
+        input_copy_ns=copies_ns,
+        error=error,
+        follows_input=follows_input,
+    )
+
+
+def _bytes_without(model: nn.Module) -> int | None:
+    """Tell what this process holds beside the parameters of a model that was just built on the CPU."""
+    held_bytes = machine.resident_bytes()
+    return None if held_bytes is None else held_bytes - sum(p.nbytes for p in model.parameters())
+
+
+def _convert(cell: Cell, model: nn.Module) -> None:
+    """Give the model its precision and memory format."""
+    engines.set_precision(cell.precision)
+    engines.convert(model, cell.precision, cell.memory_format, len(cell.input_size) + 1)
+
+
+def _prepare(cell: Cell, model: nn.Module, example: torch.Tensor, clock: Clock) -> tuple[Call, int]:
+    """Hand the model to the engine; tell how long that took with the first call."""
+    start_ns = time.monotonic_ns()
+    call = engines.prepare(cell.engine, model, example, cell.precision)
+    call(example)
+    clock.synchronise()
+    return call, time.monotonic_ns() - start_ns
+
+
+def compare_outputs(outputs: list[torch.Tensor], references: list[torch.Tensor]) -> tuple[float, bool]:
+    """Hold what an engine puts out for several inputs against the reference for each.
+
+    Returns:
+        The largest distance from the right reference, relative to its norm, and whether each output is nearer to its
+        own input's reference than to another's: an engine that answers every input alike can be near to all of them.
+    """
+    wanted = [reference[: len(output)] for output, reference in zip(outputs, references, strict=True)]
+    distances = [[(output - other).norm().item() for other in wanted] for output in outputs]
+    relative = [row[i] / max(wanted[i].norm().item(), _TINY) for i, row in enumerate(distances)]
+    error = max(distance if math.isfinite(distance) else _FAR for distance in relative)
+    return error, all(row[i] <= min(row) for i, row in enumerate(distances))
+
+
+def _best_batch(cell: Cell, model: nn.Module, clock: Clock) -> int:
+    """Find the batch with the best throughput, in eager mode whatever the engine."""
+    call = engines.with_precision(model, cell.precision, cell.device)
+
+    def call_s(batch: int) -> float | None:
+        try:
+            inputs = make_inputs(cell, batch, 1)
+            clock.time_calls(call, inputs)
+            return min(clock.time_calls(call, inputs) for _ in range(3)) / 1e9
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            if torch.accelerator.is_available():
+                torch.accelerator.empty_cache()
+            return None
+
+    return batches.find_best(call_s)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether torch ran out of memory; on the CPU it raises a plain ``RuntimeError``."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
+
+
+def _time_input_copies(example: torch.Tensor, clock: Clock) -> tuple[int, ...]:
+    """Time copies of one batch from pinned host memory to the device; nothing on the CPU, where no copy is made."""
+    if example.device.type == "cpu":
+        return ()
+    host = example.cpu()
+    if example.device.type == "cuda":
+        host = host.pin_memory()
+    return tuple(clock.time_calls(example.copy_, [host]) for _ in range(_COPIES))
+
+
+def _training(cell: Cell, effort: Effort, stages: dict[str, int]) -> Run:
+    """Time a training step: forward, loss, backward, optimiser (SGD with momentum)."""
+    clock = open_clock(cell.device)
+    model = build(cell).train()
+    before_bytes = _bytes_without(model)
+    _convert(cell, model)
+    batch = cell.batch or _best_batch(cell, model, clock)
+    inputs = make_inputs(cell, batch)
+    optimiser = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
+    start_ns = time.monotonic_ns()
+    forward = engines.prepare(cell.engine, model, inputs[0], cell.precision)
+
+    def step(x: torch.Tensor) -> None:
+        optimiser.zero_grad(set_to_none=True)
+        loss: torch.Tensor = output_tensor(forward(x)).float().square().mean()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        optimiser.step()
+
+    step(inputs[0])
+    clock.synchronise()
+    prepare_ns = time.monotonic_ns() - start_ns
+
+    clock.reset_peak()
+    values = take_values(step, inputs, clock, effort, least_ns=_VALUE_NS)
+    memory = clock.peak(before_bytes)
+    return _make_run(
+        values,
+        model,
+        batch=batch,
+        inputs_rotated=len(inputs),
+        prepare_ns=prepare_ns,
+        stages_ns=stages,
+        memory=memory,
+    )
+
+
+def _first_inference(cell: Cell, stages: dict[str, int], started_ns: int) -> Run:
+    """Time from the start of the process to the first result; one value, because a process starts once."""
+    clock = open_clock(cell.device)
+    before = machine.CpuClock.read()
+    model = build(cell)
+    before_bytes = _bytes_without(model)
+    _convert(cell, model)
+    clock.synchronise()
+    stages["build"] = time.monotonic_ns() - started_ns - stages["start"]
+    with torch.inference_mode():
+        (x,) = make_inputs(cell, cell.batch or 1, 1)
+        _, prepare_ns = _prepare(cell, model, x, clock)
+    total_ns = time.monotonic_ns() - started_ns
+    stages["first-call"] = prepare_ns
+    values = Values((), (total_ns,), 1, True, _conditions_since(before))
+    return _make_run(
+        values,
+        model,
+        batch=cell.batch or 1,
+        inputs_rotated=1,
+        prepare_ns=prepare_ns,
+        stages_ns=stages,
+        memory=clock.peak(before_bytes),
+    )
+
+
+def _conditions_since(before: machine.CpuClock) -> Conditions:
+    stolen_percent, others_cpus = machine.contention(before, machine.CpuClock.read())
+    return Conditions(stolen_percent, others_cpus, machine.load_1m(), machine.cpu_mhz())
+
+
+def _load(cell: Cell, effort: Effort, stages: dict[str, int]) -> Run:
+    """Time from a name to a network with its published weights on the device; the file is in the cache and warm."""
+    clock = open_clock(cell.device)
+    model = load(cell)
+    before_bytes = _bytes_without(model)
+    clock.reset_peak()
+    values = take_values(lambda _: load(cell), [None], clock, effort, least_ns=0)
+    memory = clock.peak(before_bytes)
+    return _make_run(values, model, batch=1, inputs_rotated=1, prepare_ns=0, stages_ns=stages, memory=memory)
+
+
+def _make_run(
+    values: Values,
+    model: nn.Module,
+    *,
+    batch: int,
+    inputs_rotated: int,
+    prepare_ns: int,
+    stages_ns: dict[str, int],
+    memory: Memory,
+    input_copy_ns: tuple[int, ...] = (),
+    error: float | None = None,
+    follows_input: bool | None = None,
+) -> Run:
+    return Run(
+        started_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        batch=batch,
+        loops=values.loops,
+        warmup_ns=values.warmup_ns,
+        values_ns=values.values_ns,
+        is_steady=values.is_steady,
+        inputs_rotated=inputs_rotated,
+        prepare_ns=prepare_ns,
+        conditions=values.conditions,
+        memory=memory,
+        stages_ns=stages_ns,
+        input_copy_ns=input_copy_ns,
+        error=error,
+        follows_input=follows_input,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        layers=sum(1 for module in model.modules() if not any(module.children())),
+    )

@@ -1,0 +1,110 @@
+"""One line for each result: the figures that people read, and whether they can be trusted. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from zoo.bench.records import Failure
+from zoo.bench.stability import run_faults, usable_runs
+from zoo.bench.statistics import bootstrap_interval, quantile
+
+if TYPE_CHECKING:
+    from zoo.bench.records import Cell, Result, Run
+
+WIDE_PERCENT = 5.0
+TOLERANCES = {"fp32": 1e-4, "tf32": 1e-2, "fp16": 1e-2, "fp16-autocast": 1e-2, "bf16": 5e-2, "bf16-autocast": 5e-2}
+"""An engine whose output is further from eager fp32 than this is wrong, not fast."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The figures of one cell; ``None`` where they were not measured or do not apply."""
+
+    cell: Cell
+    failure: Failure | None = None
+    batch: int | None = None
+    runs: int = 0
+    values: int = 0
+    p50_ns: float | None = None
+    p90_ns: float | None = None
+    p99_ns: float | None = None
+    interval_ns: tuple[float, float] | None = None
+    """95 % interval of the median."""
+    faults: tuple[str, ...] = ()
+    """Why the result is unstable; empty for a stable one."""
+    error: float | None = None
+    memory_bytes: int | None = None
+    parameters: int | None = None
+
+    @property
+    def spread_percent(self) -> float | None:
+        """Half the width of the interval, in percent of the median."""
+        if self.interval_ns is None or not self.p50_ns:
+            return None
+        return (self.interval_ns[1] - self.interval_ns[0]) / 2 / self.p50_ns * 100
+
+    @property
+    def items_per_s(self) -> float | None:
+        """Items a second at the median."""
+        return self.batch * 1e9 / self.p50_ns if self.batch and self.p50_ns else None
+
+    @property
+    def flops(self) -> float | None:
+        """Floating-point operations a second of inference, two for each multiply-add."""
+        if self.cell.mode not in ("latency", "throughput") or self.items_per_s is None:
+            return None
+        return 2 * self.cell.multiply_adds * self.items_per_s if self.cell.multiply_adds else None
+
+
+def summarise(result: Result) -> Summary:
+    """Work out the figures of a result."""
+    if not result.runs:
+        return Summary(result.cell, result.failure)
+    runs = usable_runs(result)
+    counted = [run.values_ns for run in runs]
+    values = [value for run in counted for value in run]
+    low, high = bootstrap_interval(counted)
+    centre = median(values)
+    first = result.runs[0]
+    return Summary(
+        cell=result.cell,
+        failure=result.failure or wrongness(result),
+        batch=first.batch,
+        runs=len(runs),
+        values=len(values),
+        p50_ns=centre,
+        p90_ns=quantile(values, 0.9),
+        p99_ns=quantile(values, 0.99),
+        interval_ns=(low, high),
+        faults=tuple(_all_faults(result, runs, (low, high), centre)),
+        error=max((run.error for run in result.runs if run.error is not None), default=None),
+        memory_bytes=max(_memory(run) for run in result.runs),
+        parameters=first.parameters,
+    )
+
+
+def wrongness(result: Result) -> Failure | None:
+    """Say what is wrong with the output of a result's engine, if anything is."""
+    tolerance = TOLERANCES[result.cell.precision]
+    for run in result.runs:
+        if run.error is not None and run.error > tolerance:
+            return Failure("wrong", f"the output is {run.error:.2g} from eager fp32, more than {tolerance:g}")
+        if run.follows_input is False:
+            return Failure("wrong", "the output does not follow the input: it is nearer to another input's")
+    return None
+
+
+def _all_faults(result: Result, runs: list[Run], interval_ns: tuple[float, float], centre: float) -> list[str]:
+    """Collect what is wrong with each run and with all together, each fault once with its worst case first."""
+    faults = list(dict.fromkeys(fault for run in runs for fault in run_faults(run, result)))
+    width_percent = (interval_ns[1] - interval_ns[0]) / centre * 100
+    if width_percent > WIDE_PERCENT:
+        faults.append(f"wide interval: {width_percent:.0f} % of the median")
+    return faults
+
+
+def _memory(run: Run) -> int:
+    memory = run.memory
+    return memory.allocator_bytes or memory.model_bytes or memory.device_bytes or 0

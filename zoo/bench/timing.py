@@ -1,0 +1,64 @@
+"""The timing loop of one run: warm up until steady, then take values."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zoo.bench import machine
+from zoo.bench.records import Conditions, Effort
+from zoo.bench.statistics import is_steady
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from zoo.bench.devices import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """The timings of one run, each in nanoseconds for one call."""
+
+    warmup_ns: tuple[int, ...]
+    values_ns: tuple[int, ...]
+    loops: int
+    is_steady: bool
+    conditions: Conditions
+
+
+def take_values(
+    call: Callable[[Any], Any], inputs: Sequence[Any], clock: Clock, effort: Effort, least_ns: int
+) -> Values:
+    """Warm up until the values are steady, then take values for the time that is wanted.
+
+    Args:
+        call: What to time.
+        inputs: Used in turn.
+        clock: Of their device.
+        effort: How long.
+        least_ns: How long one value must last; it loops as often as that takes.
+    """
+    turn = itertools.cycle(inputs)
+    first_ns = clock.time_calls(call, [next(turn)])
+    once_ns = clock.time_calls(call, [next(turn)])
+    loops = max(1, -(-least_ns // max(1, once_ns)))
+
+    def take() -> int:
+        return clock.time_calls(call, list(itertools.islice(turn, loops))) // loops
+
+    warmup_ns = [first_ns, once_ns]
+    limit_ns = time.monotonic_ns() + effort.warmup_limit_s * 1e9
+    while not (has_settled := is_steady(warmup_ns[1:])) and time.monotonic_ns() < limit_ns:
+        warmup_ns.append(take())
+    values_ns: list[int] = []
+    before = machine.CpuClock.read()
+    limit_ns = time.monotonic_ns() + effort.measure_s * 1e9
+    while len(values_ns) < effort.least_values or (
+        len(values_ns) < effort.most_values and time.monotonic_ns() < limit_ns
+    ):
+        values_ns.append(take())
+    stolen_percent, others_cpus = machine.contention(before, machine.CpuClock.read())
+    conditions = Conditions(stolen_percent, others_cpus, machine.load_1m(), machine.cpu_mhz())
+    return Values(tuple(warmup_ns), tuple(values_ns), loops, has_settled, conditions)

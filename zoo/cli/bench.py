@@ -1,0 +1,198 @@
+"""``zoo bench``: measure models on a device, show and compare what was measured."""
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from zoo.cli import output
+from zoo.cli.options import AsFormat, AsJson, Quiet, complete_models, examples
+from zoo.cli.tables import Column, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from zoo.bench.plan import Plan
+    from zoo.bench.records import Result
+    from zoo.bench.session import Progress
+
+
+class _WithDefault(TyperGroup):
+    """A group whose command ``run`` needs no name: ``zoo bench resnet18`` is ``zoo bench run resnet18``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the name of the default command before arguments that name no other."""
+        if args and args[0] not in self.commands and args[0] not in ("--help", "-h"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_WithDefault,
+    help="Measure models on a device, show and compare what was measured.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    epilog=examples(
+        "zoo bench resnet18 mobilenet_v2",
+        "zoo bench resnet50 --engine eager,compile --precision fp32,bf16 --output sweep",
+    ),
+)
+
+
+@app.callback()
+def bench() -> None:
+    """Measure models on a device, show and compare what was measured."""
+
+
+@app.command(
+    epilog=examples(
+        "zoo bench resnet18 mobilenet_v2",
+        "zoo bench resnet50 --device cuda --mode throughput --batch 1,8,64",
+        "zoo bench resnet18 --runs 5 --output before.json",
+        "zoo bench --all --precision fp32,bf16 --output sweep --resume",
+    )
+)
+def run(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Models; NAME:TAG names weights.", autocompletion=complete_models),
+    ] = None,
+    is_all: Annotated[bool, typer.Option("--all", help="Every model that takes one tensor.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    mode: Annotated[
+        str, typer.Option(help="latency, throughput, training, first-inference, load; several with commas.")
+    ] = "latency,throughput",
+    batch: Annotated[
+        str | None,
+        typer.Option(help="Batches of throughput and training, such as 1,8,64; best looks for it.", show_default=False),
+    ] = None,
+    precision: Annotated[str, typer.Option(help="fp32, tf32, fp16, bf16, fp16-autocast, bf16-autocast.")] = "fp32",
+    memory_format: Annotated[str, typer.Option(help="contiguous, channels-last.")] = "contiguous",
+    engine: Annotated[str, typer.Option(help="eager, compile, cudagraphs, ...")] = "eager",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads; by default the usable CPUs.", show_default=False)
+    ] = None,
+    input_size: Annotated[
+        str | None, typer.Option("--input", help="Shape of one item, such as 3x384x384.", show_default=False)
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="Fresh processes for each measurement; 5 to compare.")] = 1,
+    measure_s: Annotated[float, typer.Option("--time", min=0.01, help="Seconds of values in each run.")] = 1.0,
+    timeout_s: Annotated[float, typer.Option("--timeout", min=1, help="End a run after so many seconds.")] = 900.0,
+    wait_s: Annotated[float, typer.Option("--wait", min=0, help="Wait so many seconds for a busy device.")] = 0.0,
+    output_path: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Keep results in FILE.json, or a folder with a file each."),
+    ] = None,
+    is_resume: Annotated[bool, typer.Option("--resume", help="Keep what --output holds and measure the rest.")] = False,
+    is_dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be measured.")] = False,
+    is_json: AsJson = False,
+    form: AsFormat = None,
+    is_quiet: Quiet = False,
+) -> None:
+    """Measure latency, throughput and more; each measurement in a fresh process."""
+    from zoo.bench import machine, plan, results, session
+    from zoo.bench.records import Effort
+    from zoo.bench.rows import to_rows
+
+    chosen = output.chosen_format(form, is_json=is_json)
+    grid = plan.Grid(
+        models=plan.expand(models or [], is_all=is_all),
+        modes=_words(mode),
+        batches=plan.parse_batches(batch),
+        precisions=_words(precision),
+        memory_formats=_words(memory_format),
+        engines=_words(engine),
+        threads=threads or machine.usable_cpus(),
+        input_size=_shape(input_size),
+    )
+    found = session.choose_device(device, session.find_devices())
+    planned = plan.plan(grid, found)
+    if is_dry_run:
+        _write_rows(_plan_rows(planned), chosen)
+        return
+    store = results.Store(output_path)
+    if is_resume:
+        store.resume()
+    try:
+        with session.hold(found.name, wait_s), _progress(is_quiet=is_quiet) as tell:
+            session.run_plan(planned, found, Effort(runs=runs, measure_s=measure_s, timeout_s=timeout_s), store, tell)
+    finally:
+        if chosen == "json":
+            output.write_json(results.to_json(store.results.values()))
+        elif store.results:
+            _write_rows(to_rows(store.results.values()), chosen)
+
+
+def _words(given: str) -> tuple[str, ...]:
+    """Cut an option at its commas; repeats are dropped."""
+    return tuple(dict.fromkeys(word.strip() for word in given.split(",") if word.strip()))
+
+
+def _shape(given: str | None) -> tuple[int, ...] | None:
+    from zoo.catalog.quantities import parse_shape
+
+    return None if given is None else parse_shape("--input", given)
+
+
+def _write_rows(rows: "Sequence[Mapping[str, Any]]", form: output.Format) -> None:
+    from zoo.cli.bench_tables import result_table, shared_settings
+
+    if form in ("json", "csv"):
+        columns = tuple(Column(key, key, str) for key in rows[0])
+        output.write_table(Table(columns, [list(row.values()) for row in rows]), form)
+        return
+    left_out = output.write_table(result_table(rows), form)
+    settings = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in shared_settings(rows).items() if value)
+    output.talk(f"all: {settings}")
+    if left_out:
+        output.talk(output.join_left_out(left_out))
+
+
+def _plan_rows(planned: "Plan") -> "list[dict[str, Any]]":
+    """Describe each cell of a plan, and why it cannot be measured."""
+    cells = [(cell, None) for cell in planned.cells] + planned.refused
+    return [
+        {
+            "model": cell.model,
+            "mode": cell.mode,
+            "device": cell.device,
+            "engine": cell.engine,
+            "precision": cell.precision,
+            "memory_format": cell.memory_format,
+            "batch": "best" if cell.batch is None else cell.batch,
+            "input": "x".join(map(str, cell.input_size)),
+            "refused": reason,
+        }
+        for cell, reason in cells
+    ]
+
+
+@contextmanager
+def _progress(*, is_quiet: bool) -> "Iterator[Callable[[Progress], None] | None]":
+    """Show on stderr how far a session is: a line that changes on a terminal, a line for each result elsewhere."""
+    if is_quiet:
+        yield None
+        return
+    console = output.progress_console()
+    with console.status("starting") as status:
+
+        def tell(progress: "Progress") -> None:
+            if progress.next_cell is not None:
+                left = "" if progress.left_s is None else f", about {progress.left_s:.0f} s left"
+                status.update(f"{progress.done} of {progress.total} runs done{left}: {progress.next_cell.label}")
+            elif progress.result is not None:
+                output.talk(_describe(progress.result))
+
+        yield tell
+
+
+def _describe(result: "Result") -> str:
+    from zoo.bench.rows import to_row
+    from zoo.bench.summary import summarise
+
+    row = to_row(summarise(result))
+    figure = f"{row['p50_ms']} ms" if row["p50_ms"] is not None else f"{row['status']}: {row['reason']}"
+    return f"{result.cell.label}: {figure}"
