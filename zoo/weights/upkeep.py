@@ -39,6 +39,8 @@ class State(Enum):
     """Nothing is known to compare it with, but it keeps its own format and checksums."""
     SUSPECT = "suspect"
     """Nothing is known to compare it with, and zoo would not load it."""
+    UNKNOWN = "unknown"
+    """Nothing is known to compare it with, and it was not judged."""
     DAMAGED = "damaged"
 
 
@@ -67,6 +69,14 @@ def verify(
     Returns:
         A finding for each file, in the order of the files.
     """
+    tell = in_turn(advance)
+    wanted = [file for file in files if file.role is not Role.PARTIAL]
+    with ThreadPoolExecutor(jobs or os.cpu_count() or 1, thread_name_prefix="verify") as pool:
+        return list(pool.map(lambda file: verify_one(file, tell), wanted))
+
+
+def in_turn(advance: Callable[[int], None] | None) -> Callable[[int], None]:
+    """Make a function that several threads may call: one at a time gets through."""
     gate = threading.Lock()
 
     def tell(count: int) -> None:
@@ -74,9 +84,7 @@ def verify(
             if advance is not None:
                 advance(count)
 
-    wanted = [file for file in files if file.role is not Role.PARTIAL]
-    with ThreadPoolExecutor(jobs or os.cpu_count() or 1, thread_name_prefix="verify") as pool:
-        return list(pool.map(lambda file: verify_one(file, tell), wanted))
+    return tell
 
 
 def verify_one(file: CachedFile, advance: Callable[[int], None] | None = None) -> Finding:
