@@ -1,0 +1,217 @@
+"""torch.hub, unmodified, on this repository: from a folder and from a server that plays GitHub, with only torch."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import packages_distributions, requires
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from safetensors.torch import load_file
+
+from tests.support.github_server import GitHubServer, HubRepository, archive_working_tree, serve_github
+from zoo import hub
+from zoo.catalog.registry import load_registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+COMMIT = "5eed" * 10
+ONLY_TORCH = """
+import json, sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in REFUSED:
+            raise ModuleNotFoundError(f"No module named {name!r} (refused: only torch is installed)", name=name)
+
+REFUSED = set(json.loads(sys.argv[1]))
+sys.meta_path.insert(0, Refuse())
+import warnings
+warnings.filterwarnings("error", module="zoo|hubconf")
+import torch
+"""
+
+
+def _torch_and_what_it_needs() -> set[str]:
+    """Names of the distributions that ``pip install torch`` brings here."""
+    found: set[str] = set()
+    waiting = ["torch"]
+    while waiting:
+        name = canonicalize_name(waiting.pop())
+        if name not in found:
+            found.add(name)
+            needed = [Requirement(text) for text in (requires(name) or ())]
+            waiting += [need.name for need in needed if not need.marker or need.marker.evaluate({"extra": ""})]
+    return found
+
+
+def _refused_modules() -> list[str]:
+    """Name every module here that does not come with torch; and filelock, which torch needs only to compile."""
+    kept = _torch_and_what_it_needs() | {"torch-zoo"}
+    modules = packages_distributions().items()
+    return [m for m, owners in modules if not kept & {canonicalize_name(o) for o in owners}] + ["filelock"]
+
+
+def _run(program: str, folder: Path, server: GitHubServer | None = None) -> Any:
+    """Run a program where only torch can be imported, with a clean TORCH_HOME; return its last line, which is JSON."""
+    environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    environment |= {"TORCH_HOME": str(folder / "torch")} | (server.environment() if server else {})
+    command = [sys.executable, "-c", ONLY_TORCH + program, json.dumps(_refused_modules())]
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, cwd=folder, env=environment, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])  # torch.hub says above it what it downloads
+
+
+@pytest.fixture
+def github(repository: Path, tmp_path: Path) -> Iterator[GitHubServer]:
+    """Serve this repository as it stands in the working tree, on branch main and as tag v0.1.0."""
+    if not (repository / ".git").exists():
+        pytest.skip("this is no git checkout, so torch.hub's GitHub route is NOT tested: git archive needs one")
+    served = HubRepository("torch-zoo/zoo", branches={"main": COMMIT}, tags={"v0.1.0": COMMIT})
+    served.archives[COMMIT] = archive_working_tree(repository, f"torch-zoo-zoo-{COMMIT[:7]}", tmp_path / "git")
+    with serve_github(served, tmp_path) as server:
+        yield server
+
+
+def _entry_points(repository: Path) -> list[str]:
+    """Read the names that ``hubconf.py`` imports from ``zoo.hub``, without running it."""
+    tree = ast.parse((repository / "hubconf.py").read_text(encoding="utf-8"))
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "zoo.hub"]
+    return [alias.name for node in imports for alias in node.names]
+
+
+def test_refusal_covers_the_packages_that_zoo_uses_elsewhere() -> None:
+    """The list of refused modules is worked out, so it is checked against the names that matter, and torch's own."""
+    refused = set(_refused_modules())
+    assert {"torchvision", "rich", "typer", "requests", "numpy", "filelock", "safetensors", "PIL", "timm"} <= refused
+    assert not {"torch", "zoo", "sympy", "typing_extensions"} & refused
+
+
+def test_every_architecture_of_ours_is_an_entry_point(repository: Path) -> None:
+    """``hubconf.py`` publishes what ``registry.json`` records with provider ``zoo``, no less and no more."""
+    ours = [name for name, record in load_registry().architectures.items() if record.provider == "zoo"]
+    assert sorted(_entry_points(repository)) == sorted(ours)
+
+
+def test_hub_loads_from_a_folder_with_only_torch(repository: Path, tmp_path: Path) -> None:
+    """``source="local"``: random CNNNet and classic LeNet-5, and the pretrained LeNet-5 without a download."""
+    program = f"""
+folder = {str(repository)!r}
+load = lambda *names, **options: torch.hub.load(folder, *names, source="local", **options)
+count = lambda model: sum(p.numel() for p in model.parameters())
+lenet = load("lenet5", pretrained=True)
+print(json.dumps([
+    count(load("cnnnet")),
+    count(load("lenet5", variant="classic")),
+    count(lenet), lenet.training,
+    list(lenet(torch.zeros(2, 1, 32, 32)).shape),
+]))
+"""
+    assert _run(program, tmp_path) == [57_012_034, 60_850, 61_706, False, [2, 10]]
+
+
+def test_hub_loads_from_github_with_only_torch(github: GitHubServer, repository: Path, tmp_path: Path) -> None:
+    """The whole route: default branch, validation, zip, code and weights out of it; nothing else is downloaded."""
+    program = """
+model = torch.hub.load("torch-zoo/zoo", "lenet5", pretrained=True, trust_repo=True, verbose=False)
+import zoo
+print(json.dumps([sum(p.numel() for p in model.parameters()), zoo.__file__, model.c1.bias.tolist()]))
+"""
+    parameters, file, bias = _run(program, tmp_path, github)
+    assert parameters == 61_706
+    assert file == str(tmp_path / "torch" / "hub" / "torch-zoo_zoo_main" / "zoo" / "__init__.py")
+    (weights,) = (repository / "zoo" / "pretrained").glob("lenet5-*.safetensors")
+    assert bias == load_file(weights)["c1.bias"].tolist()
+    assert github.requests == [
+        "https://github.com/torch-zoo/zoo/tree/main/",
+        "https://api.github.com/repos/torch-zoo/zoo/branches?per_page=100&page=1",
+        "https://github.com/torch-zoo/zoo/zipball/main",
+        "https://codeload.github.com/torch-zoo/zoo/legacy.zip/main",
+    ]
+
+
+def test_hub_lists_the_entry_points_and_nothing_else(github: GitHubServer, repository: Path, tmp_path: Path) -> None:
+    """A tag works as a ref; every entry point has its help, and only entry points are shown."""
+    program = """
+ref = "torch-zoo/zoo:v0.1.0"
+names = torch.hub.list(ref, trust_repo=True, verbose=False)
+print(json.dumps({name: torch.hub.help(ref, name, trust_repo=True) for name in names}))
+"""
+    helps = _run(program, tmp_path, github)
+    assert sorted(helps) == sorted(_entry_points(repository))
+    for name, text in helps.items():
+        assert text.startswith("Build "), name
+        assert "Paper" in text or "Book" in text, name
+        assert "Weights: " in text, name
+
+
+def test_examples_in_the_help_run(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ``torch.hub.help`` shows gives what it shows."""
+    monkeypatch.chdir(repository)
+    outcome = doctest.testmod(hub)
+    assert outcome.attempted >= 15
+    assert outcome.failed == 0
+
+
+def test_hub_says_which_ref_does_not_exist(github: GitHubServer, tmp_path: Path) -> None:
+    """The server is no yes-man: an unknown ref is torch.hub's own error, after branches and tags were read."""
+    program = """
+try:
+    torch.hub.load("torch-zoo/zoo:v9", "lenet5", trust_repo=True)
+except ValueError as error:
+    print(json.dumps(str(error)))
+"""
+    assert "Cannot find v9" in _run(program, tmp_path, github)
+    assert [url.rpartition("/")[2].partition("?")[0] for url in github.requests] == [
+        "branches",
+        "branches",
+        "tags",
+        "tags",
+    ]
+
+
+def test_pretrained_without_weights_says_what_to_do(repository: Path, tmp_path: Path) -> None:
+    """One sentence, a ``ZooError``."""
+    program = f"""
+try:
+    torch.hub.load({str(repository)!r}, "cnnnet", source="local", pretrained=True)
+except Exception as error:
+    print(json.dumps([type(error).__mro__[1].__name__, str(error)]))
+"""
+    assert _run(program, tmp_path) == [
+        "ZooError",
+        "cnnnet cannot be built with pretrained=True: no weights are published for it; leave pretrained out",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["package", "namespace", "file"])
+def test_hubconf_says_so_when_another_zoo_is_loaded(kind: str, repository: Path, tmp_path: Path) -> None:
+    """Analytics Zoo is called ``zoo`` too: the message names what was loaded, what was expected and the way out."""
+    foreign = tmp_path / "site"
+    made = foreign / {"package": "zoo/__init__.py", "namespace": "zoo/common/__init__.py", "file": "zoo.py"}[kind]
+    made.parent.mkdir(parents=True)
+    made.write_text("", encoding="utf-8")
+    program = f"""
+sys.path[:] = [{str(foreign)!r}, *(p for p in sys.path if p != {str(repository)!r})]
+import zoo
+try:
+    torch.hub.load({str(repository)!r}, "lenet5", source="local")
+except ImportError as error:
+    print(json.dumps(str(error)))
+"""
+    place = foreign / ("zoo.py" if kind == "file" else "zoo")
+    assert _run(program, tmp_path) == (
+        f"torch.hub needs the package zoo in {repository / 'zoo'}, but Python has loaded another package of that name "
+        f"from {place}; start a new Python process that does not import the other one before torch.hub.load"
+    )
