@@ -67,7 +67,7 @@ class UnknownNameError(ZooError):
     """Report a name that nothing has, with the nearest names that exist.
 
     Args:
-        kind: What was looked for: ``"model"``, ``"weights of resnet18"``, ``"column"``.
+        kind: What was looked for: ``"model"``, ``"set of weights of resnet18"``, ``"column"``.
         name: The name as the user typed it.
         nearest: Existing names, nearest first; may be empty.
         advice: The next command to type.

@@ -49,7 +49,7 @@ def find_weights(architecture: Architecture, tag: str = "default") -> Weights:
     Raises:
         UnknownNameError: The architecture has no such weights, or none at all.
     """
-    kind = f"weights of {architecture.name}"
+    kind = f"set of weights of {architecture.name}"
     if not architecture.weights:
         raise UnknownNameError(kind, tag, advice="none are published for it; use weights=None for random ones")
     wanted = architecture.default_weights or "" if tag.lower() == "default" else tag.lower()

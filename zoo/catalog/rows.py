@@ -34,6 +34,11 @@ class Row:
         """Look a column up by its name."""
         return COLUMNS[column](self) if column in COLUMNS else self.extra.get(column)
 
+    def number(self, column: str) -> float | None:
+        """Look up a column that holds numbers."""
+        value = self[column]
+        return value if isinstance(value, (int, float)) else None
+
     def as_dict(self) -> dict[str, Value]:
         """Every column by name."""
         return {name: read(self) for name, read in COLUMNS.items()} | dict(self.extra)
@@ -42,6 +47,12 @@ class Row:
 def _top_error(row: Row, metric: str) -> Value:
     published = row.weights.published if row.weights else None
     return getattr(published, f"{metric}_error_percent") if published else None
+
+
+def _activations(row: Row) -> Value:
+    """Give the count for the architecture's own input: weights for another input size put out more."""
+    is_own = row.weights is None or row.weights.input_size == row.architecture.input_size
+    return row.architecture.activations if is_own else None
 
 
 COLUMNS: dict[str, Callable[[Row], Value]] = {
@@ -59,7 +70,7 @@ COLUMNS: dict[str, Callable[[Row], Value]] = {
     "task": lambda row: row.architecture.task,
     "provider": lambda row: row.architecture.provider,
     "title": lambda row: row.architecture.title,
-    "activations": lambda row: row.architecture.activations,
+    "activations": _activations,
     "input_size": lambda row: "x".join(
         map(str, row.weights.input_size if row.weights else row.architecture.input_size)
     ),

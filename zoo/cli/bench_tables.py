@@ -20,16 +20,16 @@ def _digits(value: float | None) -> str:
     ('1,235', '0.0123', '-')
     """
     if value is None:
-        return values.UNKNOWN
+        return quantities.UNKNOWN
     return f"{value:,.0f}" if value >= 1000 else f"{float(f'{value:.3g}'):g}"
 
 
 def _plus_minus(value: float | None) -> str:
-    return values.UNKNOWN if value is None else f"±{value:.1f} %"
+    return quantities.UNKNOWN if value is None else f"±{value:.1f} %"
 
 
 def _error(value: float | None) -> str:
-    return values.UNKNOWN if value is None else f"{value:.0e}"
+    return quantities.UNKNOWN if value is None else f"{value:.0e}"
 
 
 _COLUMNS = (

@@ -1,0 +1,112 @@
+"""Quantities as people read and write them: ``11.7 M``, ``46.8 MB``, ``100MB``.
+
+Prefixes are powers of 1,000, for bytes as well: 1 MB is 1,000,000 bytes, 1 G multiply-adds are 1,000,000,000.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from zoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+UNKNOWN = "-"
+_PREFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_QUANTITY = re.compile(r"\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*([kKMGT]?)B?\s*")
+_EXACT_BELOW = 10_000
+
+
+def count(value: float | None) -> str:
+    """Write a number with three digits and a prefix; below 10,000 exactly.
+
+    >>> count(11_689_512), count(9_408), count(999_999), count(None)
+    ('11.7 M', '9,408', '1.00 M', '-')
+    """
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.0f}" if value < _EXACT_BELOW else _with_prefix(value)
+
+
+def size(value_bytes: float | None) -> str:
+    """Write a length in bytes with three digits.
+
+    >>> size(46_830_571), size(250_000), size(999)
+    ('46.8 MB', '250 kB', '999 B')
+    """
+    if value_bytes is None:
+        return UNKNOWN
+    return f"{value_bytes:.0f} B" if value_bytes < 1000 else f"{_with_prefix(value_bytes)}B"
+
+
+def _with_prefix(value: float) -> str:
+    """Round to three digits first, so that 999,999 becomes 1.00 M and not 1000 k."""
+    rounded = float(f"{value:.3g}")
+    prefix = next(name for name, factor in reversed(_PREFIXES.items()) if rounded >= factor)
+    scaled = rounded / _PREFIXES[prefix]
+    digits = 2 if scaled < 10 else 1 if scaled < 100 else 0
+    return f"{scaled:.{digits}f} {prefix}"
+
+
+def percent(value: float | None) -> str:
+    """Write a percentage with two decimals.
+
+    >>> percent(30.242), percent(None)
+    ('30.24', '-')
+    """
+    return UNKNOWN if value is None else f"{value:.2f}"
+
+
+def shape(value: Sequence[int] | None) -> str:
+    """Write a shape as options take it.
+
+    >>> shape((3, 224, 224))
+    '3x224x224'
+    """
+    return UNKNOWN if value is None else "x".join(map(str, value))
+
+
+def text(value: object) -> str:
+    """Write anything; what is not known is a dash, a truth is yes or no.
+
+    >>> text(None), text(True), text("bsd")
+    ('-', 'yes', 'bsd')
+    """
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def parse_quantity(option: str, given: str | None) -> float | None:
+    """Read a limit such as ``10M``, ``4G``, ``100MB`` or ``1.5e6``.
+
+    >>> parse_quantity("--max-size", "100MB")
+    100000000.0
+
+    Raises:
+        UsageError: It is not a number with one of these endings.
+    """
+    if given is None:
+        return None
+    found = _QUANTITY.fullmatch(given)
+    if found is None:
+        raise UsageError(f"{option} takes a number such as 800k, 10M or 1.5G, got {given!r:.40}")
+    return float(found[1]) * _PREFIXES[found[2].replace("K", "k")]
+
+
+def parse_shape(option: str, given: str) -> tuple[int, ...]:
+    """Read a shape such as ``3x512x512``.
+
+    >>> parse_shape("--input", "3x512x512")
+    (3, 512, 512)
+
+    Raises:
+        UsageError: It is not whole numbers from 1 on, joined by ``x``.
+    """
+    if not re.fullmatch(r"[1-9]\d{0,5}(x[1-9]\d{0,5}){1,4}", given):
+        raise UsageError(f"{option} takes a shape such as 3x512x512, got {given!r:.40}")
+    return tuple(int(side) for side in given.split("x"))

@@ -1,0 +1,141 @@
+"""``zoo inspect``: one model's record and its layers."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from zoo.cli import output
+from zoo.cli.options import AsFormat, AsJson, Model, Quiet, examples, new_app
+from zoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from zoo.catalog.records import Architecture, Weights
+    from zoo.inspector.layers import LayerTable
+
+app = new_app()
+
+
+@app.command(
+    epilog=examples(
+        "zoo inspect resnet18",
+        "zoo inspect resnet50:imagenet1k_v2",
+        "zoo inspect vgg16 --layer features.3",
+        "zoo inspect resnet18 --input 3x512x512 --depth 2",
+        "zoo inspect resnet18 --repr",
+        "zoo inspect resnet18 --format csv > layers.csv",
+        "zoo inspect nasnet_a_large --cell",
+    )
+)
+def inspect(
+    name: Model,
+    depth: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Layers down to this depth; by default what fits a screen.", show_default=False),
+    ] = None,
+    layer: Annotated[
+        str | None, typer.Option(metavar="PATH", help="One layer and what is below it: features.3", show_default=False)
+    ] = None,
+    input: Annotated[
+        str | None,
+        typer.Option("--input", metavar="CxHxW", help="Trace another input size, as 3x512x512.", show_default=False),
+    ] = None,
+    repr: Annotated[bool, typer.Option("--repr", help="Print what print(model) prints, and nothing else.")] = False,
+    cell: Annotated[bool, typer.Option("--cell", help="Draw the cells that the network is built from.")] = False,
+    svg: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --cell: draw into an SVG file, with Graphviz.", show_default=False),
+    ] = None,
+    format: AsFormat = None,
+    json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show a model's record and its layers.
+
+    Nothing is downloaded and no memory is taken for parameters. Shares are of the whole network; one multiply with its
+    add counts once. CSV and Markdown hold the layers alone, JSON holds the record as well.
+    """
+    from zoo.catalog.resolver import find_architecture, find_weights
+
+    form = output.chosen_format(format, is_json=json)
+    model, _, tag = name.partition(":")
+    architecture = find_architecture(model)
+    weights = find_weights(architecture, tag) if tag else None
+    if svg is not None and not cell:
+        raise UsageError("--svg draws cells: add --cell")
+    if repr:
+        from zoo.inspector import live
+
+        output.write(live.represent(architecture, weights))
+    elif cell:
+        _show_cells(architecture, svg, is_quiet=quiet)
+    else:
+        table = _layers(architecture, weights, input)
+        if form == "json":
+            output.write_json(_as_plain(architecture, weights, table.select(depth=depth, layer=layer)))
+            return
+        if form == "table" and layer is None:
+            _show_record(architecture, weights)
+        _show_layers(table, depth, layer, form, is_quiet=quiet)
+
+
+def _layers(architecture: "Architecture", weights: "Weights | None", given: str | None) -> "LayerTable":
+    """Take the table that ships with zoo where it fits; build the network only where it does not."""
+    from zoo.catalog.quantities import parse_shape
+    from zoo.inspector.layers import load_table
+
+    size = parse_shape("--input", given) if given else (weights or architecture).input_size
+    is_usual = weights is None or (weights.parameters == architecture.parameters)
+    if is_usual and size == architecture.input_size:
+        return load_table(architecture.name)
+    from zoo.inspector import live
+
+    return live.trace(architecture, weights, size if given else None)
+
+
+def _show_record(architecture: "Architecture", weights: "Weights | None") -> None:
+    from zoo.cli.presence import Presence
+    from zoo.cli.record_text import describe
+
+    output.write_painted(describe(architecture, weights, Presence()) + "\n\n")
+
+
+def _show_cells(architecture: "Architecture", svg: Path | None, *, is_quiet: bool) -> None:
+    from zoo.inspector import cells
+
+    genotype = cells.find_genotype(architecture)
+    if svg is None:
+        output.write(genotype.to_text())
+        return
+    cells.draw_svg(genotype, svg)
+    output.talk(f"drew {svg}", is_quiet=is_quiet)
+
+
+def _show_layers(
+    table: "LayerTable", depth: int | None, layer: str | None, form: output.Format, *, is_quiet: bool
+) -> None:
+    from zoo.cli.layer_tables import Extent, fitting_depth, layer_table
+
+    whole = table.select(layer=layer)
+    shown_depth = fitting_depth(whole, output.terminal_lines()) if depth is None and form == "table" else depth
+    selected = table.select(depth=shown_depth, layer=layer)
+    extent = Extent.EVERYTHING if layer or form != "table" else Extent.USUAL
+    if extent is Extent.USUAL and output.terminal_width():
+        extent = Extent.WHAT_FITS
+    left_out = output.write_table(layer_table(selected, as_tree=form == "table", extent=extent), form)
+    hidden = len(whole.layers) - len(selected.layers)
+    if hidden and depth is None:
+        advice = "--depth N or --layer PATH shows more"
+        output.talk(f"down to depth {shown_depth}, {hidden} layers lie deeper: {advice}", is_quiet=is_quiet)
+    if left_out:
+        output.talk(output.join_left_out(left_out), is_quiet=is_quiet)
+
+
+def _as_plain(architecture: "Architecture", weights: "Weights | None", table: "LayerTable") -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "architecture": asdict(architecture),
+        "weights": weights.tag if weights else None,
+        **{key: value for key, value in table.as_dict().items() if key != "model"},
+    }
