@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     Behaviour = Callable[["Exchange"], None]
 
-PIECE_BYTES = 16 << 10
 REASONS = {200: "OK", 206: "Partial Content", 416: "Range Not Satisfiable"}
 
 
@@ -62,8 +61,9 @@ class Exchange:
 
     def body(self, data: bytes, cut_after: int | None = None) -> None:
         """Send a body, or its beginning."""
-        for start in range(0, len(data) if cut_after is None else cut_after, PIECE_BYTES):
-            piece = data[start : min(start + PIECE_BYTES, len(data) if cut_after is None else cut_after)]
+        data = data[:cut_after]
+        for start in range(0, len(data), self.server.piece_bytes):
+            piece = data[start : start + self.server.piece_bytes]
             self.server.throttle(len(piece))
             self.send(piece)
             self.body_bytes_sent += len(piece)
@@ -132,6 +132,7 @@ class FaultyServer:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.behave: Behaviour = lambda exchange: exchange.answer(404)
         self.throttle: Callable[[int], object] = lambda _count: None
+        self.piece_bytes = 16 << 10
         self.requests: list[Exchange] = []
         self.body_bytes = 0
         self.closing = threading.Event()

@@ -161,9 +161,11 @@ def fetch_all(
     shared = replace(options, connections=max(1, options.connections // workers))
     tell = _in_turn(listener or events.ignore)
     fetches = {file: _Fetch(file, shared, tell) for file in dict.fromkeys(wanted)}
+    futures = {}
     with ThreadPoolExecutor(workers, thread_name_prefix="fetch") as pool:
-        futures = {file: pool.submit(one.run) for file, one in fetches.items()}
         try:
+            for file, one in fetches.items():
+                futures[file] = pool.submit(one.run)
             for future in futures.values():
                 future.exception()
         except KeyboardInterrupt:

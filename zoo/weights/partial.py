@@ -18,6 +18,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -115,10 +116,12 @@ def usable_journal(partial: Path, journal_path: Path, expected: Expected) -> Jou
     if journal is None or journal.sha256 != expected.sha256:
         return None
     try:
-        size_bytes = partial.stat().st_size
+        facts = partial.lstat()
     except OSError:
         return None
-    length = journal.length_bytes
+    if not stat.S_ISREG(facts.st_mode):  # a link could lead anywhere
+        return None
+    size_bytes, length = facts.st_size, journal.length_bytes
     is_right_length = length is None or (expected.allows_size(length) and size_bytes <= length)
     return journal if is_right_length and journal.finished.end <= size_bytes else None
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from zoo.weights.transport import Answer, Head
 
 RECORD_BYTES = 1 << 20
-"""A worker notes its progress after this many bytes, sooner with small parts ..."""
+"""A worker notes its progress after this many bytes, or sooner: all workers together lose half a part if killed ..."""
 RECORD_S = 0.2
 """... or after this time."""
 HASH_BYTES = 4 << 20
@@ -75,7 +75,7 @@ class Transfer:
         self._options = options
         self._listener = listener
         self._file_name = file_name
-        self._record_bytes = max(1, min(RECORD_BYTES, options.part_bytes // options.connections))
+        self._record_bytes = max(1, min(RECORD_BYTES, options.part_bytes // (2 * options.connections)))
         self._transport = Transport(options.timeouts, bearer_tokens=options.bearer_tokens)
         # Everything below is shared with the workers and belongs to whoever holds the condition.
         self._changed = threading.Condition()

@@ -107,7 +107,7 @@ class Transport:
         self._tokens = {sources.origin(address): token for address, token in bearer_tokens}
         self._user_agent = user_agent or f"zoo/{_own_version()}"
         self._lock = threading.Lock()
-        self._managers: dict[str, urllib3.PoolManager] = {}
+        self._managers: dict[tuple[str, bool], urllib3.PoolManager] = {}
         self._landed: dict[str, str] = {}
         self._watch = wire.Watch(timeouts.answer_s)
 
@@ -183,10 +183,11 @@ class Transport:
         from requests import utils
 
         proxy = utils.select_proxy(url, utils.get_environ_proxies(url)) or ""
+        uses_tls = "https" in (sources.split(url).scheme, proxy.partition(":")[0].lower())
         with self._lock:
-            if proxy not in self._managers:
-                self._managers[proxy] = wire.make_manager(proxy, self._watch)
-            return self._managers[proxy]
+            if (proxy, uses_tls) not in self._managers:
+                self._managers[proxy, uses_tls] = wire.make_manager(proxy, self._watch, uses_tls=uses_tls)
+            return self._managers[proxy, uses_tls]
 
 
 def _authorization(source: Source, url: str, tokens: Mapping[tuple[str, str, int], str]) -> dict[str, str]:

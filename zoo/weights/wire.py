@@ -82,12 +82,12 @@ def break_socket(sock: socket.socket) -> None:
         socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
-def make_manager(proxy: str, watch: Watch) -> urllib3.PoolManager:
-    """Make a pool manager whose connections are watched."""
+def make_manager(proxy: str, watch: Watch, *, uses_tls: bool) -> urllib3.PoolManager:
+    """Make a pool manager whose connections are watched; reading all authorities takes time, so only for TLS."""
     import urllib3
     from requests import utils
 
-    settings: dict[str, Any] = {"maxsize": 64, "block": False, "ssl_context": _tls_context()}
+    settings: dict[str, Any] = {"maxsize": 64, "block": False, "ssl_context": _tls_context() if uses_tls else None}
     if proxy:
         address = proxy if "://" in proxy else f"http://{proxy}"
         user, password = utils.get_auth_from_url(address)
