@@ -147,8 +147,7 @@ def _write_rows(rows: "Sequence[Mapping[str, Any]]", form: output.Format) -> Non
     left_out = output.write_table(result_table(rows), form)
     settings = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in shared_settings(rows).items() if value)
     output.talk(f"all: {settings}")
-    if left_out:
-        output.talk(output.join_left_out(left_out))
+    output.talk_left_out(left_out, "a wider terminal, or --format csv, shows them")
 
 
 def _plan_rows(planned: "Plan") -> "list[dict[str, Any]]":

@@ -122,11 +122,13 @@ def _show(choice: "Choice", form: output.Format, *, is_quiet: bool) -> None:
 
 def _show_with_reasons_below(table: "Table", width: int) -> None:
     """Write each row's reason below it: a terminal is not wide enough for both."""
+    from functools import partial
     from textwrap import fill
 
     from zoo.cli.tables import to_lines
 
     (header, *lines), _ = to_lines(table.without(["reason"]), width, output.paint)
-    reasons = [fill(str(row[-1]), max(width, 30), initial_indent="  ", subsequent_indent="  ") for row in table.rows]
+    wrap = partial(fill, width=max(width, 30), initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    reasons = [wrap(str(row[-1])) for row in table.rows]
     pairs = [f"{line}\n{output.paint(reason, 'dim')}" for line, reason in zip(lines, reasons, strict=True)]
     output.write_painted("\n".join([header, *pairs]))

@@ -76,8 +76,7 @@ def compare(
         output.write_json(records)
         return
     left_out = output.write_table(_side_by_side(names, rows, is_markdown=form == "markdown"), form)
-    if left_out:
-        output.talk(f"left out for want of room: {', '.join(left_out)}; compare fewer at once", is_quiet=quiet)
+    output.talk_left_out(left_out, "compare fewer at once, or through a pipe", is_quiet=quiet)
 
 
 def _side_by_side(names: "Sequence[str]", rows: "Sequence[Row]", *, is_markdown: bool) -> "Table":

@@ -127,8 +127,7 @@ def _show_layers(
     if hidden and depth is None:
         advice = "--depth N or --layer PATH shows more"
         output.talk(f"down to depth {shown_depth}, {hidden} layers lie deeper: {advice}", is_quiet=is_quiet)
-    if left_out:
-        output.talk(output.join_left_out(left_out), is_quiet=is_quiet)
+    output.talk_left_out(left_out, "a wider terminal or a pipe shows them", is_quiet=is_quiet)
 
 
 def _as_plain(architecture: "Architecture", weights: "Weights | None", table: "LayerTable") -> dict[str, Any]:

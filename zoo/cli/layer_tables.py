@@ -19,9 +19,9 @@ _COLUMNS = (
     Column("detail", "detail", quantities.text),
     Column("output_shape", "output", quantities.shape),
     Column("parameters", "parameters", quantities.count, is_number=True),
-    Column("parameters_percent", "%", quantities.percent, is_number=True),
+    Column("parameters_percent", "params %", quantities.percent, is_number=True),
     Column("multiply_adds", "multiply-adds", quantities.count, is_number=True),
-    Column("multiply_adds_percent", "%", quantities.percent, is_number=True),
+    Column("multiply_adds_percent", "adds %", quantities.percent, is_number=True),
 )
 _DROPPED_FIRST = ("detail", "parameters_percent", "multiply_adds_percent", "output_shape", "type", "multiply_adds")
 

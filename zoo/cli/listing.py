@@ -97,5 +97,4 @@ def list_models(
         noun = "model" if models == 1 else "models"
         rest = f" with {len(rows)} sets of weights" if all_weights else ""
         output.talk(f"{models} {noun}{rest}, {cached} in the cache")
-        if left_out:
-            output.talk(output.join_left_out(left_out))
+        output.talk_left_out(left_out, "a wider terminal, --columns or a pipe shows them")

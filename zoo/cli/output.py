@@ -141,9 +141,10 @@ def chosen_format(form: Format | None, *, is_json: bool, default: Format = "tabl
     return "json" if is_json else form or default
 
 
-def join_left_out(titles: Sequence[str]) -> str:
-    """Say which columns are not shown, and how to see them."""
-    return f"left out for want of room: {', '.join(titles)}; a wider terminal, --columns or a pipe shows them"
+def talk_left_out(titles: Sequence[str], remedy: str, *, is_quiet: bool = False) -> None:
+    """Say which columns the terminal had no room for, if any, and what shows them."""
+    if titles:
+        talk(f"left out for want of room: {', '.join(titles)}; {remedy}", is_quiet=is_quiet)
 
 
 def progress_console() -> Console:

@@ -99,14 +99,26 @@ def to_lines(table: Table, width: int | None = None, paint: Painter = plain) -> 
 
 
 def _fitting(table: Table, widths: Sequence[int], width: int | None) -> list[int]:
-    """Choose the columns that fit."""
+    """Choose the columns that fit: drop in the table's order, then take back what has room after all."""
     kept = list(range(len(widths)))
+    if width is None:
+        return kept
+
+    costs = [column_width + len(GAP) for column_width in widths]
+    room = width + len(GAP) - sum(costs)
     keys = [column.key for column in table.columns]
-    for key in table.optional:
-        if width is None or sum(widths[index] + len(GAP) for index in kept) - len(GAP) <= width:
+    dropped = []
+    for index in (keys.index(key) for key in table.optional):
+        if room >= 0:
             break
-        kept.remove(keys.index(key))
-    return kept
+        kept.remove(index)
+        dropped.append(index)
+        room += costs[index]
+    for index in reversed(dropped):
+        if costs[index] <= room:
+            kept.append(index)
+            room -= costs[index]
+    return sorted(kept)
 
 
 def _line(
