@@ -271,3 +271,28 @@ def test_the_format_is_told_by_its_first_bytes(tmp_path: Path) -> None:
     assert safetensors_file.is_safetensors(sound)
     assert not safetensors_file.is_safetensors(other)
     assert not safetensors_file.is_safetensors(tmp_path / "missing")
+
+
+def test_a_new_file_is_the_one_that_the_reference_library_writes() -> None:
+    """Byte for byte, for every type, awkward names, scalars and empty tensors."""
+    tensors = {name: torch.ones(2, 3).to(dtype) for name, dtype in DTYPES.items()}
+    tensors |= {"scalar": torch.tensor(1.5), "empty": torch.zeros(0, 3), "gruß": torch.ones(1), 'q"\\': torch.ones(5)}
+    names = {dtype: name for name, dtype in DTYPES.items()}
+    facts = [(name, names[tensor.dtype], tuple(tensor.shape)) for name, tensor in tensors.items()]
+    start, entries = safetensors_file.make_header(facts, {"format": "pt"})
+    values = b"".join(tensors[entry.name].reshape(-1).view(torch.uint8).numpy().tobytes() for entry in entries)
+    assert start + values == safetensors.torch.save(tensors, {"format": "pt"})
+
+
+def test_a_new_file_does_not_depend_on_the_order_of_its_tensors() -> None:
+    """The same tensors make the same file."""
+    facts = [("b", "F32", (2,)), ("a", "F32", (3, 1)), ("c", "I64", ())]
+    assert safetensors_file.make_header(facts, {"x": "1", "a": "2"}) == safetensors_file.make_header(
+        facts[::-1], {"a": "2", "x": "1"}
+    )
+
+
+def test_a_name_that_no_reader_would_take_is_not_written() -> None:
+    """What is written can be read."""
+    with pytest.raises(CheckpointError, match="cannot be printed"):
+        safetensors_file.make_header([("a\n", "F32", (1,))], {})

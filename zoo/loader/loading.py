@@ -15,6 +15,7 @@ from zoo.loader.adaptation import (
     spread_input_weights,
 )
 from zoo.loader.construction import build_model, without_initialisation
+from zoo.loader.finiteness import warn_of_bad_values
 from zoo.loader.state_dicts import read_state_dict
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def load_weights(
     with without_initialisation():
         model = _build(architecture, record, _Changes(num_classes, in_channels, options))
     path = _obtain(record, verify, progress=progress)
-    state_dict = apply_key_mappings(read_state_dict(path), record.key_mappings)
+    state_dict = apply_key_mappings(read_state_dict(path, is_verified=True), record.key_mappings)
     if in_channels not in {None, record.input_size[0]}:
         state_dict = spread_input_weights(model, state_dict)
     if num_classes not in {None, record.num_classes}:
@@ -140,7 +141,9 @@ def load_checkpoint(
     with without_initialisation():
         model = _build(architecture, None, _Changes(num_classes, in_channels, options))
     path = Path(file)
-    return _filled(model, read_state_dict(path), path, device)
+    state_dict = read_state_dict(path)
+    warn_of_bad_values(state_dict, path.name)
+    return _filled(model, state_dict, path, device)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import pickle
-import zipfile
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from zoo.errors import CheckpointError
+from zoo.weights import checkpoint
 from zoo.weights.safetensors_file import is_safetensors, read_header
+from zoo.weights.zip_archive import starts_like_zip
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from zoo.weights.safetensors_file import TensorEntry
 
-_DTYPES = {
+DTYPES = {
     "BOOL": torch.bool,
     "U8": torch.uint8,
     "I8": torch.int8,
@@ -35,10 +36,11 @@ _DTYPES = {
     "F64": torch.float64,
     "C64": torch.complex64,
 }
+"""The types of the safetensors format."""
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
+def read_state_dict(path: Path, *, is_verified: bool = False) -> dict[str, Tensor]:
     """Read the named tensors of a file, memory-mapped where its format allows.
 
     A tensor is a private view of the file: training it does not change the file.
@@ -46,13 +48,18 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     Args:
         path: A safetensors file, or one that ``torch.save`` wrote. In the latter, a state dict wrapped as
             ``{"state_dict": ...}`` is taken out, and ``module.`` in front of every name is dropped.
+        is_verified: The file's digest is known to be right, so that what it holds need not be looked through first.
 
     Raises:
-        CheckpointError: The file is of neither kind, damaged, or needs more than tensors to load.
+        CheckpointError: The file is of neither kind, damaged, or needs more than tensors to load; names what.
     """
     if not path.is_file():
         raise CheckpointError(path.name, f"there is no file {path}", "check the path")
-    return _read_safetensors(path) if is_safetensors(path) else _unwrap(_read_pickle(path), path.name)
+    if is_safetensors(path):
+        return _read_safetensors(path)
+    if not is_verified:
+        checkpoint.require_safe(path)
+    return _unwrap(_read_pickle(path), path.name)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -63,7 +70,7 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _view(storage: torch.UntypedStorage, entry: TensorEntry) -> Tensor:
     """Look at one tensor's bytes where they lie; copy them where they lie crooked."""
-    dtype = _DTYPES[entry.dtype]
+    dtype = DTYPES[entry.dtype]
     if entry.is_aligned:
         flat = torch.empty(0, dtype=dtype).set_(storage, entry.begin // dtype.itemsize, (entry.count,), (1,))
     else:
@@ -75,12 +82,13 @@ def _view(storage: torch.UntypedStorage, entry: TensorEntry) -> Tensor:
 def _read_pickle(path: Path) -> Any:
     """Let torch unpickle tensors and plain containers, and nothing else."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path) or None)
+        with path.open("rb") as stream:
+            is_zip = starts_like_zip(stream.read(4))
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
-        reason = (
-            str(error).partition("WeightsUnpickler error: ")[2].partition("\n")[0] or "it is not a pickle of tensors"
-        )
-        raise CheckpointError(path.name, f"it would run code to load: {reason}") from error
+        checkpoint.require_safe(path, sums=False)  # says more, if it was not asked before
+        reason = str(error).partition("WeightsUnpickler error: ")[2].partition("\n")[0]
+        raise CheckpointError(path.name, f"torch refuses it: {reason or 'it is not a pickle of tensors'}") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, IndexError, TypeError) as error:
         raise CheckpointError(path.name, f"torch cannot read it: {str(error).splitlines()[0]:.200}") from error
 

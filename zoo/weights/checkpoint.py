@@ -54,6 +54,6 @@ def require_safe(path: Path, *, sums: bool = True) -> Format:
         return found.format
     shown = "; ".join(found.faults[:_SHOWN_FAULTS])
     more = len(found.faults) - _SHOWN_FAULTS
-    is_code = any(not name.is_allowed for name in found.imports)
-    advice = "do not load it, ask its publisher for a safetensors file" if is_code else "get it again"
+    is_code = any(not name.is_allowed for name in found.imports) or found.format is Format.TORCHSCRIPT
+    advice = "do not load it, ask its publisher for a safetensors file" if is_code else "get it again or save it anew"
     raise CheckpointError(path.name, shown + (f"; and {more} more" if more > 0 else ""), advice)

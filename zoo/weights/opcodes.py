@@ -160,9 +160,8 @@ def read_program(stream: IO[bytes]) -> Program:
         for opcode, arg, position in _relative(steps):
             if opcode.name in _IMPORTS:
                 name = _imported(opcode.name, arg, machine)
-                is_allowed = opcode.name == "GLOBAL" and name in ALLOWED_GLOBALS
-                imports.setdefault((name, opcode.name), Use(name, opcode.name, position, is_allowed))
-            if opcode.name not in ALLOWED_OPCODES and opcode.name not in _IMPORTS:
+                imports.setdefault((name, opcode.name), Use(name, opcode.name, position, name in ALLOWED_GLOBALS))
+            if opcode.name not in ALLOWED_OPCODES:
                 foreign.setdefault(opcode.name, Use(opcode.name, opcode.name, position, is_allowed=False))
             machine.step(opcode.name, arg)
     except (ValueError, OverflowError, MemoryError) as error:

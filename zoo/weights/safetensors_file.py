@@ -1,4 +1,4 @@
-"""Read the header of a safetensors file, strictly and without torch.
+"""Read the header of a safetensors file, strictly and without torch; make the header of a new one.
 
 A safetensors file is eight bytes of length, that much JSON, then the bytes of the tensors, one after another::
 
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.errors import CheckpointError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 LARGEST_HEADER_BYTES = 16 << 20
@@ -33,8 +33,8 @@ ITEM_BYTES = {
     "BOOL": 1,
     "U8": 1,
     "I8": 1,
-    "F8_E4M3": 1,
     "F8_E5M2": 1,
+    "F8_E4M3": 1,
     "I16": 2,
     "U16": 2,
     "F16": 2,
@@ -42,12 +42,13 @@ ITEM_BYTES = {
     "I32": 4,
     "U32": 4,
     "F32": 4,
+    "C64": 8,
+    "F64": 8,
     "I64": 8,
     "U64": 8,
-    "F64": 8,
-    "C64": 8,
 }
-"""Bytes of one value, by the format's name of the type."""
+"""Bytes of one value, by the format's name of the type; in the order in which the library sorts the types."""
+_RANKS = {dtype: rank for rank, dtype in enumerate(ITEM_BYTES)}
 _LENGTH_BYTES = 8
 _METADATA = "__metadata__"
 
@@ -144,6 +145,33 @@ def parse_header(text: bytes, size_bytes: int, file: str) -> SafetensorsHeader:
     if at != size_bytes:
         raise _fault(file, f"the header describes a file of {at} bytes, got {size_bytes}")
     return SafetensorsHeader(tuple(entries), metadata, data_begin, size_bytes)
+
+
+def make_header(
+    tensors: Iterable[tuple[str, str, tuple[int, ...]]], metadata: Mapping[str, str]
+) -> tuple[bytes, list[TensorEntry]]:
+    """Lay out a file for some tensors, the same for the same tensors: by size of item, largest first, then by name.
+
+    So every tensor is aligned, and the bytes are those that the safetensors library writes.
+
+    Args:
+        tensors: Name, type and shape of each.
+        metadata: Anything about the file.
+
+    Returns:
+        The first bytes of the file, and where each tensor's values follow, in their order.
+    """
+    ordered = sorted(tensors, key=lambda tensor: (-_RANKS[tensor[1]], tensor[0]))
+    table: dict[str, Any] = {_METADATA: dict(sorted(metadata.items()))} if metadata else {}
+    at = 0
+    for name, dtype, shape in ordered:
+        end = at + math.prod(shape) * ITEM_BYTES[dtype]
+        table[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, end]}
+        at = end
+    text = json.dumps(table, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _LENGTH_BYTES)
+    header = parse_header(text, _LENGTH_BYTES + len(text) + at, "the new file")
+    return len(text).to_bytes(_LENGTH_BYTES, "little") + text, list(header.tensors)
 
 
 def _header_length(start: bytes, size_bytes: int, file: str) -> int:
