@@ -179,10 +179,12 @@ def _build(architecture: Architecture, weights: Weights | None, changes: _Change
 
 def _obtain(record: Weights, verify: Verify, *, progress: bool) -> Path:
     """Find or fetch the file of some weights and return its path."""
-    from zoo.weights import cache, fetcher
+    from zoo.weights import cache, fetcher, twins
     from zoo.weights.options import FetchOptions
 
     (file,) = record.files
+    if (twin := twins.find_twin(file, verify=verify)) is not None:
+        return twin
     if verify == "off" and (path := cache.packaged_path(file) or cache.target_path(file)).is_file():
         return path
     options = FetchOptions(verify="full" if verify == "full" else "quick")

@@ -29,6 +29,8 @@ _SIDE_FILE = re.compile(
 )
 _TORCH_PARTIAL = re.compile(r"(?P<target>.+)\.[0-9a-f]{32}\.partial")
 """How torch.hub names what it is downloading."""
+_OWN_TEMPORARY = re.compile(r"\.(?P<target>.+)\.[0-9a-f]{8}\.(new|link)")
+"""How ``zoo convert`` and ``zoo cache dedupe`` name what they are writing."""
 
 
 class Role(Enum):
@@ -131,18 +133,18 @@ def _aliases(file: CachedFile) -> list[str]:
 
 def target_of_side_file(name: str) -> str | None:
     """Return the final name that an unfinished download is for, ``None`` if a name is not one of those."""
-    match = _SIDE_FILE.fullmatch(name) or _TORCH_PARTIAL.fullmatch(name)
+    match = _SIDE_FILE.fullmatch(name) or _TORCH_PARTIAL.fullmatch(name) or _OWN_TEMPORARY.fullmatch(name)
     return match["target"] if match else None
 
 
 def _regular_files(folder: Path) -> list[Path]:
-    """List what is no folder and not hidden; an absent folder is empty."""
+    """List what is no folder, and of hidden files those that a crash has left; an absent folder is empty."""
     try:
         with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if not entry.name.startswith(".") and not entry.is_dir()]
+            names = [entry.name for entry in entries if not entry.is_dir()]
     except FileNotFoundError:
         return []
-    return [folder / name for name in sorted(names)]
+    return [folder / name for name in sorted(names) if not name.startswith(".") or target_of_side_file(name)]
 
 
 def _describe(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zoo.catalog.records import WeightsFile
 
 SUFFIX = ".safetensors"
+Verify = Literal["full", "quick", "off"]
 PICKLE_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar")
 
 
@@ -34,9 +35,7 @@ def original_name(name: str, names: Container[str]) -> str | None:
     return next((stem + suffix for suffix in PICKLE_SUFFIXES if name != stem and stem + suffix in names), None)
 
 
-def find_twin(
-    file: WeightsFile, folder: Path | None = None, *, verify: Literal["full", "quick", "off"] = "quick"
-) -> Path | None:
+def find_twin(file: WeightsFile, folder: Path | None = None, *, verify: Verify = "quick") -> Path | None:
     """Return the twin of a weights file if there is one that ``zoo.lock`` vouches for.
 
     Args:
