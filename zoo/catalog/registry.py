@@ -28,7 +28,8 @@ class Registry:
     """All records.
 
     ``categories`` maps a key such as ``"imagenet1k"`` to the names of its classes, in the order of the outputs.
-    Names may repeat: ImageNet has two classes called ``crane`` and two called ``maillot``.
+    Names may repeat: COCO has ``N/A`` where a class was given up. (ImageNet's two cranes and two maillots are told
+    apart as torchvision does.)
     """
 
     schema_version: int

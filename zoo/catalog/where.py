@@ -17,6 +17,7 @@ _TOKEN = re.compile(
     r"|'(?P<single>[^']*)'|\"(?P<double>[^\"]*)\""
     r"|(?P<word>[A-Za-z_][\w.*?-]*))"
 )
+_DEEPEST = 50
 _SUFFIX = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "<": lambda a, b: a < b,
@@ -56,6 +57,7 @@ class _Parser:
         self.expression, self.extra = expression, extra
         self.tokens = list(self._tokenize())
         self.index = 0
+        self.depth = 0
 
     def _tokenize(self) -> Iterable[_Token]:
         position, text = 0, self.expression.rstrip()
@@ -105,15 +107,24 @@ class _Parser:
         return parts[0] if len(parts) == 1 else lambda row: all(part(row) for part in parts)
 
     def _read_not(self) -> Predicate:
+        position = self._peek().position
         if self._take("not"):
-            inner = self._read_not()
+            inner = self._read_deeper(self._read_not, position)
             return lambda row: not inner(row)
         if self._take("("):
-            inner = self.read_or()
+            inner = self._read_deeper(self.read_or, position)
             if not self._take(")"):
                 raise self._fail("')'")
             return inner
         return self._read_comparison()
+
+    def _read_deeper(self, read: Callable[[], Predicate], position: int) -> Predicate:
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise QueryError(self.expression, position, f"nested too deeply, expected at most {_DEEPEST} levels")
+        inner = read()
+        self.depth -= 1
+        return inner
 
     def _read_comparison(self) -> Predicate:
         if self._peek().kind != "word":
