@@ -24,6 +24,7 @@
     │   ├── DeviceError      no such device, busy, or lost; lists the devices that exist
     │   ├── ResultFileError  a result file is malformed; says the JSON path
     │   └── UnlikeError      two results were not measured alike; names what differs
+    ├── PictureError         a picture cannot be had or decoded; says which and why
     └── (each package adds its own below, in the order of the import rows)
 
 The command line prints ``str(error)`` on stderr and exits with 1 (2 for ``UsageError``); facts are attributes,
@@ -339,7 +340,7 @@ class DeviceError(BenchError):
         self.devices = tuple(devices)
         there = f"; this machine has {', '.join(devices)}" if devices else ""
         advice = advice or f"choose one with --device, for example --device {self.devices[-1] if devices else 'cpu'}"
-        super().__init__(f"cannot measure on {device}: {fault}{there}; {advice}")
+        super().__init__(f"cannot use the device {device}: {fault}{there}; {advice}")
 
 
 class ResultFileError(BenchError):
@@ -374,3 +375,18 @@ class UnlikeError(BenchError):
             f"the two results of {model} were not measured alike, they differ in {listing}; "
             "measure both alike, or compare them all the same with --force"
         )
+
+
+class PictureError(ZooError):
+    """Report a picture that cannot be used.
+
+    Args:
+        place: The file, folder, pattern or URL.
+        fault: What is wrong with it.
+    """
+
+    def __init__(self, place: str, fault: str) -> None:
+        """Keep the facts and make the message."""
+        self.place = place
+        self.fault = fault
+        super().__init__(f"cannot use the picture {place}: {fault}")

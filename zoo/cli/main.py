@@ -23,6 +23,8 @@ COMMANDS = {
     "inspect": Entry("zoo.cli.inspecting", "Show a model's record and its layers.", _LOOK),
     "bench": Entry("zoo.cli.bench", "Measure models on a device, show and compare what was measured.", _LOOK),
     "download": Entry("zoo.cli.downloading", "Fetch weights into torch's cache, verified.", _USE),
+    "predict": Entry("zoo.cli.predicting", "Name the most likely labels of pictures.", _USE),
+    "mirror": Entry("zoo.cli.mirror", "One place for weights and hub repositories, for unmodified clients.", _KEEP),
     "registry": Entry("zoo.cli.registry", "Build registry.json, or check that it is up to date.", _KEEP),
 }
 """Every command; its module is imported when it is called. A new one is a module in ``zoo/cli`` and a line here."""

@@ -1,0 +1,112 @@
+"""Predicting with real weights on real pictures, and with the weights that ship with the package."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+import zoo
+from zoo.errors import MismatchError, OptionError, UsageError
+from zoo.predictor import Predictor
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run `zoo predict`."""
+    command = [sys.executable, "-m", "zoo", "predict", *arguments]
+    return subprocess.run(command, capture_output=True, input=stdin, check=False)
+
+
+def test_real_pictures_get_the_reference_labels(shared_data: Path) -> None:
+    """The first eight pictures in batches of three: five indices each, as the reference lists them."""
+    pictures = [str(path) for path in sorted((shared_data / "imagenet-sample" / "val").glob("*/*.JPEG"))[:8]]
+    predictor = Predictor("squeezenet1_1", checkpoint=shared_data / "weights" / "squeezenet1_1.pth")
+    expected = json.loads((shared_data / "squeezenet1_1_top5.json").read_text())
+    for prediction in predictor.predict(pictures, batch=3):
+        indices = [guess.index for guess in prediction.guesses]
+        assert indices == expected[prediction.picture.rpartition("/")[2]]
+    first = next(predictor.predict(pictures[:1]))
+    assert first.guesses[0].label == "tench"
+    assert 0.9 < first.guesses[0].probability < 1
+
+
+def test_packaged_lenet_reads_a_digit(tmp_path: Path) -> None:
+    """A bright bar on dark ground is a one."""
+    picture = Image.new("L", (32, 32), 0)
+    picture.paste(255, (14, 4, 18, 28))
+    picture.save(tmp_path / "one.png")
+    (prediction,) = Predictor("lenet5").predict([str(tmp_path / "one.png")], top=3)
+    assert prediction.guesses[0].label == "1"
+    assert [guess.probability for guess in prediction.guesses] == sorted(
+        (guess.probability for guess in prediction.guesses), reverse=True
+    )
+
+
+def test_broken_picture_does_not_stop_the_others(tmp_path: Path) -> None:
+    """It is named on stderr, the rest is printed, the exit code is 1."""
+    Image.new("L", (32, 32)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"broken")
+    Image.new("L", (32, 32)).save(tmp_path / "c.png")
+    done = run("lenet5", str(tmp_path), "--json")
+    rows = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert [len(row["guesses"]) for row in rows] == [5, 0, 5]
+    assert b"b.png: it is no picture" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_stdin_is_read_and_csv_is_written(tmp_path: Path) -> None:
+    """`-` takes the picture from a pipe."""
+    Image.new("L", (32, 32)).save(tmp_path / "a.png")
+    done = run("lenet5", "-", "--format", "csv", "--top", "2", stdin=(tmp_path / "a.png").read_bytes())
+    lines = done.stdout.decode().splitlines()
+    assert done.returncode == 0
+    assert lines[0] == "picture,rank,index,label,probability"
+    assert [line.split(",")[:2] for line in lines[1:]] == [["-", "1"], ["-", "2"]]
+
+
+def test_checkpoint_that_does_not_fit_is_refused_with_its_keys(tmp_path: Path) -> None:
+    """A file for another network is no traceback."""
+    save_file({"conv1.weight": torch.zeros(6, 1, 3, 3)}, tmp_path / "mine.safetensors")
+    with pytest.raises(MismatchError, match="missing: "):
+        Predictor("lenet5", checkpoint=tmp_path / "mine.safetensors")
+
+
+def test_checkpoint_with_own_labels_names_them(tmp_path: Path) -> None:
+    """As many outputs as labels, in their order."""
+    model = zoo.load_model("squeezenet1_1", weights=None, num_classes=2)
+    save_file(model.state_dict(), tmp_path / "pets.safetensors")
+    Image.new("RGB", (300, 300)).save(tmp_path / "a.png")
+    predictor = Predictor("squeezenet1_1", checkpoint=tmp_path / "pets.safetensors", labels=["cat", "fish"])
+    (prediction,) = predictor.predict([str(tmp_path / "a.png")])
+    assert {guess.label for guess in prediction.guesses} == {"cat", "fish"}
+    assert sum(guess.probability for guess in prediction.guesses) == pytest.approx(1)
+
+
+def test_detectors_are_refused() -> None:
+    """Only classifiers name one label for a picture."""
+    with pytest.raises(OptionError, match="its task is detection"):
+        Predictor("fasterrcnn_resnet50_fpn")
+
+
+def test_batch_below_one_is_wrong_usage() -> None:
+    """The Python call checks what the command line's option checks."""
+    with pytest.raises(UsageError):
+        list(Predictor("lenet5").predict(["a.png"], batch=0))
+
+
+def test_unknown_device_lists_those_that_exist(tmp_path: Path) -> None:
+    """A machine without that device says which it has."""
+    Image.new("L", (32, 32)).save(tmp_path / "a.png")
+    done = run("lenet5", str(tmp_path / "a.png"), "--device", "cuda:99")
+    assert done.returncode == 1
+    assert b"no such device; this machine has" in done.stderr
