@@ -35,9 +35,21 @@ class Source:
         return shown(self.url)
 
 
+def mirror_path(url: str) -> str:
+    """Return the path under which a mirror keeps what is published at an address.
+
+    >>> mirror_path("https://download.pytorch.org/models/lenet-0123abcd.pth")
+    'weights/download.pytorch.org/models/lenet-0123abcd.pth'
+    """
+    parts = split(url)
+    port = f"_{parts.port}" if parts.port else ""
+    return f"weights/{parts.hostname}{port}{unquote(parts.path)}"
+
+
 def mirror_url(base: str, file: WeightsFile) -> str:
-    """Return where a mirror serves a weights file: the one place that knows a mirror's paths."""
-    return f"{base.rstrip('/')}/weights/{quote(file.file_name, safe='')}"
+    """Return where a mirror serves a weights file."""
+    path = mirror_path(file.url) if file.url is not None else f"weights/{file.file_name}"
+    return f"{base.rstrip('/')}/{quote(path)}"
 
 
 def sources_of(

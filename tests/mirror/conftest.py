@@ -1,0 +1,68 @@
+"""A mirror in an empty folder, and an upstream on loopback that plays all the real ones."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.hub_upstream import HubUpstream, Model, Repository, hub_archive
+from zoo.mirror import authority
+from zoo.mirror.settings import Settings, parse_upstreams
+from zoo.mirror.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MAIN = "1" * 40
+TAGGED = "2" * 40
+FEATURE = "3" * 40
+MODEL_COMMIT = "a" * 40
+
+
+def _bytes(size_bytes: int, seed: str) -> bytes:
+    """Make bytes that look random and are the same every time."""
+    return hashlib.shake_256(seed.encode()).digest(size_bytes)
+
+
+@pytest.fixture(autouse=True)
+def quiet_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in an environment that names no proxy, no token and no cache outside."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy") or name in ("GH_TOKEN", "NETRC", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg-cache"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+@pytest.fixture
+def upstream() -> Iterator[HubUpstream]:
+    """Play the upstreams: one repository with three commits, one model with one."""
+    with HubUpstream() as running:
+        name = "someone/nets"
+        running.repositories[name] = Repository(
+            branches={"main": MAIN, "feature/x": FEATURE},
+            tags={"v1": TAGGED},
+            archives={commit: hub_archive(name, commit, int(commit[0])) for commit in (MAIN, TAGGED, FEATURE)},
+        )
+        files = {
+            "config.json": b'{"architecture": "tiny"}\n',
+            ".gitattributes": b"*.safetensors filter=lfs\n",
+            "model.safetensors": _bytes(300_000, "model"),
+            "sub folder/notes.txt": b"a name with a space\n",
+            "README.md": b"# tiny\n",
+        }
+        running.models["org/tiny"] = Model({MODEL_COMMIT: files}, {"main": MODEL_COMMIT})
+        yield running
+
+
+@pytest.fixture
+def store(tmp_path: Path, upstream: HubUpstream) -> Store:
+    """Make an empty mirror whose upstreams are the one on loopback."""
+    options = [f"{kind}={upstream.base}" for kind in ("github", "github-api", "pytorch", "huggingface")]
+    made = Store.create(tmp_path / "mirror", Settings(upstreams=parse_upstreams(options)))
+    authority.create(made.root)
+    return made

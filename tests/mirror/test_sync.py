@@ -1,0 +1,437 @@
+"""Fill a mirror from a real server on loopback, good and bad."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.mirror.conftest import FEATURE, MAIN, MODEL_COMMIT, TAGGED
+from tests.support.hub_upstream import HubUpstream, git_oid, hub_archive
+from zoo.errors import MirrorError, SourceError
+from zoo.mirror import remotes, upkeep, wants
+from zoo.mirror.catalogue import Catalogue, Item, StoredFile
+from zoo.mirror.pacing import Pacer
+from zoo.mirror.remotes import RemoteFile, RemoteItem
+from zoo.mirror.settings import parse_upstreams
+from zoo.mirror.sync import Sync, plan
+from zoo.weights.options import FetchOptions, Timeouts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.support.faulty_server import Behaviour, Exchange
+    from zoo.mirror.store import Store
+    from zoo.mirror.sync import Summary
+
+QUICK = FetchOptions(retries=1, sleep=lambda _: None, timeouts=Timeouts(answer_s=5, stall_s=5))
+WEIGHTS_URL = "https://download.pytorch.org/models/{}"
+
+
+def run(store: Store, *texts: str, limit: float | None = None) -> Summary:
+    """Sync what the texts name, whatever the mirror wants."""
+    with Sync(store, options=QUICK, limit_bytes_per_s=limit) as sync:
+        sync.client._sleep = lambda _: None
+        return sync.run(sync.resolve(wants.parse_all(texts)))
+
+
+def run_weights(store: Store, *urls: str) -> Summary:
+    """Sync weights that the registry does not know."""
+    with Sync(store, options=QUICK) as sync:
+        return sync.run([remotes.unregistered_weights(url) for url in urls])
+
+
+def weights(upstream: HubUpstream, data: bytes) -> str:
+    """Publish weights under a name that holds their digest; return their public address."""
+    name = f"net-{hashlib.sha256(data).hexdigest()[:8]}.pth"
+    upstream.weights[f"/models/{name}"] = data
+    return WEIGHTS_URL.format(name)
+
+
+def read(store: Store, path: str) -> bytes:
+    """Read a stored file."""
+    return (store.root / path).read_bytes()
+
+
+# -- deciding --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("digest_on_disk", "published", "reason"),
+    [
+        (None, None, "missing"),
+        ("b" * 64, None, "damaged"),
+        ("a" * 64, "c" * 8, "changed"),
+        ("a" * 64, "a" * 8, None),
+        ("a" * 64, None, None),
+    ],
+)
+def test_plan_fetches_what_is_missing_damaged_or_changed(
+    digest_on_disk: str | None, published: str | None, reason: str | None
+) -> None:
+    """The catalogue says a...; what lies on the disk and what the publisher says decide."""
+    stored = StoredFile("weights/x/y.pth", "https://x/y.pth", 3, "a" * 64, "2026-01-01T00:00:00Z")
+    catalogue = Catalogue((Item("weights", "y", (stored,)),))
+    remote = RemoteItem("weights", "y", (RemoteFile(stored.path, stored.origin, sha256=published),))
+    decided = plan([remote], catalogue, {stored.path: digest_on_disk})
+    assert [step.reason for step in decided.steps] == ([reason] if reason else [])
+    assert decided.kept == (reason is None)
+
+
+def test_plan_fetches_what_the_catalogue_does_not_name() -> None:
+    """A file of an item that is new is missing, and its length counts."""
+    remote = RemoteItem("weights", "y", (RemoteFile("weights/x/y.pth", "https://x/y.pth", 7),))
+    decided = plan([remote], Catalogue(), {})
+    assert (decided.steps[0].reason, decided.size_bytes) == ("missing", 7)
+
+
+# -- fetching --------------------------------------------------------------------------------------------------------
+
+
+def test_sync_brings_weights_repositories_and_models(store: Store, upstream: HubUpstream) -> None:
+    """All three kinds arrive with commit, refs, licence, length and digest."""
+    summary = run(store, "someone/nets", "hf:org/tiny")
+    assert summary.failures == []
+    repository, model = sorted(store.catalogue().items, key=lambda item: item.kind, reverse=True)
+    assert (repository.revision, repository.refs, repository.licence) == (MAIN, ("heads/main", "HEAD"), "BSD-3-Clause")
+    assert read(store, f"repositories/someone/nets/{MAIN}.zip") == upstream.repositories["someone/nets"].archives[MAIN]
+    assert (model.revision, model.refs, model.licence) == (MODEL_COMMIT, ("main",), "apache-2.0")
+    for path, data in upstream.models["org/tiny"].commits[MODEL_COMMIT].items():
+        place = f"huggingface/models--org--tiny/{MODEL_COMMIT}/{path}"
+        assert read(store, place) == data
+        entry = store.catalogue().files[place]
+        assert (entry.size_bytes, entry.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+        assert entry.git_oid == (None if path == "model.safetensors" else git_oid(data))
+
+
+def test_second_sync_fetches_nothing(store: Store, upstream: HubUpstream) -> None:
+    """What is there and right costs only the questions what the refs mean today."""
+    run(store, "someone/nets:v1", "hf:org/tiny")
+    upstream.requests.clear()
+    summary = run(store, "someone/nets:v1", "hf:org/tiny")
+    assert (summary.fetched, summary.kept) == ([], 6)
+    assert not [path for path in upstream.paths if "zip" in path or "resolve" in path or "cdn" in path]
+
+
+@pytest.mark.parametrize(
+    ("ref", "commit", "refs"),
+    [
+        ("v1", TAGGED, ("tags/v1",)),
+        ("feature/x", FEATURE, ("heads/feature/x",)),
+        ("main", MAIN, ("heads/main", "HEAD")),
+        (TAGGED, TAGGED, (TAGGED,)),
+        ("2222222", TAGGED, (TAGGED,)),
+    ],
+)
+def test_every_kind_of_ref_is_pinned_to_its_commit(store: Store, ref: str, commit: str, refs: tuple[str, ...]) -> None:
+    """Tags, branches with slashes, commits and short commits end as one commit."""
+    assert run(store, f"someone/nets:{ref}").failures == []
+    (item,) = store.catalogue().items
+    assert (item.revision, item.refs) == (commit, refs)
+
+
+def test_ref_that_is_tag_and_branch_brings_both_commits(store: Store, upstream: HubUpstream) -> None:
+    """Row 65: torch.hub will take the branch, by GitHub's 300 answer; both are kept apart."""
+    upstream.repositories["someone/nets"].tags["main"] = TAGGED
+    run(store, "someone/nets:main")
+    assert {(item.revision, item.refs) for item in store.catalogue().items} == {
+        (MAIN, ("heads/main", "HEAD")),
+        (TAGGED, ("tags/main",)),
+    }
+
+
+def test_short_commit_that_fits_two_is_refused(store: Store, upstream: HubUpstream) -> None:
+    """Row 65: as GitHub, which knows no such commit then."""
+    repository = upstream.repositories["someone/nets"]
+    other = "2222222" + "f" * 33
+    repository.archives[other] = hub_archive("someone/nets", other)
+    ((_, error),) = run(store, "someone/nets:2222222").failures
+    assert "a short commit must fit one only" in str(error)
+    assert store.catalogue().items == ()
+
+
+def test_branch_that_moves_takes_its_ref_along(store: Store, upstream: HubUpstream) -> None:
+    """Row 65: the new commit has the ref, the old one leaves the catalogue, gc removes its file."""
+    run(store, "someone/nets")
+    upstream.repositories["someone/nets"].branches["main"] = TAGGED
+    run(store, "someone/nets")
+    (item,) = store.catalogue().items
+    assert item.revision == TAGGED
+    assert upkeep.collect_garbage(store) == [
+        (f"repositories/someone/nets/{MAIN}.zip", len(upstream.repositories["someone/nets"].archives[MAIN]))
+    ]
+
+
+def test_branch_that_moves_between_two_requests_is_one_commit(store: Store, upstream: HubUpstream) -> None:
+    """Row 65: the archive is asked for by commit, so a move after the first answer changes nothing."""
+
+    def move(exchange: Exchange) -> None:
+        upstream.repositories["someone/nets"].branches["main"] = TAGGED
+        exchange.answer(200, b'{"sha": "%s"}' % MAIN.encode())
+
+    upstream.faults["/repos/someone/nets/commits/heads/main"] = move
+    assert run(store, "someone/nets:main").failures == []
+    (item,) = store.catalogue().items
+    assert item.revision == MAIN
+
+
+def test_same_bytes_of_another_commit_are_not_fetched_again(store: Store, upstream: HubUpstream) -> None:
+    """A new commit that changes the text only costs the text only."""
+    run(store, "hf:org/tiny")
+    model = upstream.models["org/tiny"]
+    changed = "b" * 40
+    model.commits[changed] = model.commits[MODEL_COMMIT] | {"README.md": b"# changed\n"}
+    model.refs["main"] = changed
+    upstream.requests.clear()
+    assert run(store, "hf:org/tiny").failures == []
+    assert not [path for path in upstream.paths if "cdn" in path]
+    assert read(store, f"huggingface/models--org--tiny/{changed}/README.md") == b"# changed\n"
+
+
+def test_rate_limit_is_kept(store: Store, upstream: HubUpstream) -> None:
+    """The pacer waits as long as the bytes at that rate take; here it is asked, not timed."""
+    pacer = Pacer(1000.0)
+    waits: list[float] = []
+    pacer._stopped.wait = waits.append  # type: ignore[method-assign,assignment]  # record the waits
+    for _ in range(4):
+        pacer(500)
+    assert waits[-1] == pytest.approx(4 * 500 / 1000, abs=0.2)
+    assert run(store, "hf:org/tiny", limit=1e9).failures == []
+
+
+# -- upstreams that break or lie -------------------------------------------------------------------------------------
+
+
+def test_cut_download_is_resumed_within_the_run(store: Store, upstream: HubUpstream) -> None:
+    """A connection that breaks once costs the rest of the file only."""
+    data = bytes(200_000)
+    url = weights(upstream, data)
+    path = url.removeprefix("https://download.pytorch.org")
+    upstream.faults[path] = _first_cut(data, 100_000)
+    assert run_weights(store, url).failures == []
+    assert read(store, f"weights/download.pytorch.org{path}") == data
+
+
+def _first_cut(data: bytes, cut_at: int) -> Behaviour:
+    """Serve well but for the first time, which is cut."""
+    seen: list[bool] = []
+
+    def behave(exchange: Exchange) -> None:
+        is_first = not seen
+        seen.append(True)
+        exchange.serve(data, cut_at=cut_at if is_first else None, end="reset")
+
+    return behave
+
+
+@pytest.mark.parametrize("fault", ["truncated", "flipped", "longer", "login page"])
+def test_bad_weights_never_enter_the_mirror(store: Store, upstream: HubUpstream, fault: str) -> None:
+    """Truncated, corrupted or other bytes are refused with the reason; nothing is in the catalogue or its place."""
+    data = os.urandom(50_000)
+    url = weights(upstream, data)
+    path = url.removeprefix("https://download.pytorch.org")
+    bad = {
+        "truncated": data[:-1],
+        "flipped": bytes([data[0] ^ 1]) + data[1:],
+        "longer": data + b"x",
+        "login page": b"<html>log in</html>",
+    }[fault]
+    upstream.faults[path] = lambda exchange: exchange.serve(bad)
+    ((name, error),) = run_weights(store, url).failures
+    assert name == f"weights/download.pytorch.org{path}"
+    assert "expected" in str(error)
+    assert store.catalogue().items == ()
+    assert not (store.root / name).exists()
+
+
+@pytest.mark.parametrize("path", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize("fault", ["truncated", "flipped", "other length"])
+def test_bad_files_of_a_model_never_enter_the_mirror(
+    store: Store, upstream: HubUpstream, fault: str, path: str
+) -> None:
+    """A model is entered whole or not at all; small files are checked by git's digest, large ones by SHA-256."""
+    good = upstream.models["org/tiny"].commits[MODEL_COMMIT][path]
+    bad = {"truncated": good[:-1], "flipped": good[:-1] + b"?", "other length": good + b"?"}[fault]
+    address = f"/org/tiny/resolve/{MODEL_COMMIT}/{path}"
+    upstream.faults[address] = lambda exchange: exchange.serve(bad)
+    ((name, _),) = run(store, "hf:org/tiny").failures
+    assert name.endswith(path)
+    assert store.catalogue().items == ()
+    del upstream.faults[address]
+    assert run(store, "hf:org/tiny").failures == []
+    assert upkeep.verify(store) == []
+
+
+def test_changing_weights_without_a_digest_are_held_to_what_came_first(store: Store, upstream: HubUpstream) -> None:
+    """The first digest is remembered; later other bytes under the same address are refused."""
+    url, path = WEIGHTS_URL.format("plain.pth"), "weights/download.pytorch.org/models/plain.pth"
+    upstream.weights["/models/plain.pth"] = b"first"
+    assert run_weights(store, url).failures == []
+    (store.root / path).unlink()
+    upstream.weights["/models/plain.pth"] = b"other"
+    ((_, error),) = run_weights(store, url).failures
+    assert hashlib.sha256(b"first").hexdigest() in str(error)
+    upstream.weights["/models/plain.pth"] = b"first"
+    assert run_weights(store, url).failures == []
+
+
+def test_archive_of_another_commit_is_refused(store: Store, upstream: HubUpstream) -> None:
+    """Git writes the commit into the archive; one that says another was swapped."""
+    upstream.repositories["someone/nets"].archives[MAIN] = hub_archive("someone/nets", TAGGED)
+    ((_, error),) = run(store, "someone/nets").failures
+    assert isinstance(error, MirrorError)
+    assert f"expected commit {MAIN}, its comment says '{TAGGED}'" in str(error)
+    assert not (store.root / "repositories").exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "words"),
+    [
+        (403, {"X_RateLimit_Remaining": "0"}, "its limit of requests is reached: set GITHUB_TOKEN"),
+        (404, {}, "check the name"),
+        (500, {}, "HTTP status 500"),
+    ],
+)
+def test_api_that_refuses_is_quoted(
+    store: Store, upstream: HubUpstream, status: int, headers: dict[str, str], words: str
+) -> None:
+    """The reason names the status and what to do; the other wants are fetched all the same."""
+    upstream.faults["/repos/someone/nets"] = lambda exchange: exchange.answer(status, b"", **headers)
+    summary = run(store, "someone/nets", "hf:org/tiny")
+    ((name, error),) = summary.failures
+    assert (name, isinstance(error, SourceError)) == ("someone/nets", True)
+    assert words in str(error)
+    assert [item.name for item in store.catalogue().items] == ["org/tiny"]
+
+
+def test_list_that_leads_to_another_host_is_not_followed(store: Store, upstream: HubUpstream) -> None:
+    """A next page elsewhere would get the token's trust without deserving it."""
+    address = f"/api/models/org/tiny/tree/{MODEL_COMMIT}"
+    upstream.faults[address] = lambda exchange: exchange.answer(200, b"[]", Link='<http://127.0.0.2:1/x>; rel="next"')
+    ((_, error),) = run(store, "hf:org/tiny").failures
+    assert "goes on elsewhere" in str(error)
+
+
+@pytest.mark.parametrize("path", ["../../escape", "/absolute", "a/./b", "nul\0l", "back\\slash"])
+def test_model_with_a_hostile_file_name_is_refused(store: Store, upstream: HubUpstream, path: str) -> None:
+    """Names become paths; a bad one refuses the whole model."""
+    upstream.models["org/tiny"].commits[MODEL_COMMIT][path] = b"x"
+    ((_, error),) = run(store, "hf:org/tiny").failures
+    assert isinstance(error, MirrorError | SourceError)
+    assert store.catalogue().items == ()
+
+
+# -- tokens ----------------------------------------------------------------------------------------------------------
+
+
+def test_tokens_go_to_their_own_host_only(store: Store, upstream: HubUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row 62: an upstream that is not GitHub or Hugging Face itself gets no token without the setting."""
+    monkeypatch.setenv("GITHUB_TOKEN", "ghp_secret")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    run(store, "someone/nets", "hf:org/tiny")
+    assert not [exchange for exchange in upstream.requests if "authorization" in exchange.headers]
+
+
+def test_tokens_are_sent_where_the_setting_says_and_not_further(
+    store: Store, upstream: HubUpstream, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With the setting each upstream gets its token; a redirect to another host gets none."""
+    token_file = tmp_path / "huggingface" / "token"
+    token_file.parent.mkdir()
+    token_file.write_text("hf_secret\n")
+    monkeypatch.setenv("GITHUB_TOKEN", "ghp_secret")
+    with HubUpstream("127.0.0.2") as other:
+        archive = upstream.repositories["someone/nets"].archives[MAIN]
+        other.weights["/elsewhere.zip"] = archive
+        path = f"/someone/nets/zipball/{MAIN}"
+        upstream.faults[path] = lambda exchange: exchange.answer(302, Location=f"{other.base}/elsewhere.zip")
+        model = upstream.models["org/tiny"].commits[MODEL_COMMIT]["model.safetensors"]
+        other.weights["/m"] = model
+        address = f"/org/tiny/resolve/{MODEL_COMMIT}/model.safetensors"
+        upstream.faults[address] = lambda exchange: exchange.answer(302, Location=f"{other.base}/m")
+        github_base = upstream.base.replace("127.0.0.1", "localhost")
+        changed = replace(store.settings().upstreams, sends_tokens=True, github=github_base, github_api=github_base)
+        store.change_settings(lambda old: replace(old, upstreams=changed))
+        assert run(store, "someone/nets", "hf:org/tiny").failures == []
+        sent = {(e.headers["host"].split(":")[0], e.headers.get("authorization")) for e in upstream.requests}
+        assert sent == {("localhost", "Bearer ghp_secret"), ("127.0.0.1", "Bearer hf_secret")}
+        assert not [exchange for exchange in other.requests if "authorization" in exchange.headers]
+
+
+# -- looking after it ------------------------------------------------------------------------------------------------
+
+
+def test_verify_finds_a_flipped_byte_in_any_file_and_sync_repairs_it(store: Store, upstream: HubUpstream) -> None:
+    """Every stored file in turn gets one flipped byte, with its times set back."""
+    url = weights(upstream, bytes(10_000))
+    wanted = ("someone/nets:v1", "hf:org/tiny")
+    run(store, *wanted)
+    run_weights(store, url)
+    assert upkeep.verify(store) == []
+    for path, file in store.catalogue().files.items():
+        place = store.root / path
+        good, times = place.read_bytes(), place.stat()
+        place.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+        os.utime(place, ns=(times.st_atime_ns, times.st_mtime_ns))
+        (damage,) = upkeep.verify(store)
+        assert (damage.file, damage.fault[:22]) == (file, "expected sha256 " + file.sha256[:6])
+        summary = run_weights(store, url) if path.startswith("weights/") else run(store, *wanted)
+        assert [fetched.path for fetched in summary.fetched] == [path]
+        assert place.read_bytes() == good
+        assert upkeep.verify(store) == []
+
+
+def test_sync_that_dies_leaves_a_valid_mirror(store: Store, upstream: HubUpstream) -> None:
+    """What one sync could not finish is not in the catalogue; the next one takes what has arrived and goes on."""
+    address = f"/org/tiny/resolve/{MODEL_COMMIT}/README.md"
+    upstream.faults[address] = lambda exchange: exchange.answer(404)
+    run(store, "hf:org/tiny")
+    assert store.catalogue().items == ()
+    assert upkeep.verify(store) == []
+    del upstream.faults[address]
+    upstream.requests.clear()
+    assert run(store, "hf:org/tiny").failures == []
+    assert not [path for path in upstream.paths if "cdn" in path]
+    assert upkeep.verify(store) == []
+
+
+def test_remove_takes_the_files_that_nothing_else_needs(store: Store, upstream: HubUpstream) -> None:
+    """The other item and its files stay."""
+    run(store, "someone/nets", "hf:org/tiny")
+    upkeep.remove(store, wants.parse("hf:org/tiny"))
+    assert [item.name for item in store.catalogue().items] == ["someone/nets"]
+    assert not (store.root / "huggingface").exists()
+    assert upkeep.verify(store) == []
+
+
+def test_files_carried_in_by_hand_are_verified(store: Store, upstream: HubUpstream, tmp_path: Path) -> None:
+    """An archive with its commit, a snapshot folder, and weights by their address."""
+    archive = tmp_path / "nets.zip"
+    archive.write_bytes(upstream.repositories["someone/nets"].archives[TAGGED])
+    assert upkeep.import_file(store, archive, "someone/nets:v1").revision == TAGGED
+    snapshot = tmp_path / "snapshot"
+    (snapshot / "sub").mkdir(parents=True)
+    (snapshot / "config.json").write_bytes(b"{}")
+    (snapshot / "sub" / "x.txt").write_bytes(b"x")
+    assert len(upkeep.import_file(store, snapshot, f"hf:org/other@{MODEL_COMMIT}").files) == 2
+    named = tmp_path / "net.pth"
+    named.write_bytes(b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()[:8]
+    upkeep.import_file(store, named, WEIGHTS_URL.format(f"net-{digest}.pth"))
+    with pytest.raises(MirrorError, match="expected sha256 0123abcd"):
+        upkeep.import_file(store, named, WEIGHTS_URL.format("net-0123abcd.pth"))
+    with pytest.raises(MirrorError, match="say what it is with --as"):
+        upkeep.import_file(store, named)
+    assert upkeep.verify(store) == []
+    assert len(store.catalogue().items) == 3
+
+
+def test_a_mirror_feeds_a_mirror_by_its_names(upstream: HubUpstream) -> None:
+    """One address stands for all upstreams, and for hosts that have no setting of their own."""
+    fed = parse_upstreams([f"mirror={upstream.base}/"])
+    assert (fed.github, fed.huggingface) == (upstream.base, upstream.base)
+    assert fed.rewritten("https://download.pytorch.org/models/a.pth") == f"{upstream.base}/models/a.pth"
+    assert fed.rewritten("https://dl.example.org/a b.pth") == f"{upstream.base}/weights/dl.example.org/a%20b.pth"
