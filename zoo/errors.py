@@ -54,14 +54,21 @@ class RegistryError(ZooError):
         json_path: Where the fault is, as ``$.architectures.resnet18.parameters``.
         fault: What was expected and what stands there.
         file: The file that was read.
+        advice: What to do.
     """
 
-    def __init__(self, json_path: str, fault: str, file: str = "registry.json") -> None:
+    def __init__(
+        self,
+        json_path: str,
+        fault: str,
+        file: str = "registry.json",
+        advice: str = 'run "zoo registry build" to make it again',
+    ) -> None:
         """Keep the facts and make the message."""
         self.json_path = json_path
         self.fault = fault
         self.file = file
-        super().__init__(f'{file} is malformed at {json_path}: {fault}; run "zoo registry build" to make it again')
+        super().__init__(f"{file} is malformed at {json_path}: {fault}; {advice}")
 
 
 class UnknownNameError(ZooError):

@@ -9,24 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import torchvision
-from torch import nn
 
 from zoo.catalog.registry import SCHEMA_VERSION, Registry, find_registry, parse_registry
 from zoo.curator import torchvision_source, zoo_source
 from zoo.curator.facts import Facts, load_facts
+from zoo.inspector import live
 from zoo.inspector.layers import FOLDER, LayerTable, table_file, to_text
-from zoo.inspector.tracing import trace_layers
-from zoo.loader.construction import build_model, without_initialisation
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zoo.catalog.records import Architecture, Weights
+    from zoo.catalog.records import Architecture
 
 Progress = Callable[[str, int, int], None]
-_NOT_RUNNABLE = {"detection", "instance-segmentation", "keypoint-detection"}
-_AUXILIARY = {"googlenet": "aux_logits", "inception": "aux_logits", "fcn": "aux_loss", "deeplabv3": "aux_loss"}
-"""Family -> the option that adds auxiliary heads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +68,10 @@ def build_registry(facts: Facts | None = None, progress: Progress = lambda _name
 
 def _complete(draft: Architecture) -> tuple[Architecture, LayerTable]:
     """Compute every figure of a draft from built models."""
-    is_runnable = draft.task not in _NOT_RUNNABLE
-    table = _trace(draft, None, is_runnable=is_runnable)
+    table = live.trace(draft)
     weights = {}
     for tag, entry in draft.weights.items():
-        figures = _trace(draft, entry, is_runnable=is_runnable)
+        figures = live.trace(draft, entry)
         weights[tag] = replace(entry, parameters=figures.parameters, multiply_adds=figures.multiply_adds)
     complete = replace(
         draft,
@@ -90,29 +84,11 @@ def _complete(draft: Architecture) -> tuple[Architecture, LayerTable]:
     return complete, table
 
 
-def _trace(draft: Architecture, weights: Weights | None, *, is_runnable: bool) -> LayerTable:
-    size = weights.input_size if weights else draft.input_size
-    inputs = 2 if draft.task == "optical-flow" else 1
-    model = _build_float_and_bare(draft, weights)
-    return trace_layers(model, size, name=draft.name, inputs=inputs, is_runnable=is_runnable)
-
-
-def _build_float_and_bare(draft: Architecture, weights: Weights | None, **options: bool) -> nn.Module:
-    """Build without initialisation, before quantization, without auxiliary heads unless ``options`` say otherwise."""
-    bare: dict[str, bool] = {}
-    if draft.task == "quantized-classification":
-        bare["quantize"] = False
-    if draft.family in _AUXILIARY:
-        bare[_AUXILIARY[draft.family]] = False
-    with without_initialisation():
-        return build_model(draft, weights, **{**bare, **options})
-
-
 def _auxiliary_parameters(draft: Architecture, parameters: int) -> int:
     """Count what auxiliary heads would add."""
-    if draft.family not in _AUXILIARY:
+    if draft.family not in live.AUXILIARY_OPTIONS:
         return 0
-    model = _build_float_and_bare(draft, None, **{_AUXILIARY[draft.family]: True})
+    model = live.build_bare(draft, None, **{live.AUXILIARY_OPTIONS[draft.family]: True})
     return sum(parameter.numel() for parameter in model.parameters()) - parameters
 
 
@@ -128,9 +104,18 @@ def plain(value: Any) -> Any:
     return [plain(entry) for entry in value] if isinstance(value, tuple) else value
 
 
-def differences(built: Built) -> Iterator[str]:
-    """Say how the files on disk differ from what was built, one line for each difference; nothing if they are equal."""
-    path = find_registry()
+def differences(built: Built, registry: Path | None = None, folder: Path = FOLDER) -> Iterator[str]:
+    """Say how the files on disk differ from what was built, one line for each difference; nothing if they are equal.
+
+    Args:
+        built: What was built.
+        registry: By default the file that zoo uses.
+        folder: Where the layer tables lie.
+
+    Raises:
+        RegistryError: The registry on disk is malformed.
+    """
+    path = registry or find_registry()
     on_disk = path.read_text(encoding="utf-8")
     parse_registry(on_disk, str(path))
     if on_disk != built.registry:
@@ -138,12 +123,12 @@ def differences(built: Built) -> Iterator[str]:
         if json.loads(on_disk) == json.loads(built.registry):
             yield f"{path.name}: same content, other spelling"
     for name, text in built.tables.items():
-        file = table_file(name)
+        file = table_file(name, folder)
         if not file.is_file():
             yield f"{file.name}: missing"
         elif file.read_text(encoding="utf-8") != text:
             yield f"{file.name}: differs from the built network"
-    for stray in sorted(set(FOLDER.glob("*.json")) - {table_file(name) for name in built.tables}):
+    for stray in _strays(built, folder):
         yield f"{stray.name}: belongs to no architecture"
 
 
@@ -163,12 +148,17 @@ def _json_differences(old: Any, new: Any, path: str) -> Iterator[str]:
         yield f"{path}: the file has {old!r:.80}, built is {new!r:.80}"
 
 
-def write(built: Built, registry: Path) -> None:
+def _strays(built: Built, folder: Path) -> list[Path]:
+    """List tables that belong to no architecture."""
+    return sorted(set(folder.glob("*.json")) - {table_file(name, folder) for name in built.tables})
+
+
+def write(built: Built, registry: Path, folder: Path = FOLDER) -> None:
     """Write the registry and the layer tables; each file is replaced whole."""
-    FOLDER.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
     for name, text in built.tables.items():
-        _replace_text(table_file(name), text)
-    for stray in set(FOLDER.glob("*.json")) - {table_file(name) for name in built.tables}:
+        _replace_text(table_file(name, folder), text)
+    for stray in _strays(built, folder):
         stray.unlink()
     _replace_text(registry, built.registry)
 

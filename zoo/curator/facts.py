@@ -118,7 +118,7 @@ def load_facts(path: Path = FACTS) -> Facts:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         return decode(Facts, content)
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise RegistryError("$", f"cannot be read ({error})", str(path)) from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RegistryError("$", f"cannot be read ({error})", str(path), "mend the file") from error
     except RegistryError as error:
-        raise RegistryError(error.json_path, error.fault, str(path)) from error
+        raise RegistryError(error.json_path, error.fault, str(path), "mend the file") from error

@@ -1,7 +1,8 @@
 """Count the multiply-adds of one operator from its shapes; knows no torch.
 
 Convention: one multiply together with its add counts once. Bias, normalisation, activation functions, pooling, softmax
-and element-wise arithmetic count nothing. torchvision's column named GFLOPS counts exactly this; FLOPs are twice as many.
+and element-wise arithmetic count nothing. torchvision's column named GFLOPS counts exactly this; FLOPs are twice as
+many.
 
 Source:
     Howard et al. 2017, arXiv:1704.04861, section 3.1; Szegedy et al. 2015, arXiv:1409.4842, section 6.

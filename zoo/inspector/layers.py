@@ -92,18 +92,18 @@ def to_text(table: LayerTable) -> str:
     return f'{json.dumps(head, ensure_ascii=False)[:-1]}, "layers": [\n{rows}\n]}}\n'
 
 
-def table_file(model: str) -> Path:
+def table_file(model: str, folder: Path = FOLDER) -> Path:
     """Where the shipped table of a model lies."""
-    return FOLDER / f"{model}.json"
+    return folder / f"{model}.json"
 
 
-def load_table(model: str) -> LayerTable:
-    """Read the shipped table of a model of the registry.
+def load_table(model: str, folder: Path = FOLDER) -> LayerTable:
+    """Read the table of a model of the registry, by default the shipped one.
 
     Raises:
         RegistryError: It is missing or malformed.
     """
-    file = table_file(model)
+    file = table_file(model, folder)
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         names = list(Layer.__dataclass_fields__)
