@@ -35,6 +35,8 @@ RECORD_S = 0.2
 """... or after this time."""
 HASH_BYTES = 4 << 20
 """Hashed between two looks at the workers."""
+FAST_BYTES_PER_S = 200 << 20
+"""A connection as fast as this gets one companion at most: more would only compete with the hashing."""
 MOST_RESTARTS = 2
 """How often a source may change its file under us before it is asked for one piece only."""
 
@@ -53,6 +55,8 @@ class _Job:
     end: int | None
     is_ranged: bool
     tries: int
+    begun_s: float
+    """On the monotonic clock."""
     position: int = 0
     """One past the last byte written and noted."""
 
@@ -231,8 +235,8 @@ class Transfer:
             self._jobs += 1
             if self._is_ranged:
                 gap = self._gaps.take(self._options.part_bytes)
-                return _Job(self.partial, self.source, gap.start, gap.end, True, gap.tries, gap.start)
-            return _Job(self.partial, self.source, 0, None, False, self._gaps.take_all())
+                return _Job(self.partial, self.source, gap.start, gap.end, True, gap.tries, time.monotonic(), gap.start)
+            return _Job(self.partial, self.source, 0, None, False, self._gaps.take_all(), time.monotonic())
 
     def _do(self, job: _Job) -> bool:
         """Do one job, whatever comes; return whether this worker goes on."""
@@ -279,9 +283,6 @@ class Transfer:
             if content.end < min(job.end, length or 0):
                 self._gaps.give_back(content.end, min(job.end, length or 0), job.tries)
             job.end = content.end
-            parts_left = self._gaps.parts_left(self._options.part_bytes)
-            for _ in range(min(self._most_workers - self._alive, parts_left)):
-                self._add_worker()
 
     def _check_is_current(self, job: _Job) -> None:
         """Leave a job that belongs to a past attempt."""
@@ -362,7 +363,16 @@ class Transfer:
             if offset > job.position and job.partial is self.partial and not self._stopped.is_set():
                 job.partial.record(job.position, offset)
                 job.position = offset
+                self._grow(job)
                 self._changed.notify_all()
+
+    def _grow(self, job: _Job) -> None:
+        """Start more workers as soon as it shows that a connection is slower than the hashing."""
+        if job.is_ranged and self._alive < self._most_workers and self._gaps:
+            rate = (job.position - job.start) / (time.monotonic() - job.begun_s + 1e-9)
+            most = self._most_workers if rate < FAST_BYTES_PER_S else min(2, self._most_workers)
+            for _ in range(min(most - self._alive, self._gaps.parts_left(self._options.part_bytes))):
+                self._add_worker()
 
     def _recover(self, job: _Job, failure: SourceError) -> bool:
         """Give back what a failed job has not fetched, and wait, or drop the source; return whether to go on."""
