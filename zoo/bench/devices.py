@@ -1,4 +1,4 @@
-"""The devices that torch finds here, and how a call is timed on each kind."""
+"""The devices that torch finds here, how a call is timed on each kind, and what they reach on plain work."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
+from torch.nn import functional
 
-from zoo.bench import machine
-from zoo.bench.records import Device, Environment, Memory
+from zoo.bench import engines, machine, sampling
+from zoo.bench.records import Ceilings, Cell, Device, Environment, Memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 Call = Callable[[torch.Tensor], Any]
 _CPU_PRECISIONS = ("fp32", "fp16", "bf16", "fp16-autocast", "bf16-autocast")
 _TF32_CAPABILITY = (8, 0)
+_LONG_ENOUGH_NS = 8_000_000
+_REPEATS = 3
+_MATRIX_SIDES = (256, 512, 1024, 2048, 4096, 8192)
+_CONVOLUTION_BATCHES = (1, 4, 16, 64, 256)
+_CHANNELS, _SIDE, _KERNEL = 256, 28, 3
+_COPY_BYTES = tuple(2**power for power in range(24, 31))
+_DISPATCHES = 200
 
 
 def list_devices() -> list[Device]:
@@ -36,19 +44,14 @@ def _cuda_device(index: int) -> Device:
             precisions += ["bf16", "bf16-autocast"]
     if (properties.major, properties.minor) >= _TF32_CAPABILITY:
         precisions.append("tf32")
-    return Device(f"cuda:{index}", properties.name, tuple(precisions), properties.total_memory, _cuda_driver())
-
-
-def _cuda_driver() -> str | None:
-    try:
-        import pynvml  # type: ignore[import-untyped]  # has no stubs
-    except ImportError:
-        return None
-    try:
-        pynvml.nvmlInit()
-        return str(pynvml.nvmlSystemGetDriverVersion())
-    except pynvml.NVMLError:
-        return None
+    return Device(
+        f"cuda:{index}",
+        properties.name,
+        tuple(precisions),
+        properties.total_memory,
+        sampling.driver_version(),
+        f"GPU-{properties.uuid}",
+    )
 
 
 def describe_environment(device: str) -> Environment:
@@ -163,3 +166,54 @@ def open_clock(device: str) -> Clock:
     if device == "mps":
         return HostClock(torch.mps.synchronize, torch.mps.driver_allocated_memory)
     return HostClock()
+
+
+def measure_ceilings(cell: Cell, clock: Clock) -> Ceilings:
+    """Measure the ceilings of a cell's device in its precision and memory format; takes a fraction of a second.
+
+    Each kind of work grows until a call lasts 8 ms; the best rate of all calls counts, because a ceiling is what can
+    be reached.
+    """
+    dtype = engines.low_precision(cell.precision)
+    engines.set_precision(cell.precision)
+
+    def random(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, device=cell.device).to(dtype)
+
+    def matrix_product(side: int) -> tuple[Call, torch.Tensor, float]:
+        other = random(side, side)
+        return other.matmul, random(side, side), 2.0 * side**3
+
+    def convolution(batch: int) -> tuple[Call, torch.Tensor, float]:
+        layout = engines.memory_format(cell.memory_format, 4)
+        weight = random(_CHANNELS, _CHANNELS, _KERNEL, _KERNEL).contiguous(memory_format=layout)
+        x = random(batch, _CHANNELS, _SIDE, _SIDE).contiguous(memory_format=layout)
+        work = 2.0 * batch * (_CHANNELS * _SIDE * _KERNEL) ** 2
+        return lambda x: functional.conv2d(x, weight, padding=1), x, work
+
+    def copy(size_bytes: int) -> tuple[Call, torch.Tensor, float]:
+        source = torch.zeros(size_bytes, dtype=torch.uint8, device=cell.device)
+        return torch.empty_like(source).copy_, source, 2.0 * size_bytes
+
+    with torch.inference_mode():
+        one = random(1)
+        dispatch_ns = min(clock.time_calls(one.add, [one] * _DISPATCHES) // _DISPATCHES for _ in range(_REPEATS))
+        return Ceilings(
+            matmul_flops=_reach(matrix_product, _MATRIX_SIDES, clock),
+            convolution_flops=_reach(convolution, _CONVOLUTION_BATCHES, clock),
+            copy_bytes=_reach(copy, _COPY_BYTES, clock),
+            dispatch_ns=dispatch_ns,
+        )
+
+
+def _reach(make: Callable[[int], tuple[Call, torch.Tensor, float]], sizes: tuple[int, ...], clock: Clock) -> float:
+    """Grow a kind of work until a call lasts long enough; return the most work done in a second."""
+    best = 0.0
+    for size in sizes:
+        call, x, work = make(size)
+        clock.time_calls(call, [x])
+        fastest_ns = min(clock.time_calls(call, [x]) for _ in range(_REPEATS))
+        best = max(best, work / max(1, fastest_ns) * 1e9)
+        if fastest_ns >= _LONG_ENOUGH_NS:
+            break
+    return best

@@ -1,10 +1,18 @@
-"""Engines: what turns a network into something to call. Each is one function, listed in ``_PREPARE``."""
+"""Engines: what turns a network into something to call. Each is one function, listed in ``_PREPARE``.
+
+ONNX Runtime, OpenVINO and TensorRT take the network out of PyTorch; each needs its package.
+"""
 
 from __future__ import annotations
 
+import importlib
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+
+from zoo.errors import MissingPackageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,18 +24,24 @@ if TYPE_CHECKING:
 _AUTOCAST = {"fp16-autocast": torch.float16, "bf16-autocast": torch.bfloat16}
 _NATIVE = {"fp16": torch.float16, "bf16": torch.bfloat16}
 _CAPTURE_WARMUPS = 3
+_EXTRA = "bench"
 
 
 def set_precision(precision: str) -> None:
     """Let matrix products and convolutions of fp32 numbers round to TF32, or forbid it."""
-    wanted = "tf32" if precision == "tf32" else "ieee"
-    torch.backends.cuda.matmul.fp32_precision = wanted
-    torch.backends.cudnn.conv.fp32_precision = wanted  # type: ignore[attr-defined]  # made at import
+    is_allowed = precision == "tf32"
+    torch.backends.cuda.matmul.allow_tf32 = is_allowed
+    torch.backends.cudnn.allow_tf32 = is_allowed  # the newer fp32_precision makes torch.export 2.14 fail: "mix of APIs"
 
 
 def tensor_type(precision: str) -> torch.dtype:
     """Tell the type of parameters and inputs in a precision."""
     return _NATIVE.get(precision, torch.float32)
+
+
+def low_precision(precision: str) -> torch.dtype:
+    """Tell the type that matrix products and convolutions are computed in."""
+    return _AUTOCAST.get(precision) or tensor_type(precision)
 
 
 def memory_format(name: str, dimensions: int) -> torch.memory_format:
@@ -103,8 +117,77 @@ def _cudagraphs(model: nn.Module, example: torch.Tensor, precision: str, mode: s
     return replay
 
 
+def _require(package: str, engine: str) -> Any:
+    """Import a package that an engine needs.
+
+    Raises:
+        MissingPackageError: It is not installed.
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise MissingPackageError(package, f"the engine {engine}", _EXTRA) from error
+
+
+def _onnxruntime(model: nn.Module, example: torch.Tensor, precision: str, mode: str) -> Call:
+    """Export to ONNX and run there; inputs and outputs stay where torch has them, nothing is copied."""
+    del precision, mode
+    runtime = _require("onnxruntime", "onnxruntime")
+    _require("onnxscript", "onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    provider = "CUDAExecutionProvider" if example.is_cuda else "CPUExecutionProvider"
+    if provider not in runtime.get_available_providers():
+        raise MissingPackageError("onnxruntime-gpu", "the engine onnxruntime on CUDA", _EXTRA)
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "model.onnx")
+        torch.onnx.export(model, (example,), path, dynamo=True, verbose=False)
+        session = runtime.InferenceSession(path, options, providers=[provider])
+    source, target = session.get_inputs()[0].name, session.get_outputs()[0].name
+    held = torch.empty(session.get_outputs()[0].shape, dtype=example.dtype, device=example.device)
+    binding = session.io_binding()
+    where = (example.device.type, example.device.index or 0, torch.zeros((), dtype=example.dtype).numpy().dtype)
+    binding.bind_output(target, *where, held.shape, held.data_ptr())
+
+    def run(x: torch.Tensor) -> torch.Tensor:
+        binding.bind_input(source, *where, x.shape, x.data_ptr())
+        session.run_with_iobinding(binding)
+        binding.synchronize_outputs()
+        return held
+
+    return run
+
+
+_HINTS = {"fp32": "f32", "bf16-autocast": "bf16"}
+
+
+def _openvino(model: nn.Module, example: torch.Tensor, precision: str, mode: str) -> Call:
+    """Convert for OpenVINO's CPU plug-in; ``bf16-autocast`` lets it compute in bf16."""
+    runtime = _require("openvino", "openvino")
+    settings = {
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "PERFORMANCE_HINT": mode.upper() or "LATENCY",
+        "INFERENCE_PRECISION_HINT": _HINTS[precision],
+    }
+    exported = torch.export.export(model, (example,))
+    compiled = runtime.compile_model(runtime.convert_model(exported), "CPU", settings)
+    return lambda x: torch.from_numpy(compiled(x.numpy())[0])
+
+
+def _tensorrt(model: nn.Module, example: torch.Tensor, precision: str, mode: str) -> Call:
+    """Compile with Torch-TensorRT, every layer in TensorRT or none."""
+    del precision, mode
+    runtime = _require("torch_tensorrt", "tensorrt")
+    exported = torch.export.export(model, (example,))
+    compiled: Call = runtime.dynamo.compile(exported, inputs=[example], require_full_compilation=True)
+    return compiled
+
+
 _PREPARE: dict[str, Callable[[nn.Module, torch.Tensor, str, str], Call]] = {
     "eager": _eager,
     "compile": _compile,
     "cudagraphs": _cudagraphs,
+    "onnxruntime": _onnxruntime,
+    "openvino": _openvino,
+    "tensorrt": _tensorrt,
 }

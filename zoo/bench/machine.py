@@ -162,6 +162,17 @@ def available_bytes() -> int | None:
     return _kilobytes(_PROC / "meminfo", "MemAvailable")
 
 
+def limit_memory() -> None:
+    """Let this process fail to allocate more than the machine has left, before the system kills it for that."""
+    held_bytes, free_bytes = _status_bytes("VmSize"), available_bytes()
+    if held_bytes is None or free_bytes is None:
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (held_bytes + free_bytes, hard))
+
+
 def _status_bytes(key: str) -> int | None:
     return _kilobytes(_PROC / "self/status", key)
 

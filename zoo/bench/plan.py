@@ -30,8 +30,8 @@ class Engine:
     devices: tuple[str, ...]
     modes: tuple[str, ...] = ("latency", "throughput", "first-inference")
     precisions: tuple[str, ...] = PRECISIONS
-    package: str | None = None
-    """The package that it needs beside torch."""
+    has_own_layout: bool = False
+    """It lays tensors out as it likes and takes contiguous ones."""
 
 
 ENGINES = {
@@ -41,6 +41,9 @@ ENGINES = {
     "compile:reduce-overhead": Engine("torch.compile with CUDA graphs", ("cuda",), MODES[:4]),
     "compile:max-autotune": Engine("torch.compile, kernels tuned", ("cpu", "cuda"), MODES[:4]),
     "cudagraphs": Engine("eager, captured once and replayed", ("cuda",)),
+    "onnxruntime": Engine("ONNX Runtime", ("cpu", "cuda"), precisions=("fp32",), has_own_layout=True),
+    "openvino": Engine("OpenVINO", ("cpu",), precisions=("fp32", "bf16-autocast"), has_own_layout=True),
+    "tensorrt": Engine("Torch-TensorRT", ("cuda",), precisions=("fp32", "fp16"), has_own_layout=True),
 }
 
 
@@ -200,14 +203,21 @@ def why_not(cell: Cell, device: Device) -> str | None:
     """Say in one sentence why a cell cannot be measured on a device; ``None`` if it can."""
     kind = device.name.partition(":")[0]
     engine = ENGINES[cell.engine]
-    if cell.precision not in device.precisions:
-        return f"{device.name} ({device.title}) has no {cell.precision}; it has {', '.join(device.precisions)}"
-    if kind not in engine.devices:
-        return f"the engine {cell.engine} runs on {', '.join(engine.devices)}, not on {kind}"
-    if cell.mode not in engine.modes:
-        return f"the engine {cell.engine} has no mode {cell.mode}; it has {', '.join(engine.modes)}"
-    if cell.precision not in engine.precisions:
-        return f"the engine {cell.engine} has no {cell.precision}; it has {', '.join(engine.precisions)}"
-    if cell.mode == "training" and cell.precision in ("fp16", "bf16"):
-        return f"training in {cell.precision} alone loses small updates; use {cell.precision}-autocast"
-    return None
+    name = f"the engine {cell.engine}"
+    reasons = {
+        f"{device.name} ({device.title}) has no {cell.precision}; it has {', '.join(device.precisions)}": (
+            cell.precision not in device.precisions
+        ),
+        f"{name} runs on {', '.join(engine.devices)}, not on {kind}": kind not in engine.devices,
+        f"{name} has no mode {cell.mode}; it has {', '.join(engine.modes)}": cell.mode not in engine.modes,
+        f"{name} has no {cell.precision}; it has {', '.join(engine.precisions)}": (
+            cell.precision not in engine.precisions
+        ),
+        f"{name} chooses its own memory format; use contiguous": (
+            engine.has_own_layout and cell.memory_format != "contiguous"
+        ),
+        f"training in {cell.precision} alone loses small updates; use {cell.precision}-autocast": (
+            cell.mode == "training" and cell.precision in ("fp16", "bf16")
+        ),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), None)

@@ -17,7 +17,7 @@ Every record is written to JSON as it stands and read back by ``zoo.catalog.deco
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - the strict decoder reads annotations at run time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 SCHEMA_VERSION = 1
@@ -81,6 +81,8 @@ class Effort:
     """A run that takes longer is ended."""
     stable_limit_s: float | None = None
     """With a limit: go on with more runs until the result is stable, at most this long for a cell."""
+    has_ceilings: bool = True
+    """Whether a run measures the ceilings of the device first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,19 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class Ceilings:
+    """What the device reaches in one precision: the roof that models are held against."""
+
+    matmul_flops: float
+    """Floating-point operations a second of a matrix product."""
+    convolution_flops: float
+    copy_bytes: float
+    """Bytes a second, read and written, of a copy within the device's memory."""
+    dispatch_ns: int
+    """Time that an operation on one number takes."""
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """What one process measured. Every raw value is kept."""
 
@@ -133,6 +148,8 @@ class Run:
     """Different inputs that were used in turn, so that none lies in the cache because of the call before."""
     prepare_ns: int
     """What the engine took before its first call: compiling, capturing, exporting."""
+    measured_between_ns: tuple[int, ...]
+    """The system's monotonic clock before the first counted value and after the last."""
     conditions: Conditions
     memory: Memory
     stages_ns: Mapping[str, int]
@@ -146,6 +163,8 @@ class Run:
     parameters: int | None = None
     layers: int | None = None
     """Modules without children: an estimate of how many operations one call dispatches."""
+    ceilings: Ceilings | None = None
+    """What the device reached in this process, just before the model was built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +173,6 @@ class Failure:
 
     kind: FailureKind
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ceilings:
-    """What the device reached in this session, for one precision: the roof that models are held against."""
-
-    matmul_flops: float
-    """Floating-point operations a second of a matrix product."""
-    convolution_flops: float
-    copy_bytes: float
-    """Bytes a second, read and written, of a copy within the device's memory."""
-    dispatch_ns: int
-    """Time that an operation on one number takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +186,8 @@ class Device:
     precisions: tuple[str, ...]
     memory_bytes: int | None = None
     driver: str | None = None
+    uuid: str | None = None
+    """How NVML knows a CUDA device, whatever ``CUDA_VISIBLE_DEVICES`` calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +214,8 @@ class Result:
     environment: Environment
     runs: tuple[Run, ...] = ()
     failure: Failure | None = None
-    ceilings: Ceilings | None = None
+    comparability: Mapping[str, Scalar] = field(default_factory=dict)
+    """What must be the same in two results for a comparison to mean something."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoo.bench import results
-from zoo.bench.summary import Summary, summarise
+from zoo.bench.summary import Summary, summarise, summarise_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +19,7 @@ _MS = 1e-6
 
 def to_rows(measured: Iterable[Result]) -> list[dict[str, Value]]:
     """Summarise results, one row each, all with the same keys."""
-    return [to_row(summarise(result)) for result in measured]
+    return [to_row(summary) for summary in summarise_all(list(measured))]
 
 
 def to_row(summary: Summary) -> dict[str, Value]:
@@ -45,7 +45,11 @@ def to_row(summary: Summary) -> dict[str, Value]:
         "p99_ms": _ms(summary.p99_ns),
         "items_per_s": _rounded(summary.items_per_s),
         "flops": _rounded(summary.flops),
+        "roofline_percent": _rounded(summary.roofline.percent, 3) if summary.roofline else None,
+        "bound_by": summary.roofline.bound_by if summary.roofline else None,
         "memory_bytes": summary.memory_bytes,
+        "prepare_ms": _ms(summary.prepare_ns),
+        "input_copy_ms": _ms(summary.input_copy_ns),
         "parameters": summary.parameters,
         "multiply_adds": cell.multiply_adds,
         "error": _rounded(summary.error, 3),

@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from zoo.bench import batches, engines, machine
-from zoo.bench.devices import Clock, open_clock
+from zoo.bench.devices import Clock, measure_ceilings, open_clock
 from zoo.bench.models import build, load, make_typical, output_tensor
-from zoo.bench.records import Cell, Conditions, Effort, Memory, Run
-from zoo.bench.timing import Values, take_values
+from zoo.bench.records import Ceilings, Cell, Effort, Memory, Run
+from zoo.bench.timing import Values, conditions_since, take_values
 
 if TYPE_CHECKING:
     from zoo.bench.devices import Call
@@ -64,6 +64,7 @@ def make_inputs(cell: Cell, batch: int, count: int | None = None) -> list[torch.
 
 def _inference(cell: Cell, effort: Effort, stages: dict[str, int]) -> Run:
     clock = open_clock(cell.device)
+    ceilings = measure_ceilings(cell, clock) if effort.has_ceilings else None
     model = build(cell)
     before_bytes = _bytes_without(model)
     with torch.inference_mode():
@@ -93,6 +94,7 @@ def _inference(cell: Cell, effort: Effort, stages: dict[str, int]) -> Run:
         input_copy_ns=copies_ns,
         error=error,
         follows_input=follows_input,
+        ceilings=ceilings,
     )
 
 
@@ -217,7 +219,8 @@ def _first_inference(cell: Cell, stages: dict[str, int], started_ns: int) -> Run
         _, prepare_ns = _prepare(cell, model, x, clock)
     total_ns = time.monotonic_ns() - started_ns
     stages["first-call"] = prepare_ns
-    values = Values((), (total_ns,), 1, True, _conditions_since(before))
+    between_ns = (started_ns, started_ns + total_ns)
+    values = Values((), (total_ns,), 1, True, between_ns, conditions_since(before))
     return _make_run(
         values,
         model,
@@ -227,11 +230,6 @@ def _first_inference(cell: Cell, stages: dict[str, int], started_ns: int) -> Run
         stages_ns=stages,
         memory=clock.peak(before_bytes),
     )
-
-
-def _conditions_since(before: machine.CpuClock) -> Conditions:
-    stolen_percent, others_cpus = machine.contention(before, machine.CpuClock.read())
-    return Conditions(stolen_percent, others_cpus, machine.load_1m(), machine.cpu_mhz())
 
 
 def _load(cell: Cell, effort: Effort, stages: dict[str, int]) -> Run:
@@ -257,6 +255,7 @@ def _make_run(
     input_copy_ns: tuple[int, ...] = (),
     error: float | None = None,
     follows_input: bool | None = None,
+    ceilings: Ceilings | None = None,
 ) -> Run:
     return Run(
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -267,12 +266,14 @@ def _make_run(
         is_steady=values.is_steady,
         inputs_rotated=inputs_rotated,
         prepare_ns=prepare_ns,
+        measured_between_ns=values.between_ns,
         conditions=values.conditions,
         memory=memory,
         stages_ns=stages_ns,
         input_copy_ns=input_copy_ns,
         error=error,
         follows_input=follows_input,
+        ceilings=ceilings,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         layers=sum(1 for module in model.modules() if not any(module.children())),
     )

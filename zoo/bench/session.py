@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,25 +12,26 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from zoo.bench import machine, processes
+from zoo.bench import machine, processes, sampling
+from zoo.bench.comparability import comparability
 from zoo.bench.records import Cell, Device, Effort, Environment, Failure, Result, Run
+from zoo.bench.summary import is_stable
 from zoo.catalog.decoding import decode
 from zoo.errors import BenchError, DeviceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from zoo.bench.plan import Plan
     from zoo.bench.results import Store
 
-    Tell = Callable[["Progress"], None]
-
 _QUESTION_TIMEOUT_S = 120.0
+_POLL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a session tells about itself after each run."""
+    """What a session tells about itself before and after each run."""
 
     done: int
     total: int
@@ -37,8 +39,12 @@ class Progress:
     left_s: float | None
     """Estimate from the runs so far."""
     result: Result | None
-    """The cell that was measured last, with all its runs."""
+    """The cell that was just measured, with all its runs."""
     next_cell: Cell | None
+    """The cell that is measured now."""
+
+
+Tell = Callable[[Progress], None]
 
 
 def find_devices() -> list[Device]:
@@ -64,32 +70,31 @@ def choose_device(wanted: str, devices: Sequence[Device]) -> Device:
 
 
 @contextmanager
-def hold(device: str, wait_s: float = 0.0) -> Iterator[None]:
+def hold(device: Device, wait_s: float = 0.0) -> Iterator[None]:
     """Keep every other session off a device: two timings at once spoil each other.
 
     Raises:
-        DeviceError: Another session holds it and does not let go in time.
+        DeviceError: Another session holds it, or another program computes on it, and does not stop in time.
     """
-    path = Path(tempfile.gettempdir()) / f"zoo-bench-{device.replace(':', '')}.lock"
+    until_s = time.monotonic() + wait_s
+    advice = "wait until it ends, or let this one wait with --wait 600"
+    path = Path(tempfile.gettempdir()) / f"zoo-bench-{device.name.replace(':', '')}.lock"
     lock = FileLock(path, mode=0o666)
     try:
         lock.acquire(timeout=wait_s)
     except Timeout as error:
-        advice = "wait until it ends, or let this one wait with --wait 600"
-        raise DeviceError(device, "another zoo bench is measuring on it", advice=advice) from error
+        raise DeviceError(device.name, "another zoo bench is measuring on it", advice=advice) from error
     try:
+        while sampling.is_busy(device):
+            if time.monotonic() >= until_s:
+                raise DeviceError(device.name, "another program is computing on it", advice=advice)
+            time.sleep(_POLL_S)
         yield
     finally:
         lock.release()
 
 
-def run_plan(
-    plan: Plan,
-    device: Device,
-    effort: Effort,
-    store: Store,
-    tell: Tell | None = None,
-) -> None:
+def run_plan(plan: Plan, device: Device, effort: Effort, store: Store, tell: Tell | None = None) -> None:
     """Measure every cell and keep the results in a store.
 
     Runs go round: the first run of all cells, then the second of all, so that a slow minute of the machine touches
@@ -98,64 +103,98 @@ def run_plan(
 
     Raises:
         BenchError: Nothing of what was asked for can be measured on this device.
+        DeviceError: The device was lost on the way.
     """
     if not plan.cells:
         raise BenchError(plan.refused[0][1] if plan.refused else "there is nothing to measure; name a model")
     for cell, reason in plan.refused:
-        store.put(Result(cell, effort, _bare_environment(device), failure=Failure("unsupported", reason)))
-    todo = _Todo(plan, device, effort, store, tell)
-    for count in range(1, effort.runs + 1):
-        for cell in plan.cells:
-            if todo.lacks(cell, count):
-                todo.measure(cell)
+        store.put(replace(_empty(cell, device, effort), failure=Failure("unsupported", reason)))
+    with tempfile.TemporaryDirectory(prefix="zoo-bench-") as folder:
+        session = _Session(plan, device, effort, store, tell, Path(folder))
+        for count in range(1, effort.runs + 1):
+            for cell in plan.cells:
+                if session.lacks(cell, count):
+                    session.measure(cell)
+        if effort.stable_limit_s is not None:
+            for cell in plan.cells:
+                session.settle(cell, effort.stable_limit_s)
 
 
-def _bare_environment(device: Device) -> Environment:
-    """Describe the machine for a cell that never ran."""
-    return Environment(device, machine.cpu_title(), machine.usable_cpus(), machine.system_title(), {})
+def _empty(cell: Cell, device: Device, effort: Effort) -> Result:
+    """Begin a result before anything has run."""
+    system = machine.system_title()
+    return Result(cell, effort, Environment(device, machine.cpu_title(), machine.usable_cpus(), system, {}))
 
 
-class _Todo:
+@dataclass(slots=True)
+class _Session:
     """The runs of a session: which are done, how long they take."""
 
-    def __init__(self, plan: Plan, device: Device, effort: Effort, store: Store, tell: Tell | None) -> None:
-        self.device, self.effort, self.store, self.tell = device, effort, store, tell
-        self.total = sum(self.lacks(cell, count) for cell in plan.cells for count in range(1, effort.runs + 1))
-        self.done = 0
-        self.start_s = time.monotonic()
+    plan: Plan
+    device: Device
+    effort: Effort
+    store: Store
+    tell: Tell | None
+    folder: Path
+    done: int = 0
+    start_s: float = 0.0
 
     def lacks(self, cell: Cell, count: int) -> bool:
         """Tell whether a cell still needs its run of this number."""
         result = self.store.results.get(cell.label)
         return result is None or (result.failure is None and len(result.runs) < count)
 
+    def settle(self, cell: Cell, limit_s: float) -> None:
+        """Measure a cell again and again until it is stable, for a limited time."""
+        until_s = time.monotonic() + limit_s
+        while time.monotonic() < until_s:
+            result = self.store.results[cell.label]
+            if result.failure or is_stable(result):
+                break
+            self.measure(cell)
+
     def measure(self, cell: Cell) -> None:
         """Measure a cell once more and keep it."""
+        self.start_s = self.start_s or time.monotonic()
         self._report(None, cell)
-        before = self.store.results.get(cell.label) or Result(cell, self.effort, _bare_environment(self.device))
-        result = with_another_run(replace(before, effort=self.effort))
+        before = self.store.results.get(cell.label) or _empty(cell, self.device, self.effort)
+        result = with_another_run(replace(before, effort=self.effort), self.device, self.folder)
         self.store.put(result)
         self.done += 1
-        if result.failure:
-            self.total -= self.effort.runs - len(result.runs) - 1
         self._report(result, None)
+        is_gone = result.failure is not None and self.device not in find_devices()
+        if is_gone and self.device.name != "cpu" and result.failure:
+            advice = "look at the system's log, then go on with --resume"
+            raise DeviceError(self.device.name, f"it was lost while {cell.label} ran", advice=advice)
 
     def _report(self, result: Result | None, next_cell: Cell | None) -> None:
         if self.tell:
+            left = sum(self.lacks(cell, n) for cell in self.plan.cells for n in range(1, self.effort.runs + 1))
             spent_s = time.monotonic() - self.start_s
-            left_s = spent_s / self.done * (self.total - self.done) if self.done else None
-            self.tell(Progress(self.done, self.total, left_s, result, next_cell))
+            left_s = spent_s / self.done * left if self.done else None
+            self.tell(Progress(self.done, self.done + left, left_s, result, next_cell))
 
 
-def with_another_run(result: Result) -> Result:
-    """Measure a cell once more, in a fresh process; a batch that the first run found is used by the others."""
-    cell = result.cell
+def with_another_run(result: Result, device: Device, folder: Path) -> Result:
+    """Measure a cell once more, in a fresh process.
+
+    A batch that the first run found is used by the others, so are kernels that ``torch.compile`` made in the first;
+    they lie in ``folder``, apart from those of other cells and of other sessions.
+    """
+    cell, effort = result.cell, replace(result.effort, has_ceilings=not result.runs)
     batch = result.runs[0].batch if result.runs else cell.batch
-    task = {"job": "measure", "cell": asdict(replace(cell, batch=batch)), "effort": asdict(result.effort)}
-    threads = str(cell.threads)
-    variables = {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
-    answer = processes.ask(task, result.effort.timeout_s, variables)
+    task = {"job": "measure", "cell": asdict(replace(cell, batch=batch)), "effort": asdict(effort)}
+    kernels = f"{cell.label}-{len(result.runs)}" if cell.mode == "first-inference" else cell.label
+    variables = {
+        "OMP_NUM_THREADS": str(cell.threads),
+        "MKL_NUM_THREADS": str(cell.threads),
+        "TORCHINDUCTOR_CACHE_DIR": str(folder / kernels),
+    }
+    with sampling.Sampler(device) as sampler:
+        answer = processes.ask(task, effort.timeout_s, variables)
     if "failure" in answer:
         return replace(result, failure=decode(Failure, answer["failure"]))
     run, environment = decode(Run, answer["run"]), decode(Environment, answer["environment"])
-    return replace(result, environment=environment, runs=(*result.runs, run))
+    run = replace(run, conditions=sampling.add_samples(run.conditions, sampler.samples, run.measured_between_ns))
+    like = comparability(cell, environment)
+    return replace(result, environment=environment, runs=(*result.runs, run), comparability=like)

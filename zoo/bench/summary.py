@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from zoo.bench.records import Failure
+from zoo.bench.records import Ceilings, Failure
+from zoo.bench.roofline import Roofline, roofline
 from zoo.bench.stability import run_faults, usable_runs
 from zoo.bench.statistics import bootstrap_interval, quantile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from zoo.bench.records import Cell, Result, Run
 
 WIDE_PERCENT = 5.0
@@ -37,6 +40,10 @@ class Summary:
     error: float | None = None
     memory_bytes: int | None = None
     parameters: int | None = None
+    prepare_ns: float | None = None
+    """What the engine took before its first call, most of all runs: later ones find kernels that the first compiled."""
+    input_copy_ns: float | None = None
+    roofline: Roofline | None = None
 
     @property
     def spread_percent(self) -> float | None:
@@ -58,8 +65,13 @@ class Summary:
         return 2 * self.cell.multiply_adds * self.items_per_s if self.cell.multiply_adds else None
 
 
-def summarise(result: Result) -> Summary:
-    """Work out the figures of a result."""
+def summarise(result: Result, ceilings: Ceilings | None = None) -> Summary:
+    """Work out the figures of a result.
+
+    Args:
+        result: A cell with its runs.
+        ceilings: What its device reaches; by default what its own runs saw.
+    """
     if not result.runs:
         return Summary(result.cell, result.failure)
     runs = usable_runs(result)
@@ -82,6 +94,51 @@ def summarise(result: Result) -> Summary:
         error=max((run.error for run in result.runs if run.error is not None), default=None),
         memory_bytes=max(_memory(run) for run in result.runs),
         parameters=first.parameters,
+        prepare_ns=max(run.prepare_ns for run in result.runs),
+        input_copy_ns=median([copy for run in runs for copy in run.input_copy_ns] or [0]) or None,
+        roofline=_roofline(result, ceilings or best_ceilings([result]), centre),
+    )
+
+
+def best_ceilings(results: Iterable[Result]) -> Ceilings | None:
+    """Take the best of each ceiling that the runs of some results saw: what one run reached, the device can reach."""
+    seen = [run.ceilings for result in results for run in result.runs if run.ceilings]
+    if not seen:
+        return None
+    return Ceilings(
+        matmul_flops=max(ceilings.matmul_flops for ceilings in seen),
+        convolution_flops=max(ceilings.convolution_flops for ceilings in seen),
+        copy_bytes=max(ceilings.copy_bytes for ceilings in seen),
+        dispatch_ns=min(ceilings.dispatch_ns for ceilings in seen),
+    )
+
+
+def summarise_all(results: Sequence[Result]) -> list[Summary]:
+    """Work out the figures of results that were measured together; those of one kind share their ceilings."""
+    kinds: dict[tuple[object, ...], list[Result]] = {}
+    for result in results:
+        kinds.setdefault(_kind(result), []).append(result)
+    ceilings = {kind: best_ceilings(alike) for kind, alike in kinds.items()}
+    return [summarise(result, ceilings[_kind(result)]) for result in results]
+
+
+def _kind(result: Result) -> tuple[object, ...]:
+    """Tell results apart whose ceilings differ."""
+    cell = result.cell
+    return (result.environment.device.title, cell.device, cell.precision, cell.memory_format, cell.threads)
+
+
+def _roofline(result: Result, ceilings: Ceilings | None, call_ns: float) -> Roofline | None:
+    first = result.runs[0]
+    if ceilings is None or result.cell.mode not in ("latency", "throughput"):
+        return None
+    return roofline(
+        result.cell,
+        ceilings,
+        call_ns=call_ns,
+        batch=first.batch,
+        parameters=first.parameters or 0,
+        layers=first.layers or 0,
     )
 
 
@@ -108,3 +165,8 @@ def _all_faults(result: Result, runs: list[Run], interval_ns: tuple[float, float
 def _memory(run: Run) -> int:
     memory = run.memory
     return memory.allocator_bytes or memory.model_bytes or memory.device_bytes or 0
+
+
+def is_stable(result: Result) -> bool:
+    """Tell whether nothing speaks against a result."""
+    return bool(result.runs) and not summarise(result).faults

@@ -25,6 +25,8 @@ class Values:
     values_ns: tuple[int, ...]
     loops: int
     is_steady: bool
+    between_ns: tuple[int, int]
+    """The monotonic clock before the first value and after the last."""
     conditions: Conditions
 
 
@@ -53,12 +55,17 @@ def take_values(
     while not (has_settled := is_steady(warmup_ns[1:])) and time.monotonic_ns() < limit_ns:
         warmup_ns.append(take())
     values_ns: list[int] = []
-    before = machine.CpuClock.read()
-    limit_ns = time.monotonic_ns() + effort.measure_s * 1e9
+    before, start_ns = machine.CpuClock.read(), time.monotonic_ns()
+    limit_ns = start_ns + effort.measure_s * 1e9
     while len(values_ns) < effort.least_values or (
         len(values_ns) < effort.most_values and time.monotonic_ns() < limit_ns
     ):
         values_ns.append(take())
+    between_ns = (start_ns, time.monotonic_ns())
+    return Values(tuple(warmup_ns), tuple(values_ns), loops, has_settled, between_ns, conditions_since(before))
+
+
+def conditions_since(before: machine.CpuClock) -> Conditions:
+    """Tell what else happened on the machine since a moment."""
     stolen_percent, others_cpus = machine.contention(before, machine.CpuClock.read())
-    conditions = Conditions(stolen_percent, others_cpus, machine.load_1m(), machine.cpu_mhz())
-    return Values(tuple(warmup_ns), tuple(values_ns), loops, has_settled, conditions)
+    return Conditions(stolen_percent, others_cpus, machine.load_1m(), machine.cpu_mhz())

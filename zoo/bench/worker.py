@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from dataclasses import asdict
 from typing import Any
 
 _WRITTEN_CHARACTERS = 500
+_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def answer(task: dict[str, Any]) -> dict[str, Any]:
@@ -21,27 +23,41 @@ def answer(task: dict[str, Any]) -> dict[str, Any]:
     Returns:
         What was asked for, or ``{"failure": {"kind": ..., "message": ...}}``.
     """
-    from zoo.bench import devices, runner
+    from zoo.bench import devices, machine, runner
     from zoo.bench.records import Cell, Effort
     from zoo.catalog.decoding import decode
     from zoo.errors import ZooError
 
+    if task["job"] == "devices":
+        return {"devices": [asdict(device) for device in devices.list_devices()]}
+    cell = decode(Cell, task["cell"])
     try:
-        if task["job"] == "devices":
-            return {"devices": [asdict(device) for device in devices.list_devices()]}
-        cell = decode(Cell, task["cell"])
+        if cell.device == "cpu":
+            machine.limit_memory()
         run = runner.measure(cell, decode(Effort, task["effort"]), task["started_ns"])
-        return {"run": asdict(run), "environment": asdict(devices.describe_environment(cell.device))}
     except ZooError as error:
         return _failure("failed", str(error))
     except Exception as error:  # noqa: BLE001 - whatever a model or an engine raises is this cell's result
-        kind = "out-of-memory" if runner.is_out_of_memory(error) else "failed"
-        return _failure(kind, f"{type(error).__name__}: {error}")
+        if runner.is_out_of_memory(error):
+            size = f"a batch of {cell.batch}" if cell.batch else "even one item"
+            fault = f"{size} does not fit into the memory of {cell.device} ({error}); choose a smaller --batch, or best"
+            return _failure("out-of-memory", fault)
+        return _failure("failed", describe(error))
+    return {"run": asdict(run), "environment": asdict(devices.describe_environment(cell.device))}
+
+
+def describe(error: BaseException) -> str:
+    """Say what was raised, and what that came from where an exporter or a compiler wraps it."""
+    root = error
+    while root.__cause__ is not None:
+        root = root.__cause__
+    story = f"{type(error).__name__}: {error}"
+    return story if root is error else f"{type(root).__name__}: {root} (in {type(error).__name__})"
 
 
 def _failure(kind: str, message: str) -> dict[str, Any]:
-    line = " ".join(message.split())
-    text = "".join(letter if letter.isprintable() else "?" for letter in line)
+    line = " ".join(_TERMINAL_CODES.sub("", message).split())
+    text = "".join(letter for letter in line if letter.isprintable())
     return {"failure": {"kind": kind, "message": text[:_WRITTEN_CHARACTERS]}}
 
 

@@ -2,11 +2,12 @@
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
+from zoo.catalog.quantities import shape, text
 from zoo.cli import output
 from zoo.cli.options import AsFormat, AsJson, Quiet, complete_models, examples
 from zoo.cli.tables import Column, Table
@@ -38,6 +39,8 @@ app = typer.Typer(
     epilog=examples(
         "zoo bench resnet18 mobilenet_v2",
         "zoo bench resnet50 --engine eager,compile --precision fp32,bf16 --output sweep",
+        "zoo bench show sweep --plot sweep.html",
+        "zoo bench compare before.json after.json --fail-above 5%",
     ),
 )
 
@@ -80,6 +83,16 @@ def run(
     ] = None,
     runs: Annotated[int, typer.Option(min=1, help="Fresh processes for each measurement; 5 to compare.")] = 1,
     measure_s: Annotated[float, typer.Option("--time", min=0.01, help="Seconds of values in each run.")] = 1.0,
+    stable_limit_s: Annotated[
+        float | None,
+        typer.Option(
+            "--until-stable",
+            min=1,
+            help="Add runs until a result is stable, at most so many seconds each.",
+            metavar="SECONDS",
+            show_default=False,
+        ),
+    ] = None,
     timeout_s: Annotated[float, typer.Option("--timeout", min=1, help="End a run after so many seconds.")] = 900.0,
     wait_s: Annotated[float, typer.Option("--wait", min=0, help="Wait so many seconds for a busy device.")] = 0.0,
     output_path: Annotated[
@@ -111,19 +124,84 @@ def run(
     found = session.choose_device(device, session.find_devices())
     planned = plan.plan(grid, found)
     if is_dry_run:
-        _write_rows(_plan_rows(planned), chosen)
+        _write_plan(planned, chosen)
         return
     store = results.Store(output_path)
     if is_resume:
         store.resume()
+    effort = Effort(runs=runs, measure_s=measure_s, timeout_s=timeout_s, stable_limit_s=stable_limit_s)
     try:
-        with session.hold(found.name, wait_s), _progress(is_quiet=is_quiet) as tell:
-            session.run_plan(planned, found, Effort(runs=runs, measure_s=measure_s, timeout_s=timeout_s), store, tell)
+        with session.hold(found, wait_s), _progress(is_quiet=is_quiet) as tell:
+            session.run_plan(planned, found, effort, store, tell)
     finally:
         if chosen == "json":
             output.write_json(results.to_json(store.results.values()))
         elif store.results:
-            _write_rows(to_rows(store.results.values()), chosen)
+            _write_rows(to_rows(store.results.values()), chosen, is_quiet=is_quiet)
+
+
+@app.command(epilog=examples("zoo bench show sweep", "zoo bench show cpu.json --format markdown --plot cpu.html"))
+def show(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A result file, or a folder of them.")],
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw error against latency: .png, .svg or .html.", show_default=False),
+    ] = None,
+    against: Annotated[
+        Literal["latency", "throughput"], typer.Option(help="What the drawing weighs against the error.")
+    ] = "latency",
+    is_json: AsJson = False,
+    form: AsFormat = None,
+    is_quiet: Quiet = False,
+) -> None:
+    """Show what was measured."""
+    from zoo.bench import results
+    from zoo.bench.rows import to_rows
+
+    measured = results.read(path)
+    if plot is not None:
+        from zoo.bench.chart import chart_of
+        from zoo.plots.scatter import draw
+
+        draw(chart_of(measured, against), plot)
+        output.talk(f"drew {plot}", is_quiet=is_quiet)
+    _write_rows(to_rows(measured), output.chosen_format(form, is_json=is_json), is_quiet=is_quiet)
+
+
+@app.command(epilog=examples("zoo bench compare before.json after.json", "zoo bench compare a b --fail-above 5%"))
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="BEFORE", help="A result file, or a folder of them.")],
+    second: Annotated[Path, typer.Argument(metavar="AFTER", help="Another.")],
+    fail_above: Annotated[
+        str | None,
+        typer.Option(metavar="PERCENT", help="Exit with 1 if a result is slower by more.", show_default=False),
+    ] = None,
+    is_forced: Annotated[bool, typer.Option("--force", help="Compare what was not measured alike.")] = False,
+    is_json: AsJson = False,
+    form: AsFormat = None,
+    is_quiet: Quiet = False,
+) -> None:
+    """Compare two measurements, run by run, with an interval for each ratio.
+
+    Refuses to compare what was not measured alike: another device, version, precision, batch and so on.
+    """
+    from zoo.bench import compare as comparing
+    from zoo.bench import results
+    from zoo.cli.bench_tables import comparison_table, parse_percent
+
+    threshold = parse_percent("--fail-above", fail_above or "5%")
+    before, after = results.read(first), results.read(second)
+    compared = comparing.compare(before, after, threshold_percent=threshold, is_forced=is_forced)
+    failing = comparing.regressions(compared) if fail_above else []
+    output.write_table(comparison_table(compared), output.chosen_format(form, is_json=is_json))
+    pairing = comparing.pair(before, after)
+    for file, alone in ((first, pairing.only_first), (second, pairing.only_second)):
+        for result in alone:
+            output.warn(f"only {file} has {result.cell.label}")
+    if failing:
+        output.fail(f"{len(failing)} of {len(compared)} results are slower by more than {threshold:g} % or broken")
+        raise typer.Exit(1)
+    output.talk(f"{len(compared)} compared", is_quiet=is_quiet)
 
 
 def _words(given: str) -> tuple[str, ...]:
@@ -137,7 +215,7 @@ def _shape(given: str | None) -> tuple[int, ...] | None:
     return None if given is None else parse_shape("--input", given)
 
 
-def _write_rows(rows: "Sequence[Mapping[str, Any]]", form: output.Format) -> None:
+def _write_rows(rows: "Sequence[Mapping[str, Any]]", form: output.Format, *, is_quiet: bool) -> None:
     from zoo.cli.bench_tables import result_table, shared_settings
 
     if form in ("json", "csv"):
@@ -146,27 +224,23 @@ def _write_rows(rows: "Sequence[Mapping[str, Any]]", form: output.Format) -> Non
         return
     left_out = output.write_table(result_table(rows), form)
     settings = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in shared_settings(rows).items() if value)
-    output.talk(f"all: {settings}")
-    output.talk_left_out(left_out, "a wider terminal, or --format csv, shows them")
+    output.talk(f"all: {settings}", is_quiet=is_quiet)
+    output.talk_left_out(left_out, "a wider terminal, or --format csv, shows them", is_quiet=is_quiet)
 
 
-def _plan_rows(planned: "Plan") -> "list[dict[str, Any]]":
-    """Describe each cell of a plan, and why it cannot be measured."""
+def _write_plan(planned: "Plan", form: output.Format) -> None:
+    """Print each cell of a plan, and why it cannot be measured."""
     cells = [(cell, None) for cell in planned.cells] + planned.refused
-    return [
-        {
-            "model": cell.model,
-            "mode": cell.mode,
-            "device": cell.device,
-            "engine": cell.engine,
-            "precision": cell.precision,
-            "memory_format": cell.memory_format,
-            "batch": "best" if cell.batch is None else cell.batch,
-            "input": "x".join(map(str, cell.input_size)),
-            "refused": reason,
-        }
+    names = ("model", "mode", "device", "engine", "precision", "memory_format", "batch", "input", "threads", "refused")
+    columns = tuple(Column(name, name.replace("_", " "), text) for name in names)
+    rows = [
+        (
+            *(cell.model, cell.mode, cell.device, cell.engine, cell.precision, cell.memory_format),
+            *(cell.batch or "best", shape(cell.input_size), cell.threads, reason),
+        )
         for cell, reason in cells
     ]
+    output.write_table(Table(columns, rows), form)
 
 
 @contextmanager

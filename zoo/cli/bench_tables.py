@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from zoo.catalog import quantities
 from zoo.cli.tables import Column, Table
+from zoo.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from zoo.bench.compare import Comparison
     from zoo.bench.rows import Value
 
 
@@ -26,6 +28,10 @@ def _digits(value: float | None) -> str:
 
 def _plus_minus(value: float | None) -> str:
     return quantities.UNKNOWN if value is None else f"±{value:.1f} %"
+
+
+def _percent(value: float | None) -> str:
+    return quantities.UNKNOWN if value is None else f"{value:.0f} %"
 
 
 def _error(value: float | None) -> str:
@@ -49,23 +55,89 @@ _COLUMNS = (
     Column("p99_ms", "p99 ms", _digits, is_number=True),
     Column("items_per_s", "items/s", _digits, is_number=True),
     Column("flops", "FLOP/s", quantities.count, is_number=True),
+    Column("roofline_percent", "roofline", _percent, is_number=True),
+    Column("bound_by", "bound by", quantities.text),
+    Column("prepare_ms", "prepare ms", _digits, is_number=True),
+    Column("input_copy_ms", "copy ms", _digits, is_number=True),
     Column("memory_bytes", "peak memory", quantities.size, is_number=True),
     Column("error", "error", _error, is_number=True),
     Column("status", "status", quantities.text),
     Column("reason", "reason", quantities.text),
 )
-_SETTINGS = ("device", "engine", "precision", "memory_format", "threads", "runs", "reason")
-_OPTIONAL = ("values", "runs", "threads", "memory_format", "flops", "p99_ms", "p90_ms", "error", "device", "reason")
+_SETTINGS = ("input_copy_ms", "device", "engine", "precision", "memory_format", "threads", "runs", "reason")
+_DROPPED_FIRST = (
+    *("values", "runs", "threads", "prepare_ms", "memory_format", "input_copy_ms", "flops", "p99_ms", "p90_ms"),
+    *("bound_by", "roofline_percent", "error", "device", "reason", "memory_bytes"),
+)
 
 
 def result_table(rows: Sequence[Mapping[str, Value]]) -> Table:
     """Lay results out; a setting that all rows share is left out, it stands in :func:`shared_settings`."""
     shared = shared_settings(rows)
     columns = tuple(column for column in _COLUMNS if column.key not in shared)
-    kept = tuple(key for key in _OPTIONAL if key not in shared)
+    kept = tuple(key for key in _DROPPED_FIRST if key not in shared)
     return Table(columns, [[row.get(column.key) for column in columns] for row in rows], optional=kept)
 
 
 def shared_settings(rows: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
     """Find the settings that are the same in all rows."""
     return {key: rows[0].get(key) for key in _SETTINGS if len({row.get(key) for row in rows}) == 1}
+
+
+def comparison_table(compared: Sequence[Comparison]) -> Table:
+    """Lay comparisons out; a forced one names what was not alike."""
+    columns = (
+        Column("model", "model", quantities.text),
+        Column("mode", "mode", quantities.text),
+        Column("batch", "batch", quantities.text, is_number=True),
+        Column("before_ms", "before ms/item", _digits, is_number=True),
+        Column("after_ms", "after ms/item", _digits, is_number=True),
+        Column("ratio", "ratio", _ratio, is_number=True),
+        Column("low", "low", _ratio, is_number=True),
+        Column("high", "high", _ratio, is_number=True),
+        Column("verdict", "verdict", quantities.text),
+        Column("not_alike", "not alike", quantities.text),
+        Column("unstable", "unstable", quantities.text),
+    )
+    rows = [_comparison_row(comparison) for comparison in compared]
+    marked = frozenset((index, 8) for index, row in enumerate(rows) if row[8] in ("slower", "broken"))
+    table = Table(columns, rows, marked=marked)
+    return table.without(
+        [key for index, key in ((9, "not_alike"), (10, "unstable")) if not any(r[index] for r in rows)]
+    )
+
+
+def _comparison_row(comparison: Comparison) -> list[Any]:
+    from zoo.bench.summary import summarise
+
+    summaries = [summarise(result) for result in (comparison.first, comparison.second)]
+    times = [None if s.items_per_s is None else 1000 / s.items_per_s for s in summaries]
+    found = comparison.shift
+    reasons = [
+        f"{when}: {'; '.join(s.faults)}" for when, s in zip(("before", "after"), summaries, strict=True) if s.faults
+    ]
+    differing = [f"{key} {one} / {other}" for key, (one, other) in comparison.differing.items()]
+    cell = comparison.first.cell
+    batch = summaries[0].batch or cell.batch
+    ratios = (comparison.ratio, found.low if found else None, found.high if found else None)
+    notes = (", ".join(differing) or None, ", ".join(reasons) or None)
+    return [cell.model, cell.mode, batch, *times, *ratios, comparison.verdict, *notes]
+
+
+def _ratio(value: float | None) -> str:
+    return quantities.UNKNOWN if value is None else f"{value:.3f}"
+
+
+def parse_percent(option: str, given: str) -> float:
+    """Read a percentage such as ``5%`` or ``2.5``.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    try:
+        percent = float(given.removesuffix("%"))
+    except ValueError:
+        percent = -1.0
+    if not 0 <= percent < 1000:
+        raise UsageError(f"{option} takes a percentage such as 5%, got {given!r:.40}")
+    return percent

@@ -1,0 +1,127 @@
+"""Comparing two result files: pairs, verdicts, refusals; on synthetic values."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.support.bench_results import ENVIRONMENT, RUN, make_result, make_run, noisy_runs
+from zoo.bench.compare import compare, judge, pair, regressions
+from zoo.bench.ranks import Shift
+from zoo.bench.records import Failure
+from zoo.errors import BenchError, UnlikeError
+
+
+def verdict_of(before_ms: float, after_ms: float, seed: int) -> str:
+    """Compare five noisy runs with five others."""
+    first = make_result(noisy_runs(2 * seed, centre_ms=before_ms))
+    second = make_result(noisy_runs(2 * seed + 1, centre_ms=after_ms))
+    return compare([first], [second])[0].verdict
+
+
+def test_a_slow_down_of_ten_percent_is_found_ten_of_ten_times() -> None:
+    """Runs that differ by 1 %, values by 2 %, and one model a tenth slower."""
+    assert [verdict_of(10.0, 11.0, seed) for seed in range(10)] == ["slower"] * 10
+
+
+def test_a_hundred_identical_pairs_give_no_alarm() -> None:
+    """With runs that differ by 1 %, a difference past 5 % does not come about by chance."""
+    assert not [seed for seed in range(100) if verdict_of(10.0, 10.0, seed) in ("slower", "faster")]
+
+
+def test_a_speed_up_of_ten_percent_is_found() -> None:
+    """The other direction."""
+    assert verdict_of(11.0, 10.0, 1) == "faster"
+
+
+@pytest.mark.parametrize(
+    ("shift", "expected"),
+    [
+        (Shift(1.10, 1.02, 1.15), "slower"),
+        (Shift(1.10, 0.99, 1.20), "unsure"),
+        (Shift(1.04, 1.03, 1.049), "same"),
+        (Shift(1.04, 1.03, 1.06), "unsure"),
+        (Shift(1.00, 0.97, 1.03), "same"),
+        (Shift(0.90, 0.85, 0.95), "faster"),
+        (Shift(0.90, 0.85, 1.01), "unsure"),
+        (None, "unsure"),
+    ],
+)
+def test_verdicts_need_a_ratio_past_the_threshold_and_an_interval_without_one(
+    shift: Shift | None, expected: str
+) -> None:
+    """Threshold 5 %: slower from 1.05 on if the interval excludes 1, same if the interval lies within 1/1.05..1.05."""
+    assert judge(shift, 5.0) == expected
+
+
+def test_results_that_were_not_measured_alike_are_refused_with_what_differs() -> None:
+    """Another precision, thread count and torch: all three are named, with both values."""
+    other = replace(ENVIRONMENT, versions={"torch": "2.15.0"})
+    first, second = make_result(), make_result([RUN], other, precision="bf16", threads=4)
+    with pytest.raises(UnlikeError) as raised:
+        compare([first], [second])
+    assert raised.value.differing == {
+        "precision": ("fp32", "bf16"),
+        "threads": (1, 4),
+        "torch": ("2.14.1", "2.15.0"),
+    }
+    assert "--force" in str(raised.value)
+    (comparison,) = compare([first], [second], is_forced=True)
+    assert comparison.differing == raised.value.differing
+
+
+def test_the_commit_may_differ() -> None:
+    """Two commits are what a check in CI compares."""
+    first = make_result([RUN], replace(ENVIRONMENT, commit="aaaa"))
+    second = make_result([RUN], replace(ENVIRONMENT, commit="bbbb+"))
+    assert compare([first], [second])[0].differing == {}
+
+
+def test_the_same_cell_is_paired_before_the_same_model() -> None:
+    """Two precisions on each side, in another order; a model that only one side has stays alone."""
+    fp32, bf16 = make_result(), make_result(precision="bf16")
+    alone = make_result(model="vgg16")
+    pairing = pair([fp32, bf16, alone], [bf16, fp32])
+    assert pairing.pairs == ((fp32, fp32), (bf16, bf16))
+    assert pairing.only_first == (alone,)
+    assert pairing.only_second == ()
+
+
+def test_files_without_a_model_in_common_are_refused() -> None:
+    """Nothing to compare is no success."""
+    with pytest.raises(BenchError, match="in common"):
+        compare([make_result()], [make_result(model="vgg16")])
+
+
+def test_batches_that_were_found_are_compared_by_item() -> None:
+    """16 items in 32 ms and 8 in 16 ms are the same speed."""
+    first = make_result([make_run([32.0] * 10, batch=16)] * 5, mode="throughput", batch=None)
+    second = make_result([make_run([16.0] * 10, batch=8)] * 5, mode="throughput", batch=None)
+    (comparison,) = compare([first], [second])
+    assert (comparison.ratio, comparison.verdict) == (1.0, "same")
+
+
+def test_a_check_fails_on_what_became_slower_or_broken() -> None:
+    """One model twice as slow, one that crashes now, one the same: the first two are regressions."""
+    before = [make_result(noisy_runs(1), model=name) for name in ("slow", "broken", "same")]
+    after = [
+        make_result(noisy_runs(2, centre_ms=20.0), model="slow"),
+        replace(make_result((), model="broken"), failure=Failure("crashed", "ended by SIGSEGV")),
+        make_result(noisy_runs(1), model="same"),
+    ]
+    compared = compare(before, after)
+    assert [comparison.verdict for comparison in compared] == ["slower", "broken", "same"]
+    assert [comparison.first.cell.model for comparison in regressions(compared)] == ["slow", "broken"]
+
+
+def test_a_wrong_output_is_broken_however_fast() -> None:
+    """An engine that became twice as fast and wrong is a regression."""
+    wrong = [make_run([5.0] * 10, error=0.3)] * 5
+    (comparison,) = compare([make_result(noisy_runs(1))], [make_result(wrong)])
+    assert comparison.verdict == "broken"
+
+
+def test_a_check_with_too_few_runs_is_refused() -> None:
+    """With three runs on a side no interval exists, so the check could never fail."""
+    few = make_result([RUN] * 3)
+    with pytest.raises(BenchError, match="3 and 3 runs, and a verdict needs 4"):
+        regressions(compare([few], [few]))

@@ -1,0 +1,80 @@
+"""Facts of the machine: what others took, what was sampled on the device."""
+
+import os
+
+from zoo.bench import machine
+from zoo.bench.machine import CpuClock, contention, parse_cpu_line
+from zoo.bench.records import Conditions, Device
+from zoo.bench.sampling import Sample, Sampler, add_samples, is_busy
+
+
+def test_a_line_of_proc_stat_in_seconds() -> None:
+    """User 1, nice 2, system 3, idle 4, iowait 5, irq 6, softirq 7, stolen 8 hundred ticks of a hundredth."""
+    busy_s, stolen_s, all_s = parse_cpu_line("cpu  100 200 300 400 500 600 700 800 0 0", 100)
+    assert (busy_s, stolen_s, all_s) == (1 + 2 + 3 + 6 + 7, 8, 36)
+
+
+def test_contention_is_what_this_process_did_not_use_itself() -> None:
+    """In 10 s on 2 CPUs, 14 s of work of which 9 s our own: others kept half a CPU busy; 1 of 20 s was stolen."""
+    before = CpuClock(wall_s=100, own_s=5, busy_s=1000, stolen_s=10, all_s=5000)
+    after = CpuClock(wall_s=110, own_s=14, busy_s=1014, stolen_s=11, all_s=5020)
+    assert contention(before, after) == (5.0, 0.5)
+
+
+def test_contention_is_unknown_where_the_system_does_not_tell() -> None:
+    """Not every system has /proc/stat."""
+    before, after = CpuClock(0, 0, None, None, None), CpuClock(1, 1, None, None, None)
+    assert contention(before, after) == (None, None)
+
+
+def test_the_facts_of_this_machine_are_there() -> None:
+    """Those that every system tells."""
+    assert machine.usable_cpus() >= 1
+    assert machine.cpu_title()
+    assert machine.package_versions()["torch"]
+    assert CpuClock.read().own_s > 0
+
+
+def test_memory_of_this_process_grows_with_what_it_holds() -> None:
+    """50 MB more are resident, and the peak since the reset is at least what is resident."""
+    if not os.path.exists("/proc/self/status"):  # noqa: PTH110 - a look, not a path to work with
+        return
+    machine.reset_peak_resident()
+    before = machine.resident_bytes()
+    held = bytearray(os.urandom(1)) * 50_000_000
+    after, peak = machine.resident_bytes(), machine.peak_resident_bytes()
+    assert before is not None
+    assert after is not None
+    assert peak is not None
+    assert after - before > 40_000_000
+    assert peak >= after
+    assert len(held) == 50_000_000
+
+
+def test_samples_count_only_while_values_were_taken() -> None:
+    """Of four samples two lie between the first value and the last."""
+    samples = [
+        Sample(at_ns=5, mhz=300, celsius=30, watts=50, reasons=0x01),
+        Sample(at_ns=10, mhz=1900, celsius=60, watts=300, reasons=0x04),
+        Sample(at_ns=20, mhz=1700, celsius=70, watts=400, reasons=0x44),
+        Sample(at_ns=30, mhz=200, celsius=80, watts=60, reasons=0x08),
+    ]
+    conditions = add_samples(Conditions(load_1m=1.0), samples, (10, 20))
+    assert conditions == Conditions(
+        load_1m=1.0,
+        gpu_mhz_lowest=1700,
+        gpu_mhz_highest=1900,
+        gpu_celsius_highest=70,
+        gpu_watts_mean=350,
+        gpu_throttle=("hardware thermal slowdown",),
+    )
+    assert add_samples(Conditions(), samples, (100, 200)) == Conditions()
+
+
+def test_a_device_that_nvml_does_not_know_is_not_sampled_and_not_busy() -> None:
+    """The CPU, and a card that is not here."""
+    for device in (Device("cpu", "some CPU", ()), Device("cuda:0", "card", (), uuid="GPU-0")):
+        assert not is_busy(device)
+        with Sampler(device) as sampler:
+            pass
+        assert sampler.samples == []

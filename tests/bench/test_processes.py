@@ -1,0 +1,73 @@
+"""Fresh processes: a crash, a hang, a lack of memory and loose talk are results, not the end of the sweep."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from zoo.bench.processes import ask, describe_end
+from zoo.bench.records import Cell, Effort, Run
+from zoo.bench.worker import describe
+from zoo.catalog.decoding import decode
+
+CELL = Cell("tests.support.bench_models.small", "latency", "cpu", (3, 16, 16), 1)
+EFFORT = Effort(measure_s=0.01, warmup_limit_s=0.01, has_ceilings=False)
+
+
+def task(model: str, **changes: object) -> dict[str, object]:
+    """Ask for one run of a network of the tests."""
+    cell = replace(CELL, model=f"tests.support.bench_models.{model}", **changes)  # type: ignore[arg-type]  # fields
+    return {"job": "measure", "cell": asdict(cell), "effort": asdict(EFFORT)}
+
+
+@pytest.fixture(autouse=True)
+def path_to_the_tests(monkeypatch: pytest.MonkeyPatch, repository: Path) -> None:
+    """Let the worker import the tests' networks, wherever pytest was started."""
+    monkeypatch.setenv("PYTHONPATH", str(repository))
+
+
+def test_what_a_network_prints_does_not_reach_the_answer() -> None:
+    """It prints JSON to stdout, and so does native code; the answer is a run all the same."""
+    answer = ask(task("talkative"), timeout_s=120)
+    assert decode(Run, answer["run"]).batch == 1
+    assert answer["environment"]["device"]["name"] == "cpu"
+
+
+def test_a_crash_names_its_signal_and_the_last_words() -> None:
+    """A fault in native code ends the worker, and only the worker."""
+    failure = ask(task("crashing"), timeout_s=120)["failure"]
+    assert failure["kind"] == "crashed"
+    assert failure["message"] == (
+        "the process was ended by SIGSEGV; its last words: about to touch memory that is not there"
+    )
+
+
+def test_what_does_not_fit_into_memory_says_so_and_what_to_do() -> None:
+    """A petabyte is asked for."""
+    failure = ask(task("hungry"), timeout_s=120)["failure"]
+    assert failure["kind"] == "out-of-memory"
+    assert "a batch of 1 does not fit into the memory of cpu" in failure["message"]
+    assert "--batch" in failure["message"]
+
+
+def test_a_run_that_hangs_is_ended() -> None:
+    """Half a second is less than the start of Python and torch takes, so nothing depends on the machine's speed."""
+    failure = ask(task("hanging"), timeout_s=0.5)["failure"]
+    assert failure == {"kind": "timed-out", "message": "no result after 0.5 s; give it longer with --timeout"}
+
+
+def test_an_end_without_words_is_described() -> None:
+    """By the signal or the exit code; letters that a terminal might obey are dropped."""
+    assert describe_end(-11, "") == "the process was ended by SIGSEGV"
+    assert describe_end(-9, "").endswith("most likely because memory ran out")
+    assert describe_end(3, "one\n\x1b[31mtwo\n\n") == (
+        "the process ended with exit code 3 and no result; its last words: [31mtwo"
+    )
+
+
+def test_a_wrapped_error_is_described_by_its_root() -> None:
+    """Exporters and compilers wrap what went wrong; the root says it."""
+    wrapper = RuntimeError("export failed, see above")
+    wrapper.__cause__ = ValueError("the real reason")
+    assert describe(wrapper) == "ValueError: the real reason (in RuntimeError)"
+    assert describe(KeyError("x")) == "KeyError: 'x'"

@@ -1,0 +1,101 @@
+"""Result files: what is written is read back; what is malformed is refused with its place."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.bench_results import make_result, noisy_runs
+from zoo.bench.results import Store, read, to_json
+from zoo.errors import ResultFileError
+
+
+def test_a_file_and_a_folder_give_back_what_was_kept(tmp_path: Path) -> None:
+    """Two results, in one file and in a file each; nothing temporary is left."""
+    results = [make_result(noisy_runs(1)), make_result(model="vgg16:imagenet1k_v1", device="cuda:0")]
+    for path in (tmp_path / "one.json", tmp_path / "folder"):
+        store = Store(path)
+        for result in results:
+            store.put(result)
+        assert sorted(read(path), key=lambda result: result.cell.model) == results
+    assert len(list((tmp_path / "folder").iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_resume_takes_up_what_lies_there(tmp_path: Path) -> None:
+    """A store on the same path knows the cells that were measured; on an empty place it knows none."""
+    first = Store(tmp_path / "sweep")
+    first.resume()
+    assert first.results == {}
+    first.put(make_result())
+    again = Store(tmp_path / "sweep")
+    again.resume()
+    assert again.results == first.results
+
+
+def test_labels_of_different_cells_differ() -> None:
+    """A label is the file's name: every setting is in it."""
+    changes: list[dict[str, Any]] = [
+        {},
+        {"model": "vgg16"},
+        {"mode": "throughput"},
+        {"device": "cuda:0"},
+        {"device": "cuda:1"},
+        {"engine": "compile"},
+        {"engine": "compile:max-autotune"},
+        {"precision": "bf16"},
+        {"precision": "bf16-autocast"},
+        {"memory_format": "channels-last"},
+        {"batch": 8},
+        {"batch": None},
+        {"input_size": (3, 160, 160)},
+        {"threads": 2},
+    ]
+    labels = {make_result(**change).cell.label for change in changes}
+    assert len(labels) == len(changes)
+    assert not [label for label in labels if set(label) & set("/:\\ ")]
+
+
+def faulty(path: list[Any], value: Any) -> str:
+    """Write a result file with one fault."""
+    content = json.loads(json.dumps(to_json([make_result()])))
+    *parents, last = path
+    place = content
+    for key in parents:
+        place = place[key]
+    place[last] = value
+    return json.dumps(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "not JSON"),
+        ("[" * 100_000, "cannot be read"),
+        ("[]", "expected schema version 1, got None"),
+        ('{"schema_version": 2, "results": []}', "expected schema version 1, got 2"),
+        (faulty(["results"], {}), "$.results: expected an array"),
+        (faulty(["results", 0, "cell", "mode"], "speed"), "$.results[0].cell.mode: expected one of"),
+        (faulty(["results", 0, "runs", 0, "values_ns", 3], -5), "$.results[0].runs[0].values_ns[3]"),
+        (faulty(["results", 0, "runs", 0, "error"], float("nan")), "$.results[0].runs[0].error"),
+        (faulty(["results", 0, "extra"], 1), "$.results[0].extra: unknown field"),
+    ],
+)
+def test_a_malformed_file_is_refused_with_its_place(tmp_path: Path, text: str, expected: str) -> None:
+    """Never a traceback: the file, the JSON path, what was expected."""
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    with pytest.raises(ResultFileError) as raised:
+        read(path)
+    assert expected in str(raised.value)
+    assert str(path) in str(raised.value)
+
+
+def test_nothing_to_read_is_refused(tmp_path: Path) -> None:
+    """A file that is not there, a folder without results, bytes that are no text."""
+    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe")
+    (tmp_path / "empty").mkdir()
+    for name in ("absent.json", "empty", "bytes.json"):
+        with pytest.raises(ResultFileError):
+            read(tmp_path / name)

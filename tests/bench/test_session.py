@@ -1,0 +1,93 @@
+"""Sessions: order, resuming, interruption, the lock, the device that is meant."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.bench_results import RUN, make_result
+from zoo.bench.plan import Grid, Plan, plan
+from zoo.bench.records import Device, Effort, Failure
+from zoo.bench.results import Store, read
+from zoo.bench.session import Progress, choose_device, hold, run_plan
+from zoo.errors import BenchError, DeviceError
+
+CPU = Device("cpu", "some CPU", ("fp32",))
+GPUS = [Device("cuda:0", "one", ("fp32",)), Device("cuda:1", "two", ("fp32",)), CPU]
+EFFORT = Effort(runs=2, measure_s=0.01, warmup_limit_s=0.01, has_ceilings=False)
+SMALL = Grid(["tests.support.bench_models.small"], modes=("latency",), input_size=(3, 16, 16))
+
+
+@pytest.fixture(autouse=True)
+def places(monkeypatch: pytest.MonkeyPatch, repository: Path, tmp_path: Path) -> None:
+    """Let workers import the tests' networks, and keep the lock apart from real sessions."""
+    monkeypatch.setenv("PYTHONPATH", str(repository))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"), [("auto", "cuda:0"), ("cuda", "cuda:0"), ("cuda:1", "cuda:1"), ("cpu", "cpu")]
+)
+def test_the_device_that_is_meant(wanted: str, expected: str) -> None:
+    """The word auto is the first accelerator, a kind is its first device."""
+    assert choose_device(wanted, GPUS).name == expected
+    assert choose_device("auto", [CPU]) is CPU
+
+
+@pytest.mark.parametrize("wanted", ["cuda", "cuda:2", "mps", "tpu", ""])
+def test_a_device_that_is_not_there_lists_those_that_are(wanted: str) -> None:
+    """One sentence: what was asked for, what exists, what to type."""
+    devices = [CPU] if wanted == "cuda" else GPUS
+    with pytest.raises(DeviceError) as raised:
+        choose_device(wanted, devices)
+    assert all(device.name in str(raised.value) for device in devices)
+
+
+def test_two_sessions_never_measure_on_one_device_at_once() -> None:
+    """The second is refused, or waits as long as it is told; another device is free."""
+    refused = pytest.raises(DeviceError, match=r"another zoo bench.*--wait")
+    with hold(CPU), hold(GPUS[0]), refused, hold(CPU, wait_s=0.01):
+        pass
+    with hold(CPU):
+        pass
+
+
+def test_an_interrupted_session_keeps_what_it_measured_and_resumes(tmp_path: Path) -> None:
+    """Ctrl-C after the first of two runs; the second session measures only the second run, the third nothing."""
+    planned, path, told = plan(SMALL, CPU), tmp_path / "sweep", list[Progress]()
+
+    def interrupt(progress: Progress) -> None:
+        if progress.result is not None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_plan(planned, CPU, EFFORT, Store(path), interrupt)
+    (kept,) = read(path)
+    assert len(kept.runs) == 1
+    for expected_runs in (1, 0):
+        told.clear()
+        store = Store(path)
+        store.resume()
+        run_plan(planned, CPU, EFFORT, store, told.append)
+        assert len([progress for progress in told if progress.result]) == expected_runs
+    (whole,) = read(path)
+    assert whole.runs[0] == kept.runs[0]
+    assert len(whole.runs) == 2
+    assert whole.comparability["torch"] == whole.environment.versions["torch"]
+
+
+def test_a_cell_that_cannot_be_measured_is_a_row_beside_those_that_can() -> None:
+    """The refused cell has its reason; a cell that the store holds is not measured."""
+    measured = make_result([RUN])
+    refused = make_result(precision="tf32").cell
+    store = Store(None)
+    store.put(measured)
+    run_plan(Plan([measured.cell], [(refused, "cpu has no tf32")]), CPU, replace(EFFORT, runs=1), store)
+    assert store.results[measured.cell.label] is measured
+    assert store.results[refused.label].failure == Failure("unsupported", "cpu has no tf32")
+
+
+def test_nothing_to_measure_is_an_error() -> None:
+    """If every cell is refused, the first reason is the error."""
+    with pytest.raises(BenchError, match="cpu has no tf32"):
+        run_plan(Plan([], [(make_result(precision="tf32").cell, "cpu has no tf32")]), CPU, EFFORT, Store(None))

@@ -1,0 +1,149 @@
+"""Compare two result files: which cells belong together, how they differ, whether that is a regression. Pure.
+
+The runs are compared, not the values: values of one process share its memory layout and its minute, so their number
+says nothing about how sure a difference is. Each run is one figure, its median time for one item.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Literal
+
+from zoo.bench.comparability import differences
+from zoo.bench.ranks import Shift, shift
+from zoo.bench.stability import usable_runs
+from zoo.bench.summary import wrongness
+from zoo.errors import BenchError, UnlikeError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zoo.bench.records import Result
+
+Verdict = Literal["slower", "faster", "same", "unsure", "broken"]
+LEAST_RUNS = 4
+"""The fewest runs on each side for which a 95 % interval exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two results of one model."""
+
+    first: Result
+    second: Result
+    shift: Shift | None
+    """Time of the second over that of the first; ``None`` with too few runs."""
+    ratio: float | None
+    """The same as one number, also with too few runs; ``None`` where one has no figures."""
+    verdict: Verdict
+    differing: Mapping[str, tuple[object, object]]
+    """What of their comparability keys differs; only a forced comparison has any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """The cells of two files, paired."""
+
+    pairs: tuple[tuple[Result, Result], ...]
+    only_first: tuple[Result, ...]
+    only_second: tuple[Result, ...]
+
+
+def pair(first: Sequence[Result], second: Sequence[Result]) -> Pairing:
+    """Find the result of the second file for each result of the first: the same cell, else the same model and mode."""
+    left = list(second)
+    found: dict[str, Result] = {}
+    for is_match in (_is_same_cell, _is_same_subject):
+        for result in first:
+            matches = [other for other in left if is_match(result, other)]
+            if result.cell.label not in found and matches:
+                found[result.cell.label] = matches[0]
+                left.remove(matches[0])
+    pairs = tuple((result, found[result.cell.label]) for result in first if result.cell.label in found)
+    return Pairing(pairs, tuple(result for result in first if result.cell.label not in found), tuple(left))
+
+
+def _is_same_cell(one: Result, other: Result) -> bool:
+    return one.cell.label == other.cell.label
+
+
+def _is_same_subject(one: Result, other: Result) -> bool:
+    return (one.cell.model, one.cell.mode) == (other.cell.model, other.cell.mode)
+
+
+def compare(
+    first: Sequence[Result], second: Sequence[Result], *, threshold_percent: float = 5.0, is_forced: bool = False
+) -> list[Comparison]:
+    """Compare the results of two files.
+
+    Args:
+        first: What was before.
+        second: What is now.
+        threshold_percent: A difference below this is called none.
+        is_forced: Compare results that were not measured alike as well.
+
+    Raises:
+        UnlikeError: Two results were not measured alike; names what differs.
+        BenchError: The files have no model in common.
+    """
+    pairing = pair(first, second)
+    if not pairing.pairs:
+        raise BenchError("the two files have no model and mode in common; measure the same models for both")
+    compared = []
+    for one, other in pairing.pairs:
+        differing = differences(one.comparability, other.comparability)
+        if differing and not is_forced and not (one.failure or other.failure):
+            raise UnlikeError(one.cell.model, differing)
+        compared.append(_compare_pair(one, other, threshold_percent, differing))
+    return compared
+
+
+def _compare_pair(
+    one: Result, other: Result, threshold_percent: float, differing: Mapping[str, tuple[object, object]]
+) -> Comparison:
+    faults = [result.failure or wrongness(result) for result in (one, other)]
+    if any(faults):
+        verdict: Verdict = "unsure" if faults[0] else "broken"
+        return Comparison(one, other, None, None, verdict, differing)
+    before, after = _run_figures(one), _run_figures(other)
+    found = shift(before, after)
+    ratio = found.ratio if found else median(after) / median(before)
+    return Comparison(one, other, found, ratio, judge(found, threshold_percent), differing)
+
+
+def _run_figures(result: Result) -> list[float]:
+    """Take the median time for one item of each run that counts."""
+    return [median(run.values_ns) / run.batch for run in usable_runs(result)]
+
+
+def judge(found: Shift | None, threshold_percent: float) -> Verdict:
+    """Call a ratio slower or faster if it is past the threshold and its interval excludes no change at all.
+
+    It is the same if the whole interval lies within the threshold; anything else is unsure, and more runs would tell.
+    """
+    if found is None:
+        return "unsure"
+    limit = 1 + threshold_percent / 100
+    if found.ratio >= limit and found.low > 1:
+        return "slower"
+    if found.ratio <= 1 / limit and found.high < 1:
+        return "faster"
+    return "same" if found.low > 1 / limit and found.high < limit else "unsure"
+
+
+def regressions(compared: Sequence[Comparison]) -> list[Comparison]:
+    """Choose what a check must fail on: slower or broken results.
+
+    Raises:
+        BenchError: There are too few runs for a verdict, so the check could not fail.
+    """
+    for comparison in compared:
+        if comparison.ratio is not None and comparison.shift is None:
+            cell = comparison.first.cell
+            counts = [len(usable_runs(result)) for result in (comparison.first, comparison.second)]
+            raise BenchError(
+                f"{cell.label} has {counts[0]} and {counts[1]} runs, and a verdict needs {LEAST_RUNS} on each side; "
+                "measure both with --runs 5"
+            )
+    return [comparison for comparison in compared if comparison.verdict in ("slower", "broken")]
