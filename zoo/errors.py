@@ -25,6 +25,7 @@
     │   ├── ResultFileError  a result file is malformed; says the JSON path
     │   └── UnlikeError      two results were not measured alike; names what differs
     ├── PictureError         a picture cannot be had or decoded; says which and why
+    ├── DatasetError         a folder of labelled pictures cannot be used
     └── (each package adds its own below, in the order of the import rows)
 
 The command line prints ``str(error)`` on stderr and exits with 1 (2 for ``UsageError``); facts are attributes,
@@ -397,3 +398,18 @@ class PictureError(ZooError):
         self.place = place
         self.fault = fault
         super().__init__(f"cannot use the picture {place}: {fault}")
+
+
+class DatasetError(ZooError):
+    """Report a folder of labelled pictures that cannot be used.
+
+    Args:
+        place: The folder or folders.
+        fault: What was expected.
+    """
+
+    def __init__(self, place: str, fault: str) -> None:
+        """Keep the facts and make the message."""
+        self.place = place
+        self.fault = fault
+        super().__init__(f"cannot use the data set {place}: {fault}")

@@ -35,6 +35,8 @@ class Registry:
     schema_version: int
     generated_by: Mapping[str, str]
     categories: Mapping[str, tuple[str, ...]]
+    category_ids: Mapping[str, tuple[str, ...]]
+    """Identifiers of the same classes where they have some: WordNet's for ``"imagenet1k"``."""
     architectures: Mapping[str, Architecture]
 
     def files(self) -> dict[str, WeightsFile]:

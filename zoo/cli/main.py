@@ -25,6 +25,7 @@ COMMANDS = {
     "download": Entry("zoo.cli.downloading", "Fetch weights into torch's cache, verified.", _USE),
     "predict": Entry("zoo.cli.predicting", "Name the most likely labels of pictures.", _USE),
     "mirror": Entry("zoo.cli.mirror", "One place for weights and hub repositories, for unmodified clients.", _KEEP),
+    "evaluate": Entry("zoo.cli.evaluating", "Count a network's errors on labelled pictures.", _USE),
     "registry": Entry("zoo.cli.registry", "Build registry.json, or check that it is up to date.", _KEEP),
 }
 """Every command; its module is imported when it is called. A new one is a module in ``zoo/cli`` and a line here."""

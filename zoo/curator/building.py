@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,11 +18,11 @@ from zoo.inspector import live
 from zoo.inspector.layers import FOLDER, LayerTable, table_file, to_text
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from zoo.catalog.records import Architecture
 
 Progress = Callable[[str, int, int], None]
+_IMAGENET_IDS = Path(__file__).with_name("imagenet1k_wnids.txt")
+"""The WordNet identifiers of ImageNet-1k's classes in their order; as in timm's imagenet_synsets.txt (Apache-2.0)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ def build_registry(facts: Facts | None = None, progress: Progress = lambda _name
             "torchvision": torchvision.__version__.partition("+")[0],
         },
         categories={**torchvision_source.categories(), **zoo_source.categories()},
+        category_ids={"imagenet1k": tuple(_IMAGENET_IDS.read_text(encoding="utf-8").split())},
         architectures=architectures,
     )
     text = json.dumps(plain(registry), ensure_ascii=False, indent=1) + "\n"
