@@ -13,12 +13,13 @@ import contextlib
 import os
 import re
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import CacheError, LockFileError
-from zoo.weights import cache
+from zoo.weights import cache, locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -130,16 +131,9 @@ def learn(path: Path, file_name: str, entry: LockedFile) -> None:
 
 @contextlib.contextmanager
 def _held(path: Path) -> Iterator[None]:
-    """Hold the lock of a lock file, or go on without where locks do not work."""
-    import filelock
-
-    lock = filelock.FileLock(path.with_name(f".{path.name}.guard"), timeout=30)
-    try:
-        lock.acquire()
-    except (OSError, NotImplementedError):  # no locks here, or 30 s of contention: the write itself is still atomic
+    """Hold the lock of a lock file, or go on without where that cannot be: the write itself is whole all the same."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            guard = path.with_name(f".{path.name}.guard")
+            stack.enter_context(locks.held(guard, on_wait=lambda: None, stopped=threading.Event()))
         yield
-        return
-    try:
-        yield
-    finally:
-        lock.release()
