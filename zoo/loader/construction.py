@@ -19,19 +19,27 @@ if TYPE_CHECKING:
     from zoo.catalog.records import Architecture, Weights
 
 _MAKE_PARAMETERS = {torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn}
+_IN_PLACE = ("normal", "uniform", "fill", "zero", "erfinv", "mul", "add", "clamp")
+_SET_VALUES = {getattr(torch.Tensor, f"{name}_") for name in _IN_PLACE}
+"""What initialising does to a parameter, where it is not done by a function of torch.nn.init."""
 
 
 class _ParametersOnMeta(TorchFunctionMode):
     """Send the factories that modules make parameters with to the meta device, and leave tables alone.
 
     ``torch.device("meta")`` would also catch ``arange``, ``linspace`` and ``tensor``: RegNet and Swin compute their
-    block widths and index tables with those and need real numbers.
+    block widths and index tables with those and need real numbers. Initialising is left out as well: on the meta device
+    torch does it in Python, which takes longer than all the rest.
     """
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func in _MAKE_PARAMETERS and kwargs.get("device") is None:
             kwargs = {**kwargs, "device": "meta"}
+        if func in _SET_VALUES or getattr(func, "__module__", "") == "torch.nn.init":
+            target = args[0] if args else kwargs["tensor"]
+            if target.is_meta:
+                return target
         return func(*args, **kwargs)
 
 
