@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.hub_upstream import HubUpstream, Model, Repository, hub_archive
-from zoo.mirror import authority
-from zoo.mirror.settings import Settings, parse_upstreams
+from zoo.mirror import authority, remotes, wants
+from zoo.mirror.settings import PYTORCH, Settings, parse_upstreams
 from zoo.mirror.store import Store
+from zoo.mirror.sync import Sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,31 +39,54 @@ def quiet_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
+def play_everything(running: HubUpstream) -> None:
+    """Publish one repository with three commits and one model with one."""
+    name = "someone/nets"
+    running.repositories[name] = Repository(
+        branches={"main": MAIN, "feature/x": FEATURE},
+        tags={"v1": TAGGED},
+        archives={commit: hub_archive(name, commit, int(commit[0])) for commit in (MAIN, TAGGED, FEATURE)},
+    )
+    files = {
+        "config.json": b'{"architecture": "tiny"}\n',
+        ".gitattributes": b"*.safetensors filter=lfs\n",
+        "model.safetensors": _bytes(300_000, "model"),
+        "sub folder/notes.txt": b"a name with a space\n",
+        "README.md": b"# tiny\n",
+    }
+    running.models["org/tiny"] = Model({MODEL_COMMIT: files}, {"main": MODEL_COMMIT})
+
+
+def make_store(root: Path, upstream: HubUpstream) -> Store:
+    """Make an empty mirror whose upstreams are the one on loopback."""
+    options = [f"{kind}={upstream.base}" for kind in ("github", "github-api", "pytorch", "huggingface")]
+    made = Store.create(root, Settings(upstreams=parse_upstreams(options)))
+    authority.create(made.root)
+    return made
+
+
+def fill(root: Path, weights: dict[str, bytes], *wanted: str) -> Path:
+    """Make a mirror of weights (path at download.pytorch.org -> bytes) and of what is wanted, and return its folder."""
+    with HubUpstream() as upstream:
+        play_everything(upstream)
+        upstream.weights |= weights
+        store = make_store(root, upstream)
+        with Sync(store) as sync:
+            items = sync.resolve(wants.parse_all(wanted))
+            items += [remotes.unregistered_weights(f"{PYTORCH}{path}") for path in weights]
+            assert sync.run(items).failures == []
+    return store.root
+
+
 @pytest.fixture
 def upstream() -> Iterator[HubUpstream]:
-    """Play the upstreams: one repository with three commits, one model with one."""
+    """Play the upstreams."""
     with HubUpstream() as running:
-        name = "someone/nets"
-        running.repositories[name] = Repository(
-            branches={"main": MAIN, "feature/x": FEATURE},
-            tags={"v1": TAGGED},
-            archives={commit: hub_archive(name, commit, int(commit[0])) for commit in (MAIN, TAGGED, FEATURE)},
-        )
-        files = {
-            "config.json": b'{"architecture": "tiny"}\n',
-            ".gitattributes": b"*.safetensors filter=lfs\n",
-            "model.safetensors": _bytes(300_000, "model"),
-            "sub folder/notes.txt": b"a name with a space\n",
-            "README.md": b"# tiny\n",
-        }
-        running.models["org/tiny"] = Model({MODEL_COMMIT: files}, {"main": MODEL_COMMIT})
+        play_everything(running)
         yield running
 
 
 @pytest.fixture
 def store(tmp_path: Path, upstream: HubUpstream) -> Store:
-    """Make an empty mirror whose upstreams are the one on loopback."""
-    options = [f"{kind}={upstream.base}" for kind in ("github", "github-api", "pytorch", "huggingface")]
-    made = Store.create(tmp_path / "mirror", Settings(upstreams=parse_upstreams(options)))
-    authority.create(made.root)
-    return made
+    """Make an empty mirror of them."""
+    return make_store(tmp_path / "mirror", upstream)

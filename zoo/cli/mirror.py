@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from zoo.cli import output
+from zoo.cli import mirror_serving, output
 from zoo.cli.options import AsFormat, AsJson, Quiet, complete_models, examples, new_app
 from zoo.errors import UsageError
 
@@ -336,3 +336,6 @@ def import_files(
     for file in files:
         item = upkeep.import_file(store, file, named)
         output.talk(f"imported {item.kind} {item.name} {_short(item.revision)}", is_quiet=quiet)
+
+
+app.registered_commands += mirror_serving.app.registered_commands
