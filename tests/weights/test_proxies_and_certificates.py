@@ -186,17 +186,15 @@ def test_own_authority_of_the_environment_is_trusted(
     assert is_right(desk)
 
 
-def test_certificate_file_that_is_none_is_an_error(
-    desk: Desk, server: FaultyServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_certificate_file_that_is_none_is_an_error(desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Row 28: a certificate file that does not exist or holds something else: error that names it."""
     bundle = tmp_path / "bundle.pem"
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     with pytest.raises(ConfigError, match=r"bundle\.pem cannot be used"):
-        desk.fetch(server.base)
+        desk.fetch("https://127.0.0.1:1/x")
     bundle.write_text("no certificate")
     with pytest.raises(ConfigError, match=r"bundle\.pem cannot be used"):
-        desk.fetch(server.base)
+        desk.fetch("https://127.0.0.1:1/x")
     assert desk.holds_only()
 
 

@@ -277,25 +277,25 @@ class _Fetch:
             if self._stopped.is_set():
                 raise KeyboardInterrupt  # the same way out as for a signal
             sha256 = transfer.run()
-            size_bytes = transfer.partial.finished.total_bytes
+            size_bytes = transfer.ledger.partial.finished.total_bytes
             try:
-                transfer.partial.publish(target)
+                transfer.ledger.partial.publish(target)
             except FileNotFoundError:  # where locks do not work, another process has published and tidied first
                 found = look(target, expected, may_trust_receipt=False)
                 if plan(found, expected).state is not State.WHOLE:
                     raise
         except KeyboardInterrupt:
-            kept = transfer.partial.finished.total_bytes
+            kept = transfer.ledger.partial.finished.total_bytes
             advice = f"{kept} bytes are kept, run the same command to go on"
             raise events.Interrupted(f"interrupted while fetching {target.name}; {advice}") from None
         finally:
-            transfer.partial.close()
-            if not is_alone or not transfer.can_resume:
+            transfer.ledger.partial.close()
+            if not is_alone or not transfer.ledger.can_resume:
                 side.partial.unlink(missing_ok=True)
                 side.journal.unlink(missing_ok=True)
         receipts.remember(target, sha256, receipts.stamp(target))
         self._tidy(target)
-        return self._finished(target, sha256, size_bytes, transfer.source.url)
+        return self._finished(target, sha256, size_bytes, transfer.ledger.source.url)
 
     def _learn(self, lock_file: Path, expected: Expected, sha256: str, size_bytes: int) -> None:
         """Write a digest that the registry does not state into the lock file."""

@@ -23,6 +23,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from zoo.errors import CacheError
 from zoo.weights import disk
 from zoo.weights.ranges import Spans
 
@@ -201,9 +202,18 @@ class Partial:
         self._journal.finished = self._journal.finished.with_span(start, end)
         self._append(["span", start, end])
 
-    def read_into(self, buffer: memoryview, offset: int) -> int:
-        """Read bytes back, from memory as a rule: they have just been written."""
-        return os.preadv(self._file, [buffer], offset)
+    def hash_span(self, digest: hashlib._Hash, start: int, end: int, buffer: memoryview) -> None:
+        """Add a span to a digest. It is read back from memory as a rule: it has just been written.
+
+        Raises:
+            CacheError: The file ends before the span does.
+        """
+        while start < end:
+            count = os.preadv(self._file, [buffer[: end - start]], start)
+            if count == 0:
+                raise CacheError(self.path.name, "someone else has cut this partial file", "run the same command again")
+            digest.update(buffer[:count])
+            start += count
 
     def close(self) -> None:
         """Wait for writers in the middle of a block, then close; the files stay."""

@@ -128,14 +128,18 @@ class Transport:
             if etag is not None:
                 headers["If-Range"] = etag
         start = self._landed.get(source.url, source.url)
-        url, response = self._follow(source, start, headers)
-        if response.status in (401, 403, 404, 410) and start != source.url:  # a signed address may have run out
-            response.close()
-            url, response = self._follow(source, source.url, headers)
         try:
-            head = _read_head(source, response, was_ranged=span is not None)
-        except BaseException:
-            response.close()
+            url, response = self._follow(source, start, headers)
+            if response.status in (401, 403, 404, 410) and start != source.url:  # a signed address may have run out
+                response.close()
+                url, response = self._follow(source, source.url, headers)
+            try:
+                head = _read_head(source, response, was_ranged=span is not None)
+            except BaseException:
+                response.close()
+                raise
+        except SourceError:
+            self._landed.pop(source.url, None)
             raise
         self._landed[source.url] = url
         return Answer(head, source, response, self._timeouts)
