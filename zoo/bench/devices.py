@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Call = Callable[[torch.Tensor], Any]
-_CPU_PRECISIONS = ("fp32", "fp16", "bf16", "fp16-autocast", "bf16-autocast")
+_CPU_PRECISIONS = ("fp32", "fp16", "bf16", "fp16-autocast", "bf16-autocast", "int8")
 _TF32_CAPABILITY = (8, 0)
 _LONG_ENOUGH_NS = 8_000_000
 _REPEATS = 3

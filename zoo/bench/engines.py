@@ -1,4 +1,4 @@
-"""Engines: what turns a network into something to call. Each is one function, listed in ``_PREPARE``.
+"""Engines: what turns a network into something to call. Each is one function, listed in ``PREPARE``.
 
 ONNX Runtime, OpenVINO and TensorRT take the network out of PyTorch; each needs its package.
 """
@@ -6,6 +6,7 @@ ONNX Runtime, OpenVINO and TensorRT take the network out of PyTorch; each needs 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import torch
 from zoo.errors import MissingPackageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torch import nn
 
@@ -51,9 +52,36 @@ def memory_format(name: str, dimensions: int) -> torch.memory_format:
     return torch.contiguous_format
 
 
-def convert(model: nn.Module, precision: str, layout: str, dimensions: int) -> nn.Module:
-    """Give a network the precision and the memory format to measure it in, in place."""
+def convert(model: nn.Module, precision: str, layout: str, probes: Sequence[torch.Tensor]) -> nn.Module:
+    """Give a network the precision and the memory format to measure it in, in place where that is possible.
+
+    Args:
+        model: A network in fp32.
+        precision: Of the cell.
+        layout: The cell's memory format.
+        probes: Inputs to learn the ranges of activations from, for int8.
+    """
+    dimensions = probes[0].dim()
+    if precision == "int8":
+        return _quantised(model, probes)
     return model.to(dtype=tensor_type(precision)).to(memory_format=memory_format(layout, dimensions))
+
+
+def _quantised(model: nn.Module, probes: Sequence[torch.Tensor]) -> nn.Module:
+    """Quantise after training, for the CPU: weights by channel, activations by the ranges that the probes show.
+
+    This is FX graph mode, old and still the only one in torch 2.14 that takes convolutional networks as they are: the
+    quantiser of torchao 0.18 refuses ResNet-18.
+    """
+    from torch.ao.quantization import get_default_qconfig_mapping
+    from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
+
+    backend = torch.backends.quantized.engine
+    observed = prepare_fx(model, get_default_qconfig_mapping(backend), (probes[0],))
+    for probe in probes:
+        observed(probe)
+    converted: nn.Module = convert_fx(observed)
+    return converted
 
 
 def with_precision(call: Call, precision: str, device: str) -> Call:
@@ -79,7 +107,7 @@ def prepare(engine: str, model: nn.Module, example: torch.Tensor, precision: str
         precision: Of the cell, for autocast.
     """
     name, _, mode = engine.partition(":")
-    return _PREPARE[name](model, example, precision, mode)
+    return PREPARE[name](model, example, precision, mode)
 
 
 def _eager(model: nn.Module, example: torch.Tensor, precision: str, mode: str) -> Call:
@@ -115,6 +143,11 @@ def _cudagraphs(model: nn.Module, example: torch.Tensor, precision: str, mode: s
         return output
 
     return replay
+
+
+def is_installed(package: str) -> bool:
+    """Tell whether a package can be imported, without importing it."""
+    return importlib.util.find_spec(package) is not None
 
 
 def _require(package: str, engine: str) -> Any:
@@ -183,7 +216,7 @@ def _tensorrt(model: nn.Module, example: torch.Tensor, precision: str, mode: str
     return compiled
 
 
-_PREPARE: dict[str, Callable[[nn.Module, torch.Tensor, str, str], Call]] = {
+PREPARE: dict[str, Callable[[nn.Module, torch.Tensor, str, str], Call]] = {
     "eager": _eager,
     "compile": _compile,
     "cudagraphs": _cudagraphs,

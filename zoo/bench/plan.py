@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TASKS = frozenset({"classification", "segmentation", "video-classification"})
 """Tasks whose networks take one tensor and return one (or a few) of fixed shape."""
 DEFAULT_TRAINING_BATCH = 8
+FLOATING = tuple(precision for precision in PRECISIONS if precision != "int8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,13 @@ class Engine:
     summary: str
     devices: tuple[str, ...]
     modes: tuple[str, ...] = ("latency", "throughput", "first-inference")
-    precisions: tuple[str, ...] = PRECISIONS
+    precisions: tuple[str, ...] = FLOATING
     has_own_layout: bool = False
     """It lays tensors out as it likes and takes contiguous ones."""
 
 
 ENGINES = {
-    "eager": Engine("PyTorch as it is", ("cpu", "cuda", "mps"), MODES),
+    "eager": Engine("PyTorch as it is", ("cpu", "cuda", "mps"), MODES, PRECISIONS),
     "eager:autotuned": Engine("eager, cuDNN tries its algorithms first", ("cuda",), MODES),
     "compile": Engine("torch.compile", ("cpu", "cuda", "mps"), MODES[:4]),
     "compile:reduce-overhead": Engine("torch.compile with CUDA graphs", ("cuda",), MODES[:4]),
@@ -110,12 +111,15 @@ def parse_batches(text: str | None) -> tuple[int | None, ...] | None:
     return tuple(dict.fromkeys(None if word == "best" else int(word) for word in words))
 
 
-def plan(grid: Grid, device: Device, registry: Registry | None = None) -> Plan:
-    """Make the cells of a sweep, in the order in which they will be measured.
+def check(grid: Grid, registry: Registry | None = None) -> list[Cell]:
+    """Check the words of a grid, whatever the device.
+
+    Returns:
+        A cell for each model, before the grid's variations.
 
     Raises:
         UnknownNameError: No such model, mode, precision, memory format or engine.
-        UsageError: A dotted path without an input size.
+        UsageError: A dotted path without an input size, or a model that does not take one tensor.
     """
     for kind, given, known in (
         ("mode", grid.modes, MODES),
@@ -124,10 +128,19 @@ def plan(grid: Grid, device: Device, registry: Registry | None = None) -> Plan:
         ("engine", grid.engines, tuple(ENGINES)),
     ):
         _require_known(kind, given, known)
+    return [_template(model, grid, registry) for model in dict.fromkeys(grid.models)]
+
+
+def plan(grid: Grid, device: Device, registry: Registry | None = None) -> Plan:
+    """Make the cells of a sweep on a device, in the order in which they will be measured.
+
+    Raises:
+        UnknownNameError: See :func:`check`.
+        UsageError: See :func:`check`.
+    """
     made = Plan()
-    for model in dict.fromkeys(grid.models):
-        template = _template(model, grid, device, registry)
-        for cell in _variants(template, grid):
+    for template in check(grid, registry):
+        for cell in _variants(replace(template, device=device.name), grid):
             reason = why_not(cell, device)
             if reason:
                 made.refused.append((cell, reason))
@@ -142,9 +155,9 @@ def _require_known(kind: str, given: Iterable[str], known: Sequence[str]) -> Non
             raise UnknownNameError(kind, name, nearest(name, known), advice=f"known are {', '.join(known)}")
 
 
-def _template(model: str, grid: Grid, device: Device, registry: Registry | None) -> Cell:
+def _template(model: str, grid: Grid, registry: Registry | None) -> Cell:
     """Make the cell of a model before the grid's variations."""
-    base = Cell(model, "latency", device.name, grid.input_size or (), 1, threads=grid.threads)
+    base = Cell(model, "latency", "", grid.input_size or (), 1, threads=grid.threads)
     if "." in model.partition(":")[0]:
         if grid.input_size is None:
             raise UsageError(f"{model} is no model of the registry: give the shape of its input, --input 3x224x224")
@@ -218,6 +231,9 @@ def why_not(cell: Cell, device: Device) -> str | None:
         ),
         f"training in {cell.precision} alone loses small updates; use {cell.precision}-autocast": (
             cell.mode == "training" and cell.precision in ("fp16", "bf16")
+        ),
+        "int8 is for inference; measure latency or throughput": (
+            cell.precision == "int8" and cell.mode not in ("latency", "throughput")
         ),
     }
     return next((reason for reason, holds in reasons.items() if holds), None)

@@ -23,7 +23,7 @@ from typing import Literal, get_args
 SCHEMA_VERSION = 1
 
 Mode = Literal["latency", "throughput", "training", "first-inference", "load"]
-Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp16-autocast", "bf16-autocast"]
+Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp16-autocast", "bf16-autocast", "int8"]
 MemoryFormat = Literal["contiguous", "channels-last"]
 FailureKind = Literal["out-of-memory", "crashed", "timed-out", "wrong", "unsupported", "failed"]
 Scalar = str | int | float | bool

@@ -17,6 +17,8 @@ from zoo.bench.records import Ceilings, Cell, Effort, Memory, Run
 from zoo.bench.timing import Values, conditions_since, take_values
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from zoo.bench.devices import Call
 
 _SEED = 0
@@ -64,14 +66,15 @@ def make_inputs(cell: Cell, batch: int, count: int | None = None) -> list[torch.
 
 def _inference(cell: Cell, effort: Effort, stages: dict[str, int]) -> Run:
     clock = open_clock(cell.device)
-    ceilings = measure_ceilings(cell, clock) if effort.has_ceilings else None
+    ceilings = measure_ceilings(cell, clock) if effort.has_ceilings and cell.precision != "int8" else None
     model = build(cell)
     before_bytes = _bytes_without(model)
     with torch.inference_mode():
         probes = make_inputs(cell, _CHECKED_ITEMS, 2)
         make_typical(model, probes[0].float())
         references = [output_tensor(model(probe.float())).double().cpu() for probe in probes]
-        _convert(cell, model)
+        sizes = _sizes(model)
+        model = _convert(cell, model, probes)
         batch = cell.batch or _best_batch(cell, model, clock)
         inputs = make_inputs(cell, batch)
         for x, probe in zip(inputs, probes, strict=False):
@@ -85,7 +88,7 @@ def _inference(cell: Cell, effort: Effort, stages: dict[str, int]) -> Run:
         copies_ns = _time_input_copies(inputs[0], clock)
     return _make_run(
         values,
-        model,
+        sizes,
         batch=batch,
         inputs_rotated=len(inputs),
         prepare_ns=prepare_ns,
@@ -104,10 +107,10 @@ def _bytes_without(model: nn.Module) -> int | None:
     return None if held_bytes is None else held_bytes - sum(p.nbytes for p in model.parameters())
 
 
-def _convert(cell: Cell, model: nn.Module) -> None:
+def _convert(cell: Cell, model: nn.Module, probes: Sequence[torch.Tensor]) -> nn.Module:
     """Give the model its precision and memory format."""
     engines.set_precision(cell.precision)
-    engines.convert(model, cell.precision, cell.memory_format, len(cell.input_size) + 1)
+    return engines.convert(model, cell.precision, cell.memory_format, probes)
 
 
 def _prepare(cell: Cell, model: nn.Module, example: torch.Tensor, clock: Clock) -> tuple[Call, int]:
@@ -173,8 +176,8 @@ def _training(cell: Cell, effort: Effort, stages: dict[str, int]) -> Run:
     """Time a training step: forward, loss, backward, optimiser (SGD with momentum)."""
     clock = open_clock(cell.device)
     model = build(cell).train()
-    before_bytes = _bytes_without(model)
-    _convert(cell, model)
+    sizes, before_bytes = _sizes(model), _bytes_without(model)
+    model = _convert(cell, model, make_inputs(cell, 1, 1))
     batch = cell.batch or _best_batch(cell, model, clock)
     inputs = make_inputs(cell, batch)
     optimiser = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
@@ -196,7 +199,7 @@ def _training(cell: Cell, effort: Effort, stages: dict[str, int]) -> Run:
     memory = clock.peak(before_bytes)
     return _make_run(
         values,
-        model,
+        sizes,
         batch=batch,
         inputs_rotated=len(inputs),
         prepare_ns=prepare_ns,
@@ -210,12 +213,12 @@ def _first_inference(cell: Cell, stages: dict[str, int], started_ns: int) -> Run
     clock = open_clock(cell.device)
     before = machine.CpuClock.read()
     model = build(cell)
-    before_bytes = _bytes_without(model)
-    _convert(cell, model)
+    sizes, before_bytes = _sizes(model), _bytes_without(model)
+    (x,) = make_inputs(cell, cell.batch or 1, 1)
+    model = _convert(cell, model, [x])
     clock.synchronise()
     stages["build"] = time.monotonic_ns() - started_ns - stages["start"]
     with torch.inference_mode():
-        (x,) = make_inputs(cell, cell.batch or 1, 1)
         _, prepare_ns = _prepare(cell, model, x, clock)
     total_ns = time.monotonic_ns() - started_ns
     stages["first-call"] = prepare_ns
@@ -223,7 +226,7 @@ def _first_inference(cell: Cell, stages: dict[str, int], started_ns: int) -> Run
     values = Values((), (total_ns,), 1, True, between_ns, conditions_since(before))
     return _make_run(
         values,
-        model,
+        sizes,
         batch=cell.batch or 1,
         inputs_rotated=1,
         prepare_ns=prepare_ns,
@@ -240,12 +243,12 @@ def _load(cell: Cell, effort: Effort, stages: dict[str, int]) -> Run:
     clock.reset_peak()
     values = take_values(lambda _: load(cell), [None], clock, effort, least_ns=0)
     memory = clock.peak(before_bytes)
-    return _make_run(values, model, batch=1, inputs_rotated=1, prepare_ns=0, stages_ns=stages, memory=memory)
+    return _make_run(values, _sizes(model), batch=1, inputs_rotated=1, prepare_ns=0, stages_ns=stages, memory=memory)
 
 
 def _make_run(
     values: Values,
-    model: nn.Module,
+    sizes: tuple[int, int],
     *,
     batch: int,
     inputs_rotated: int,
@@ -274,6 +277,12 @@ def _make_run(
         error=error,
         follows_input=follows_input,
         ceilings=ceilings,
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        layers=sum(1 for module in model.modules() if not any(module.children())),
+        parameters=sizes[0],
+        layers=sizes[1],
     )
+
+
+def _sizes(model: nn.Module) -> tuple[int, int]:
+    """Count parameters and layers, before a conversion hides them."""
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return parameters, sum(1 for module in model.modules() if not any(module.children()))

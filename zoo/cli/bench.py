@@ -121,6 +121,7 @@ def run(
         threads=threads or machine.usable_cpus(),
         input_size=_shape(input_size),
     )
+    plan.check(grid)  # a typo is told at once, before torch is asked for its devices
     found = session.choose_device(device, session.find_devices())
     planned = plan.plan(grid, found)
     if is_dry_run:

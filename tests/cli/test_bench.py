@@ -1,0 +1,164 @@
+"""``zoo bench`` as a user types it."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.support.bench_results import make_result, noisy_runs
+from zoo.bench.records import Failure, Result
+from zoo.bench.results import Store
+from zoo.cli.main import run
+
+SMALL = "tests.support.bench_models.small"
+
+
+def keep(path: Path, *results: Result) -> str:
+    """Write results to a file and name it."""
+    store = Store(path)
+    for result in results:
+        store.put(result)
+    return str(path)
+
+
+@pytest.fixture(autouse=True)
+def places(monkeypatch: pytest.MonkeyPatch, repository: Path, tmp_path: Path) -> None:
+    """Let workers import the tests' networks, and keep the lock apart from real sessions."""
+    monkeypatch.setenv("PYTHONPATH", str(repository))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+
+def test_a_measurement_prints_a_result_file_as_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """What --json prints can be shown again, and holds the raw values."""
+    arguments = ["bench", SMALL, "--input", "3x16x16", "--device", "cpu", "--mode", "latency", "--time", "0.01"]
+    assert run([*arguments, "--threads", "1", "--json", "-q"]) == 0
+    printed = capsys.readouterr()
+    content = json.loads(printed.out)
+    assert content["schema_version"] == 1
+    assert len(content["results"][0]["runs"][0]["values_ns"]) >= 5
+    assert printed.err == ""
+    file = tmp_path / "printed.json"
+    file.write_text(printed.out)
+    assert run(["bench", "show", str(file)]) == 0
+    assert SMALL in capsys.readouterr().out
+
+
+def test_a_dry_run_prints_the_grid_and_measures_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two modes, two precisions; the refused cells say why."""
+    arguments = ["bench", "run", "resnet18", "--device", "cpu", "--precision", "fp32,tf32", "--batch", "1,8"]
+    assert run([*arguments, "--dry-run", "--format", "csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(row["mode"], row["precision"], row["batch"]) for row in rows] == [
+        *(("latency", "fp32", "1"), ("throughput", "fp32", "1"), ("throughput", "fp32", "8")),
+        *(("latency", "tf32", "1"), ("throughput", "tf32", "1"), ("throughput", "tf32", "8")),
+    ]
+    assert [bool(row["refused"]) for row in rows] == [False] * 3 + [True] * 3
+
+
+def test_cuda_without_a_gpu_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """The error that issue 2 asks for."""
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    assert run(["bench", "resnet18", "--device", "cuda"]) == 1
+    message = capsys.readouterr().err
+    assert "cuda" in message
+    assert "this machine has cpu" in message
+    assert "--device cpu" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (["resnet81"], 1, "resnet18"),
+        (["resnet18", "--engine", "compiled"], 1, "compile"),
+        (["resnet18", "--device", "cpu", "--precision", "tf32"], 1, "has no tf32; it has fp32"),
+        (["resnet18", "--batch", "none"], 2, "--batch takes numbers and best"),
+        (["fasterrcnn_resnet50_fpn"], 2, "does detection"),
+        (["--dry-run"], 2, "--all"),
+        (["resnet18", "--runs", "0"], 2, "--runs"),
+        (["show", "absent.json"], 1, "absent.json"),
+        (["compare", "absent.json", "absent.json"], 1, "absent.json"),
+    ],
+)
+def test_every_wrong_word_is_one_clear_sentence(
+    arguments: list[str], code: int, expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1 for what cannot be done, 2 for what cannot be meant; never a traceback."""
+    assert run(["bench", *arguments]) == code
+    message = capsys.readouterr().err
+    assert expected in message
+    assert "Traceback" not in message
+
+
+def test_show_writes_every_format(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A row for each result; what all rows share is said once on stderr."""
+    failed = replace(make_result((), model="vgg16"), failure=Failure("out-of-memory", "too large"))
+    file = keep(tmp_path / "a.json", make_result(noisy_runs(1)), failed)
+    assert run(["bench", "show", file, "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["model"], row["status"]) for row in rows] == [("resnet18", "ok"), ("vgg16", "out-of-memory")]
+    assert run(["bench", "show", file, "--format", "csv"]) == 0
+    assert len(list(csv.DictReader(io.StringIO(capsys.readouterr().out)))) == 2
+    for form in ("table", "markdown"):
+        assert run(["bench", "show", file, "--format", form]) == 0
+        shown = capsys.readouterr()
+        assert "too large" in shown.out
+        assert "engine eager" in shown.err
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "html"])
+def test_show_draws_error_against_latency(ending: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Two models, of which one beats the other in both; a page holds its facts."""
+    pytest.importorskip("matplotlib")
+    file = keep(
+        tmp_path / "a.json",
+        make_result(noisy_runs(1)),
+        make_result(noisy_runs(2, centre_ms=90.0), model="alexnet"),
+    )
+    drawing = tmp_path / f"plot.{ending}"
+    assert run(["bench", "show", file, "--plot", str(drawing)]) == 0
+    assert "drew" in capsys.readouterr().err
+    content = drawing.read_bytes()
+    starts = {"png": b"\x89PNG", "svg": b"<?xml", "html": b"<!doctype html"}
+    assert content.lower().startswith(starts[ending].lower())
+    if ending == "html":
+        assert b"resnet18" in content
+        assert b"https://" not in content.replace(b"https://matplotlib.org", b"")
+
+
+def test_nothing_to_draw_says_why(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A network without published weights has no error to draw."""
+    file = keep(tmp_path / "a.json", make_result(model="cnnnet"))
+    assert run(["bench", "show", file, "--plot", str(tmp_path / "plot.svg")]) == 2
+    assert "published top-5 error" in capsys.readouterr().err
+
+
+def test_compare_fails_in_ci_on_a_regression_only(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A tenth slower fails a check at 5 % and passes one at 20 %; without a check it is only shown."""
+    before = keep(tmp_path / "before.json", make_result(noisy_runs(1)))
+    after = keep(tmp_path / "after.json", make_result(noisy_runs(2, centre_ms=11.0)))
+    assert run(["bench", "compare", before, after, "--fail-above", "5%", "--json"]) == 1
+    printed = capsys.readouterr()
+    (row,) = json.loads(printed.out)
+    assert row["verdict"] == "slower"
+    assert 1 < row["low"] <= row["ratio"] <= row["high"]
+    assert "slower by more than 5 %" in printed.err
+    assert run(["bench", "compare", before, after, "--fail-above", "20%"]) == 0
+    assert run(["bench", "compare", before, after]) == 0
+    assert run(["bench", "compare", before, after, "--fail-above", "many"]) == 2
+
+
+def test_compare_names_what_was_not_measured_alike(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Refused with the key and both values; --force compares and marks the row."""
+    before = keep(tmp_path / "before.json", make_result(noisy_runs(1)))
+    after = keep(tmp_path / "after.json", make_result(noisy_runs(1), precision="bf16"), make_result(model="vgg16"))
+    assert run(["bench", "compare", before, after]) == 1
+    assert "precision (fp32 and bf16)" in capsys.readouterr().err
+    assert run(["bench", "compare", before, after, "--force"]) == 0
+    shown = capsys.readouterr()
+    assert "precision fp32 / bf16" in shown.out
+    assert "vgg16" in shown.err
