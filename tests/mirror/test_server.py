@@ -336,6 +336,7 @@ def test_client_that_never_finishes_its_headers_is_let_go(store: Store) -> None:
     """Headers that drip are under one deadline in all, however often a byte arrives."""
 
     async def drip() -> None:
+        """Send a header that does not end."""
         app, loop = App(Librarian(store)), asyncio.get_running_loop()
         server = await loop.create_server(Gate(app, Authority(store.root)), "127.0.0.1", 0)
         client = _Client()

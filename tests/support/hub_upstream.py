@@ -71,6 +71,8 @@ class HubUpstream(FaultyServer):
         self.models: dict[str, Model] = {}
         self.faults: dict[str, Behaviour] = {}
         """Path without query -> what happens there instead."""
+        self.is_dead = False
+        """Whether every request ends in a reset."""
         self.behave = self._answer
 
     @property
@@ -87,7 +89,9 @@ class HubUpstream(FaultyServer):
         url = urlsplit(exchange.target)
         path, query = unquote(url.path), parse_qs(url.query)
         parts = path.strip("/").split("/")
-        if path in self.faults:
+        if self.is_dead:
+            exchange.stop("reset")
+        elif path in self.faults:
             self.faults[path](exchange)
         elif path in self.weights:
             exchange.serve(self.weights[path], etag=f'"{hashlib.sha256(self.weights[path]).hexdigest()}"')

@@ -1,0 +1,210 @@
+"""Pull-through: the real server, an upstream that breaks, and many clients at once (rows 61 and 62)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.mirror.conftest import FEATURE, MAIN, MODEL_COMMIT, TAGGED
+from tests.support.mirror_server import RunningMirror, ask, serving
+from zoo.mirror import upkeep
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.faulty_server import Exchange
+    from tests.support.hub_upstream import HubUpstream
+    from zoo.mirror.store import Store
+
+DATA = hashlib.shake_256(b"pulled").digest(2_000_000)
+PATH = f"/models/net-{hashlib.sha256(DATA).hexdigest()[:8]}.pth"
+STORED = f"weights/download.pytorch.org{PATH}"
+SECRET = "hf_secret_of_a_user"  # noqa: S105 - the test looks for it
+
+
+@pytest.fixture
+def mirror(store: Store, upstream: HubUpstream) -> Iterator[RunningMirror]:
+    """Serve an empty mirror that pulls."""
+    upstream.weights[PATH] = DATA
+    with serving(store.root, "--pull-through") as running:
+        yield running
+
+
+def test_eight_clients_cost_one_download(mirror: RunningMirror, store: Store, upstream: HubUpstream) -> None:
+    """All ask while the upstream has sent nothing but a beginning; it is asked once, and all get the right bytes."""
+    go = threading.Event()
+
+    def slowly(exchange: Exchange) -> None:
+        exchange.head(200, {"Content-Length": str(len(DATA))})
+        exchange.body(DATA[:100_000])
+        go.wait(20)
+        exchange.body(DATA[100_000:])
+
+    upstream.faults[PATH] = slowly
+    connections = [socket.create_connection(mirror.address, timeout=20) for _ in range(8)]
+    for connection in connections:
+        connection.sendall(f"GET {PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    first = [connection.recv(1) for connection in connections]
+    assert first == [b"H"] * 8  # everybody has a first byte while the upstream still waits
+    go.set()
+    with ThreadPoolExecutor(8) as pool:
+        bodies = list(pool.map(_rest, connections))
+    assert all(body.endswith(DATA) for body in bodies)
+    assert upstream.paths.count(PATH) == 1
+    assert upkeep.verify(store) == []
+    assert ask(mirror, PATH).body == DATA
+    assert upstream.paths.count(PATH) == 1
+
+
+def _rest(connection: socket.socket) -> bytes:
+    received = b""
+    with connection:
+        while block := connection.recv(1 << 16):
+            received += block
+    return received
+
+
+def test_client_that_goes_away_does_not_spoil_the_file(
+    mirror: RunningMirror, store: Store, upstream: HubUpstream
+) -> None:
+    """The download goes on without it."""
+    go, ended = threading.Event(), threading.Event()
+
+    def slowly(exchange: Exchange) -> None:
+        exchange.head(200, {"Content-Length": str(len(DATA))})
+        exchange.body(DATA[:100_000])
+        go.wait(20)
+        exchange.body(DATA[100_000:])
+        ended.set()
+
+    upstream.faults[PATH] = slowly
+    with socket.create_connection(mirror.address, timeout=20) as connection:
+        connection.sendall(f"GET {PATH} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert connection.recv(1) == b"H"
+    go.set()
+    assert ended.wait(20)
+    assert ask(mirror, PATH).body == DATA  # joins the end of the download, or reads the file
+    assert upstream.paths.count(PATH) == 1
+    assert upkeep.verify(store) == []
+
+
+FAULTS = {
+    "truncated": lambda exchange: exchange.serve(DATA, cut_at=1_000_000, etag=None),
+    "reset": lambda exchange: exchange.serve(DATA, cut_at=1_000_000, end="reset", etag=None),
+    "lying": lambda exchange: exchange.serve(bytes([DATA[0] ^ 1]) + DATA[1:]),
+    "shorter": lambda exchange: exchange.serve(DATA[:-1]),
+    "a web page": lambda exchange: exchange.answer(200, b"<html>", Content_Type="text/html"),
+    "packed": lambda exchange: exchange.serve(DATA, Content_Encoding="gzip"),
+    "an error": lambda exchange: exchange.answer(500),
+    "refusing": lambda exchange: exchange.answer(403),
+    "hanging up": lambda exchange: exchange.stop(),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_nothing_false_is_kept(mirror: RunningMirror, store: Store, upstream: HubUpstream, fault: str) -> None:
+    """Row 61: the client gets an error or a broken body that it can retry, the mirror keeps nothing and says why."""
+    upstream.faults[PATH] = FAULTS[fault]
+    answer = ask(mirror, PATH)
+    assert answer.status in (502, 404) or len(answer.body) < int(answer.headers["content-length"])
+    assert store.catalogue().items == ()
+    assert not (store.root / STORED).exists()
+    assert not list(store.staged("x").parent.glob("pull-*"))
+    assert "refused: " in mirror.log
+    del upstream.faults[PATH]
+    assert ask(mirror, PATH).body == DATA
+    assert upkeep.verify(store) == []
+
+
+def test_break_is_healed_where_the_upstream_can_resume(
+    mirror: RunningMirror, store: Store, upstream: HubUpstream
+) -> None:
+    """A connection that breaks once costs the client nothing, and the upstream the rest only."""
+    seen: list[str | None] = []
+
+    def break_once(exchange: Exchange) -> None:
+        seen.append(exchange.headers.get("range"))
+        exchange.serve(DATA, cut_at=1_000_000 if len(seen) == 1 else None)
+
+    upstream.faults[PATH] = break_once
+    assert ask(mirror, PATH).body == DATA
+    assert seen[0] is None
+    assert seen[1:] == ["bytes=1000000-"]
+    assert upkeep.verify(store) == []
+
+
+def test_file_that_changes_in_the_middle_is_refused(mirror: RunningMirror, store: Store, upstream: HubUpstream) -> None:
+    """Row 61: the rest of another version is never joined to the beginning of this one."""
+    tags = iter(['"one"', '"two"', '"three"', '"four"', '"five"'])
+
+    def change(exchange: Exchange) -> None:
+        exchange.serve(DATA, etag=next(tags), cut_at=1_000_000, end="reset")
+
+    upstream.faults[PATH] = change
+    answer = ask(mirror, PATH)
+    assert len(answer.body) < len(DATA)
+    assert store.catalogue().items == ()
+
+
+def test_dead_upstream_is_an_error_to_retry_and_what_is_here_is_served(
+    mirror: RunningMirror, upstream: HubUpstream
+) -> None:
+    """Row 61: 502 for what is missing; models and repositories that were seen before still work."""
+    assert ask(mirror, "/org/tiny/resolve/main/config.json").status == 200
+    assert ask(mirror, "/someone/nets/zipball/main").status == 200
+    upstream.is_dead = True
+    answer = ask(mirror, PATH)
+    assert (answer.status, answer.headers.get("retry-after")) == (502, "10"), mirror.log
+    assert ask(mirror, "/org/tiny/resolve/main/config.json").status == 200
+    assert ask(mirror, "/someone/nets/zipball/main").status == 200
+
+
+def test_model_is_pulled_file_by_file(mirror: RunningMirror, store: Store, upstream: HubUpstream) -> None:
+    """HEAD is answered from what the upstream said, GET brings the file; the list is the upstream's."""
+    head = ask(mirror, "/org/tiny/resolve/main/model.safetensors", method="HEAD")
+    assert (head.status, head.headers["content-length"], head.headers["x-repo-commit"]) == (200, "300000", MODEL_COMMIT)
+    listed = json.loads(ask(mirror, f"/api/models/org/tiny/tree/{MODEL_COMMIT}?recursive=true").body)
+    assert len([entry for entry in listed if entry["type"] == "file"]) == 5
+    body = ask(mirror, "/org/tiny/resolve/main/model.safetensors").body
+    assert body == upstream.models["org/tiny"].commits[MODEL_COMMIT]["model.safetensors"]
+    assert [file.rpartition("/")[2] for file in store.catalogue().files] == ["model.safetensors"]
+    missing = ask(mirror, "/org/tiny/resolve/main/nothing")
+    assert (missing.status, missing.headers["x-error-code"]) == (404, "EntryNotFound")
+    unknown = ask(mirror, "/org/unknown/resolve/main/config.json")
+    assert (unknown.status, unknown.headers["x-error-code"]) == (404, "RepoNotFound")
+
+
+def test_repository_is_pulled_by_ref(mirror: RunningMirror, store: Store) -> None:
+    """Refs come from the upstream, archives by commit."""
+    assert ask(mirror, "/someone/nets/tree/main/").status == 200
+    assert ask(mirror, "/someone/nets/tree/master/").status == 404
+    branches = json.loads(ask(mirror, "/repos/someone/nets/branches?per_page=100&page=1").body)
+    assert {(entry["name"], entry["commit"]["sha"]) for entry in branches} == {("main", MAIN), ("feature/x", FEATURE)}
+    assert ask(mirror, "/someone/nets/zipball/feature/x").body[:4] == b"PK\3\4"
+    assert ask(mirror, "/someone/nets/zipball/v1").status == 200
+    assert {item.revision for item in store.catalogue().items} == {FEATURE, TAGGED}
+    assert ask(mirror, "/someone/nets/zipball/nothing").status == 404
+    assert ask(mirror, "/no/body/zipball/main").status == 404
+
+
+def test_only_the_hosts_that_the_mirror_stands_for_are_asked(mirror: RunningMirror, upstream: HubUpstream) -> None:
+    """A client cannot make the server fetch from wherever it likes."""
+    host, port = upstream.base.removeprefix("http://").split(":")
+    for target in (f"/weights/{host}_{port}{PATH}", f"/weights/{host}:{port}{PATH}", "/weights/169.254.169.254/latest"):
+        assert ask(mirror, target).status == 404
+    assert upstream.requests == []
+
+
+def test_tokens_of_clients_are_not_passed_on(mirror: RunningMirror, upstream: HubUpstream) -> None:
+    """Row 62: not in an upstream request, not in the log."""
+    headers = {"Authorization": f"Bearer {SECRET}", "Cookie": SECRET}
+    assert ask(mirror, "/org/tiny/resolve/main/config.json", headers=headers).status == 200
+    assert ask(mirror, PATH, headers=headers).status == 200
+    assert SECRET not in mirror.log
+    assert SECRET not in repr([exchange.headers for exchange in upstream.requests])
