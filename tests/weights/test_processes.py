@@ -87,10 +87,10 @@ def test_300_kills_cost_at_most_one_part_each(desk: Desk, server: FaultyServer, 
         exchange.serve(data)
 
     server.behave = behave
-    server.piece_bytes = 4 << 10
-    server.throttle = lambda _count: server.closing.wait(0.001)  # 4 connections: 16 MB/s at most
+    server.piece_bytes = 8 << 10
+    server.throttle = lambda _count: server.closing.wait(0.001)  # 4 connections: 32 MB/s at most
     task = task_of(desk, server, size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
-    driver = {**task, "kills": 300, "seed": 36, "longest_s": 0.15, "truth": str(truth)}
+    driver = {**task, "kills": 300, "seed": 36, "longest_s": 0.1, "truth": str(truth)}
     with worker(driver) as process:
         output, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
