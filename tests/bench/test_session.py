@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.bench_results import RUN, make_result
+from zoo.bench.files import Store, read
 from zoo.bench.plan import Grid, Plan, plan
 from zoo.bench.records import Device, Effort, Failure
-from zoo.bench.results import Store, read
 from zoo.bench.session import Progress, choose_device, hold, run_plan
 from zoo.errors import BenchError, DeviceError
 

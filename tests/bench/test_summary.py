@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from tests.support.bench_results import CELL, make_result, make_run, noisy_runs
+from zoo.bench.files import Store
 from zoo.bench.records import Ceilings, Conditions, Failure, Result
-from zoo.bench.results import Store
+from zoo.bench.results import columns_by_model, to_rows
 from zoo.bench.roofline import roofline
-from zoo.bench.rows import columns_by_model, to_rows
 from zoo.bench.stability import usable_runs
 from zoo.bench.summary import best_ceilings, is_stable, summarise
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from tests.support.bench_results import make_result, noisy_runs
+from zoo.bench.files import Store
 from zoo.bench.records import Failure, Result
-from zoo.bench.results import Store
 from zoo.cli.main import run
 
 SMALL = "tests.support.bench_models.small"

@@ -1,86 +1,90 @@
-"""Result files: a file of results, or a folder with a file for each cell. Written whole, read strictly."""
+"""Summaries as rows of plain values with units in their names: for tables, JSON, CSV and columns of other commands."""
 
 from __future__ import annotations
 
-import json
-import os
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from zoo.bench.records import SCHEMA_VERSION, Result, ResultFile
-from zoo.catalog.decoding import decode
-from zoo.errors import RegistryError, ResultFileError
+from zoo.bench import files
+from zoo.bench.summary import Summary, summarise, summarise_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from zoo.bench.records import Result
 
-def read(path: Path) -> list[Result]:
-    """Read the results of a file, or of all files of a folder.
+Value = str | int | float | bool | None
+_MS = 1e-6
+
+
+def to_rows(measured: Iterable[Result]) -> list[dict[str, Value]]:
+    """Summarise results, one row each, all with the same keys."""
+    return [to_row(summary) for summary in summarise_all(list(measured))]
+
+
+def to_row(summary: Summary) -> dict[str, Value]:
+    """Write a summary as plain values."""
+    cell = summary.cell
+    low, high = summary.interval_ns or (None, None)
+    return {
+        "model": cell.model,
+        "mode": cell.mode,
+        "device": cell.device,
+        "engine": cell.engine,
+        "precision": cell.precision,
+        "memory_format": cell.memory_format,
+        "threads": cell.threads,
+        "batch": summary.batch or cell.batch,
+        "runs": summary.runs,
+        "values": summary.values,
+        "p50_ms": _ms(summary.p50_ns),
+        "p50_low_ms": _ms(low),
+        "p50_high_ms": _ms(high),
+        "spread_percent": _rounded(summary.spread_percent),
+        "p90_ms": _ms(summary.p90_ns),
+        "p99_ms": _ms(summary.p99_ns),
+        "items_per_s": _rounded(summary.items_per_s),
+        "flops": _rounded(summary.flops),
+        "roofline_percent": _rounded(summary.roofline.percent, 3) if summary.roofline else None,
+        "bound_by": summary.roofline.bound_by if summary.roofline else None,
+        "memory_bytes": summary.memory_bytes,
+        "prepare_ms": _ms(summary.prepare_ns),
+        "input_copy_ms": _ms(summary.input_copy_ns),
+        "parameters": summary.parameters,
+        "multiply_adds": cell.multiply_adds,
+        "error": _rounded(summary.error, 3),
+        "status": summary.failure.kind if summary.failure else "unstable" if summary.faults else "ok",
+        "reason": summary.failure.message if summary.failure else "; ".join(summary.faults) or None,
+    }
+
+
+def _ms(value_ns: float | None) -> float | None:
+    return None if value_ns is None else _rounded(value_ns * _MS)
+
+
+def _rounded(value: float | None, digits: int = 5) -> float | None:
+    """Round to significant digits: more would be noise."""
+    return None if value is None else float(f"{value:.{digits}g}")
+
+
+def columns_by_model(path: Path) -> dict[str, dict[str, Value]]:
+    """Read the columns that a result file adds to ``zoo list`` and ``zoo choose``.
+
+    Returns:
+        For each model its ``p50``, ``p90`` and ``p99`` (milliseconds at batch 1), ``throughput`` (items a second) and
+        ``memory`` (bytes). Where a file holds several cells of a model, the fastest that is not wrong counts.
 
     Raises:
-        ResultFileError: It is missing, not JSON, of another version, or breaks the schema.
+        ResultFileError: The file cannot be used.
     """
-    if not path.is_dir():
-        return _read_file(path)
-    files = sorted(path.glob("*.json"))
-    if not files:
-        raise ResultFileError(str(path), "the folder has no .json files")
-    return [result for file in files for result in _read_file(file)]
-
-
-def _read_file(path: Path) -> list[Result]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
-        raise ResultFileError(str(path), f"it cannot be read ({error})") from error
-    except json.JSONDecodeError as error:
-        raise ResultFileError(str(path), f"not JSON: {error.msg} in line {error.lineno}") from error
-    version = content.get("schema_version") if isinstance(content, dict) else None
-    if version != SCHEMA_VERSION:
-        fault = f"expected schema version {SCHEMA_VERSION}, got {version!r:.40}"
-        raise ResultFileError(str(path), fault)
-    try:
-        return list(decode(ResultFile, content).results)
-    except RegistryError as error:
-        raise ResultFileError(str(path), f"at {error.json_path}: {error.fault}") from error
-
-
-def to_json(results: Iterable[Result]) -> dict[str, Any]:
-    """Turn results into what a result file holds."""
-    return asdict(ResultFile(SCHEMA_VERSION, tuple(results)))
-
-
-class Store:
-    """Where a session keeps its results: a file ending in ``.json``, or a folder with one file for each cell."""
-
-    def __init__(self, path: Path | None) -> None:
-        """Keep results at a path, or only in memory."""
-        self.path = path
-        self.results: dict[str, Result] = {}
-
-    def resume(self) -> None:
-        """Take up the results that lie there, if any."""
-        if self.path is not None and (self.path.is_file() or (self.path.is_dir() and any(self.path.glob("*.json")))):
-            self.results = {result.cell.label: result for result in read(self.path)}
-
-    def put(self, result: Result) -> None:
-        """Keep the result of a cell in place of the one before; on disk it is whole or as it was."""
-        self.results[result.cell.label] = result
-        if self.path is None:
-            return
-        if self.path.suffix == ".json":
-            _write(self.path, self.results.values())
-        else:
-            _write(self.path / f"{result.cell.label}.json", [result])
-
-
-def _write(path: Path, results: Iterable[Result]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(json.dumps(to_json(results)) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    columns: dict[str, dict[str, Value]] = {}
+    for summary in sorted(map(summarise, files.read(path)), key=lambda summary: summary.p50_ns or 0):
+        if summary.failure or summary.p50_ns is None:
+            continue
+        row = columns.setdefault(summary.cell.model, {})
+        if summary.cell.mode == "latency" and "p50" not in row:
+            row |= {"p50": _ms(summary.p50_ns), "p90": _ms(summary.p90_ns), "p99": _ms(summary.p99_ns)}
+            row["memory"] = summary.memory_bytes
+        if summary.cell.mode == "throughput" and (summary.items_per_s or 0) > float(row.get("throughput") or 0):
+            row["throughput"] = _rounded(summary.items_per_s)
+    return columns

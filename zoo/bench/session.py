@@ -22,8 +22,8 @@ from zoo.errors import BenchError, DeviceError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from zoo.bench.files import Store
     from zoo.bench.plan import Plan
-    from zoo.bench.results import Store
 
 _QUESTION_TIMEOUT_S = 120.0
 _POLL_S = 0.5

@@ -106,9 +106,9 @@ def run(
     is_quiet: Quiet = False,
 ) -> None:
     """Measure latency, throughput and more; each measurement in a fresh process."""
-    from zoo.bench import machine, plan, results, session
+    from zoo.bench import files, machine, plan, session
     from zoo.bench.records import Effort
-    from zoo.bench.rows import to_rows
+    from zoo.bench.results import to_rows
 
     chosen = output.chosen_format(form, is_json=is_json)
     grid = plan.Grid(
@@ -127,18 +127,24 @@ def run(
     if is_dry_run:
         _write_plan(planned, chosen)
         return
-    store = results.Store(output_path)
+    store = files.Store(output_path)
     if is_resume:
         store.resume()
     effort = Effort(runs=runs, measure_s=measure_s, timeout_s=timeout_s, stable_limit_s=stable_limit_s)
+    is_interrupted = False
     try:
         with session.hold(found, wait_s), _progress(is_quiet=is_quiet) as tell:
             session.run_plan(planned, found, effort, store, tell)
+    except KeyboardInterrupt:
+        is_interrupted = True
     finally:
         if chosen == "json":
-            output.write_json(results.to_json(store.results.values()))
+            output.write_json(files.to_json(store.results.values()))
         elif store.results:
             _write_rows(to_rows(store.results.values()), chosen, is_quiet=is_quiet)
+    if is_interrupted:
+        output.fail("interrupted; what is in --output is kept, and --resume goes on from there")
+        raise typer.Exit(130)
 
 
 @app.command(epilog=examples("zoo bench show sweep", "zoo bench show cpu.json --format markdown --plot cpu.html"))
@@ -156,10 +162,10 @@ def show(
     is_quiet: Quiet = False,
 ) -> None:
     """Show what was measured."""
-    from zoo.bench import results
-    from zoo.bench.rows import to_rows
+    from zoo.bench import files
+    from zoo.bench.results import to_rows
 
-    measured = results.read(path)
+    measured = files.read(path)
     if plot is not None:
         from zoo.bench.chart import chart_of
         from zoo.plots.scatter import draw
@@ -187,11 +193,11 @@ def compare(
     Refuses to compare what was not measured alike: another device, version, precision, batch and so on.
     """
     from zoo.bench import compare as comparing
-    from zoo.bench import results
+    from zoo.bench import files
     from zoo.cli.bench_tables import comparison_table, parse_percent
 
     threshold = parse_percent("--fail-above", fail_above or "5%")
-    before, after = results.read(first), results.read(second)
+    before, after = files.read(first), files.read(second)
     compared = comparing.compare(before, after, threshold_percent=threshold, is_forced=is_forced)
     failing = comparing.regressions(compared) if fail_above else []
     output.write_table(comparison_table(compared), output.chosen_format(form, is_json=is_json))
@@ -264,7 +270,7 @@ def _progress(*, is_quiet: bool) -> "Iterator[Callable[[Progress], None] | None]
 
 
 def _describe(result: "Result") -> str:
-    from zoo.bench.rows import to_row
+    from zoo.bench.results import to_row
     from zoo.bench.summary import summarise
 
     row = to_row(summarise(result))

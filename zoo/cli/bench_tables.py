@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from zoo.bench.compare import Comparison
-    from zoo.bench.rows import Value
+    from zoo.bench.results import Value
 
 
 def _digits(value: float | None) -> str:
@@ -64,7 +64,7 @@ _COLUMNS = (
     Column("status", "status", quantities.text),
     Column("reason", "reason", quantities.text),
 )
-_SETTINGS = ("input_copy_ms", "device", "engine", "precision", "memory_format", "threads", "runs", "reason")
+_SETTINGS = ("device", "engine", "precision", "memory_format", "threads", "runs")
 _DROPPED_FIRST = (
     *("values", "runs", "threads", "prepare_ms", "memory_format", "input_copy_ms", "flops", "p99_ms", "p90_ms"),
     *("bound_by", "roofline_percent", "error", "device", "reason", "memory_bytes"),
@@ -72,8 +72,11 @@ _DROPPED_FIRST = (
 
 
 def result_table(rows: Sequence[Mapping[str, Value]]) -> Table:
-    """Lay results out; a setting that all rows share is left out, it stands in :func:`shared_settings`."""
-    shared = shared_settings(rows)
+    """Lay results out.
+
+    Left out are columns without a value, and settings that all rows share: those are in :func:`shared_settings`.
+    """
+    shared = set(shared_settings(rows)) | {key for key in rows[0] if all(row.get(key) is None for row in rows)}
     columns = tuple(column for column in _COLUMNS if column.key not in shared)
     kept = tuple(key for key in _DROPPED_FIRST if key not in shared)
     return Table(columns, [[row.get(column.key) for column in columns] for row in rows], optional=kept)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.bench_results import make_result, noisy_runs
-from zoo.bench.results import Store, read, to_json
+from zoo.bench.files import Store, read, to_json
 from zoo.errors import ResultFileError
 
 

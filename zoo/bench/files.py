@@ -1,0 +1,86 @@
+"""Result files: a file of results, or a folder with a file for each cell. Written whole, read strictly."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from zoo.bench.records import SCHEMA_VERSION, Result, ResultFile
+from zoo.catalog.decoding import decode
+from zoo.errors import RegistryError, ResultFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+def read(path: Path) -> list[Result]:
+    """Read the results of a file, or of all files of a folder.
+
+    Raises:
+        ResultFileError: It is missing, not JSON, of another version, or breaks the schema.
+    """
+    if not path.is_dir():
+        return _read_file(path)
+    files = sorted(path.glob("*.json"))
+    if not files:
+        raise ResultFileError(str(path), "the folder has no .json files")
+    return [result for file in files for result in _read_file(file)]
+
+
+def _read_file(path: Path) -> list[Result]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        raise ResultFileError(str(path), f"it cannot be read ({error})") from error
+    except json.JSONDecodeError as error:
+        raise ResultFileError(str(path), f"not JSON: {error.msg} in line {error.lineno}") from error
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if version != SCHEMA_VERSION:
+        fault = f"expected schema version {SCHEMA_VERSION}, got {version!r:.40}"
+        raise ResultFileError(str(path), fault)
+    try:
+        return list(decode(ResultFile, content).results)
+    except RegistryError as error:
+        raise ResultFileError(str(path), f"at {error.json_path}: {error.fault}") from error
+
+
+def to_json(results: Iterable[Result]) -> dict[str, Any]:
+    """Turn results into what a result file holds."""
+    return asdict(ResultFile(SCHEMA_VERSION, tuple(results)))
+
+
+class Store:
+    """Where a session keeps its results: a file ending in ``.json``, or a folder with one file for each cell."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Keep results at a path, or only in memory."""
+        self.path = path
+        self.results: dict[str, Result] = {}
+
+    def resume(self) -> None:
+        """Take up the results that lie there, if any."""
+        if self.path is not None and (self.path.is_file() or (self.path.is_dir() and any(self.path.glob("*.json")))):
+            self.results = {result.cell.label: result for result in read(self.path)}
+
+    def put(self, result: Result) -> None:
+        """Keep the result of a cell in place of the one before; on disk it is whole or as it was."""
+        self.results[result.cell.label] = result
+        if self.path is None:
+            return
+        if self.path.suffix == ".json":
+            _write(self.path, self.results.values())
+        else:
+            _write(self.path / f"{result.cell.label}.json", [result])
+
+
+def _write(path: Path, results: Iterable[Result]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(to_json(results)) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
