@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zoo.catalog.records import WeightsFile
-from zoo.catalog.registry import Registry, load_registry
+from zoo.catalog.registry import load_registry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from zoo.catalog.registry import Registry
 
 
 def file_of(name: str, data: bytes, base_url: str = "https://download.pytorch.org/models") -> WeightsFile:
@@ -28,4 +30,4 @@ def registry_of(files: Mapping[str, WeightsFile]) -> Registry:
         tag = architecture.default_weights or ""
         weights = replace(architecture.weights[tag], files=(file,))
         architectures[name] = replace(architecture, weights={tag: weights})
-    return Registry(known.schema_version, known.generated_by, {}, architectures)
+    return replace(known, architectures=architectures)

@@ -57,7 +57,7 @@ def compare(
     """
     from zoo.catalog.comparison import SMALLER_IS_BETTER, best_of, find_rows
     from zoo.cli.presence import Presence
-    from zoo.cli.row_tables import row_table
+    from zoo.cli.row_tables import describe, row_table
     from zoo.cli.tables import to_records
 
     if len(names) < 2:
@@ -72,7 +72,7 @@ def compare(
         best = {column: best_of(rows, column) for column in SMALLER_IS_BETTER}
         records = to_records(machine_table)
         for index, record in enumerate(records):
-            record["best_in"] = [column for column, flags in best.items() if flags[index]]
+            record["best_in"] = [describe(column).key for column, flags in best.items() if flags[index]]
         output.write_json(records)
         return
     left_out = output.write_table(_side_by_side(names, rows, is_markdown=form == "markdown"), form)

@@ -24,8 +24,11 @@ COMMANDS = {
     "bench": Entry("zoo.cli.bench", "Measure models on a device, show and compare what was measured.", _LOOK),
     "download": Entry("zoo.cli.downloading", "Fetch weights into torch's cache, verified.", _USE),
     "predict": Entry("zoo.cli.predicting", "Name the most likely labels of pictures.", _USE),
-    "mirror": Entry("zoo.cli.mirror", "One place for weights and hub repositories, for unmodified clients.", _KEEP),
+    "mirror": Entry(
+        "zoo.cli.mirror", "One place for weights and hub repositories, for clients that know nothing of it.", _KEEP
+    ),
     "evaluate": Entry("zoo.cli.evaluating", "Count a network's errors on labelled pictures.", _USE),
+    "train": Entry("zoo.cli.training", "Train or fine-tune a network on folders of pictures.", _USE),
     "registry": Entry("zoo.cli.registry", "Build registry.json, or check that it is up to date.", _KEEP),
 }
 """Every command; its module is imported when it is called. A new one is a module in ``zoo/cli`` and a line here."""

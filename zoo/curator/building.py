@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import torch
 import torchvision
 
 from zoo.catalog.registry import SCHEMA_VERSION, Registry, find_registry, parse_registry
+from zoo.catalog.rows import require_known
 from zoo.curator import torchvision_source, zoo_source
 from zoo.curator.facts import Facts, load_facts
 from zoo.inspector import live
@@ -31,20 +32,36 @@ class Built:
 
     registry: str
     tables: Mapping[str, str]
+    is_whole: bool = True
+    """False if only some architectures were built."""
 
 
-def build_registry(facts: Facts | None = None, progress: Progress = lambda _name, _done, _all: None) -> Built:
-    """Make every record again, from torchvision, the facts and the built models.
+def list_names() -> list[str]:
+    """Names of all architectures, torchvision's before ours."""
+    return torchvision_source.list_names() + zoo_source.list_names()
+
+
+def build_registry(
+    names: Sequence[str] = (),
+    facts: Facts | None = None,
+    progress: Progress = lambda _name, _done, _all: None,
+) -> Built:
+    """Make records again, from torchvision, the facts and the built models.
 
     Args:
+        names: Only these architectures; by default all.
         facts: By default those of ``facts.toml``.
         progress: Called with the name of each architecture, how many are done and how many there are.
 
     Raises:
         RegistryError: The facts are malformed or do not fit the architectures that exist.
+        UnknownNameError: There is no such architecture.
     """
     facts = facts or load_facts()
-    names = torchvision_source.list_names() + zoo_source.list_names()
+    for name in names:
+        require_known("model", name, list_names())
+    is_whole = not names
+    names = names or list_names()
     architectures: dict[str, Architecture] = {}
     tables: dict[str, str] = {}
     for done, name in enumerate(names):
@@ -65,7 +82,7 @@ def build_registry(facts: Facts | None = None, progress: Progress = lambda _name
     )
     text = json.dumps(plain(registry), ensure_ascii=False, indent=1) + "\n"
     parse_registry(text)
-    return Built(text, tables)
+    return Built(text, tables, is_whole)
 
 
 def _complete(draft: Architecture) -> tuple[Architecture, LayerTable]:
@@ -110,7 +127,7 @@ def differences(built: Built, registry: Path | None = None, folder: Path = FOLDE
     """Say how the files on disk differ from what was built, one line for each difference; nothing if they are equal.
 
     Args:
-        built: What was built.
+        built: What was built; what was not is passed over.
         registry: By default the file that zoo uses.
         folder: Where the layer tables lie.
 
@@ -120,17 +137,21 @@ def differences(built: Built, registry: Path | None = None, folder: Path = FOLDE
     path = registry or find_registry()
     on_disk = path.read_text(encoding="utf-8")
     parse_registry(on_disk, str(path))
-    if on_disk != built.registry:
-        yield from _json_differences(json.loads(on_disk), json.loads(built.registry), "$")
-        if json.loads(on_disk) == json.loads(built.registry):
-            yield f"{path.name}: same content, other spelling"
+    old, new = json.loads(on_disk), json.loads(built.registry)
+    if not built.is_whole:
+        old["architectures"] = {
+            name: old["architectures"][name] for name in built.tables if name in old["architectures"]
+        }
+    yield from _json_differences(old, new, "$")
+    if built.is_whole and old == new and on_disk != built.registry:
+        yield f"{path.name}: same content, other spelling"
     for name, text in built.tables.items():
         file = table_file(name, folder)
         if not file.is_file():
             yield f"{file.name}: missing"
         elif file.read_text(encoding="utf-8") != text:
             yield f"{file.name}: differs from the built network"
-    for stray in _strays(built, folder):
+    for stray in _strays(built, folder) if built.is_whole else ():
         yield f"{stray.name}: belongs to no architecture"
 
 

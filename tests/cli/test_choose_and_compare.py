@@ -1,0 +1,141 @@
+"""``zoo choose`` and ``zoo compare``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.terminal import show
+from zoo.catalog.chooser import Limits, choose, label
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Run
+
+ZOO = [sys.executable, "-m", "zoo"]
+
+
+def test_choose_prints_the_front_with_reasons(zoo: Run) -> None:
+    """One row for each place, cheapest first, and the counts on stderr."""
+    outcome = zoo("choose", "--max-parameters", "10M", "--cost", "parameters")
+    choice = choose(Limits(parameters=10e6), "parameters")
+    lines = outcome.out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [label(place.row) for place in choice.places]
+    for line, place in zip(lines[1:], choice.places, strict=True):
+        assert line.endswith(place.reason)
+    counts = [len(choice.places), len(choice.fitting), len(choice.considered)]
+    assert outcome.err == "{} on the front of {} that fit, of {} considered\n".format(*counts)
+
+
+def test_every_limit_reaches_the_choice(zoo: Run) -> None:
+    """All of them at once give what the function gives."""
+    rows = zoo(
+        "choose", "--max-parameters", "30M", "--max-multiply-adds", "4G", "--max-top5-error", "9", "--max-size", "90MB",
+        "--licence", "none", "--cost", "size", "--json",
+    ).json  # fmt: skip
+    limits = Limits(30e6, 4e9, 9.0, 90e6, "none")
+    expected = [(place.row["name"], place.reason) for place in choose(limits, "size").places]
+    assert [(row["name"], row["reason"]) for row in rows] == expected
+    assert expected
+
+
+def test_choose_writes_exact_numbers_for_machines(zoo: Run) -> None:
+    """JSON and CSV agree, and the name and tag stand apart."""
+    rows = zoo("choose", "--max-size", "10MB", "--json").json
+    read = list(csv.DictReader(io.StringIO(zoo("choose", "--max-size", "10MB", "--format", "csv").out)))
+    assert read == [{key: "" if value is None else str(value) for key, value in row.items()} for row in rows]
+    assert set(rows[0]) >= {
+        "name",
+        "weights",
+        "multiply_adds",
+        "parameters",
+        "size_bytes",
+        "top5_error_percent",
+        "reason",
+    }
+
+
+def test_choose_says_when_nothing_fits(zoo: Run) -> None:
+    """No error: the answer is none."""
+    outcome = zoo("choose", "--max-top5-error", "0")
+    assert outcome.exit_code == 0
+    assert "none of" in outcome.err
+    assert "loosen" in outcome.err
+    assert zoo("choose", "--max-top5-error", "0", "--json").json == []
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_choose_puts_reasons_below_on_a_terminal(columns: int) -> None:
+    """Nothing is wider than the terminal."""
+    shown = show([*ZOO, "choose", "--max-parameters", "5M"], columns=columns)
+    assert all(len(line) <= columns for line in shown.lines)
+    assert "fewest multiply-adds of all" in " ".join(shown.text.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "magic"), [("c.png", b"\x89PNG"), ("c.svg", b"<?xml"), ("c.html", b"<!doctype html>")]
+)
+def test_choose_draws_what_the_ending_says(zoo: Run, tmp_path: Path, name: str, magic: bytes) -> None:
+    """The table is printed as well."""
+    file = tmp_path / name
+    outcome = zoo("choose", "--max-parameters", "10M", "--plot", str(file))
+    assert outcome.exit_code == 0, outcome.err
+    assert file.read_bytes().startswith(magic)
+    assert f"drew {file}" in outcome.err
+    assert "shufflenet" in outcome.out
+
+
+@pytest.mark.parametrize("name", ["c.gif", "c", "missing/c.png"])
+def test_choose_refuses_drawings_that_it_cannot_make(zoo: Run, tmp_path: Path, name: str) -> None:
+    """Another ending, no ending, no such folder: before anything is printed."""
+    outcome = zoo("choose", "--plot", str(tmp_path / name))
+    assert outcome.exit_code == 2
+    assert outcome.out == ""
+    assert list(tmp_path.glob("c*")) == []
+
+
+def test_compare_puts_models_side_by_side_and_marks_the_best(zoo: Run) -> None:
+    """ResNet-18 is smaller, ResNet-34 errs less."""
+    lines = [" ".join(line.split()) for line in zoo("compare", "resnet18", "resnet34").out.splitlines()]
+    assert lines[0] == "resnet18 resnet34"
+    assert "parameters 11.7 M * 21.8 M" in lines
+    assert "top-5 error 10.92 8.58 *" in lines
+    assert "year 2015 2015" in lines
+
+
+def test_compare_takes_tags(zoo: Run) -> None:
+    """Two sets of weights of one network."""
+    lines = [" ".join(line.split()) for line in zoo("compare", "resnet50:imagenet1k_v1", "resnet50").out.splitlines()]
+    assert lines[0] == "resnet50:imagenet1k_v1 resnet50"
+    assert "weights imagenet1k_v1 imagenet1k_v2" in lines
+    assert "top-1 error 23.87 19.14 *" in lines
+    assert "parameters 25.6 M 25.6 M" in lines
+
+
+def test_compare_writes_a_record_for_each_model(zoo: Run) -> None:
+    """JSON says in what each is best, by the keys of the record."""
+    first, second = zoo("compare", "resnet18", "resnet34", "--json").json
+    assert first["best_in"] == ["parameters", "multiply_adds", "activations", "size_bytes"]
+    assert second["best_in"] == ["top1_error_percent", "top5_error_percent"]
+    assert set(first["best_in"]) <= set(first)
+    rows = list(csv.DictReader(io.StringIO(zoo("compare", "resnet18", "resnet34", "--format", "csv").out)))
+    assert [row["name"] for row in rows] == ["resnet18", "resnet34"]
+
+
+def test_compare_writes_markdown_with_the_best_in_bold(zoo: Run) -> None:
+    """As the documentation shows it."""
+    assert "| parameters | **11.7 M** | 21.8 M |" in zoo("compare", "resnet18", "resnet34", "--format", "markdown").out
+
+
+def test_compare_drops_models_that_have_no_room() -> None:
+    """The last ones first, and says so."""
+    names = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
+    shown = show([*ZOO, "compare", *names], columns=60)
+    assert all(len(line) <= 60 for line in shown.lines[:10])
+    assert "left out for want of room: resnet" in " ".join(shown.text.split())
+    assert "resnet18" in shown.lines[0]

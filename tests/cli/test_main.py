@@ -1,0 +1,349 @@
+"""The command line as a whole: help, errors, exit codes, start-up, completion."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer.main
+
+from tests.support.terminal import show
+from zoo.catalog.registry import find_registry
+from zoo.cli.loading import load_command
+from zoo.cli.main import COMMANDS, app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.cli.conftest import Run
+
+ZOO = [sys.executable, "-m", "zoo"]
+REFUSE = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {refused}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Refuse())
+from zoo.cli.main import main
+main()
+"""
+
+
+def all_commands() -> Iterator[tuple[str, Any]]:
+    """Load every command and sub-command with its full name."""
+    context = typer.Context(typer.main.get_command(app), info_name="zoo")
+    for name, entry in COMMANDS.items():
+        command = load_command(name, entry, context)
+        yield f"zoo {name}", command
+        for nested_name, nested in getattr(command, "commands", {}).items():
+            yield f"zoo {name} {nested_name}", nested
+
+
+LOADED = dict(all_commands())
+LEAVES = {name: command for name, command in LOADED.items() if not hasattr(command, "commands")}
+
+
+def test_help_names_every_command_with_its_line(zoo: Run) -> None:
+    """The page of the program itself, without importing a command."""
+    page = zoo("--help")
+    assert page.exit_code == 0
+    words = " ".join(page.out.split())
+    for name, entry in COMMANDS.items():
+        assert f" {name} {entry.help} " in words
+
+
+def test_no_arguments_show_the_help_page(zoo: Run) -> None:
+    """A newcomer types the name alone; a script must not take that for success."""
+    page = zoo()
+    assert page.exit_code == 2
+    assert "Find a model:" in page.out + page.err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_registered_line_is_the_commands_own_first_line(name: str) -> None:
+    """The table of commands repeats the first line of each help text, so that nothing needs importing: no drift."""
+    assert LOADED[f"zoo {name}"].help.splitlines()[0] == COMMANDS[name].help
+
+
+DO_AND_SAY_LITTLE = {"zoo registry build", "zoo registry validate"} | {
+    f"zoo mirror {name}" for name in ("init", "add", "remove", "import", "serve", "exec")
+}
+"""Commands whose result is not what they print."""
+
+
+@pytest.mark.parametrize("name", sorted(LEAVES.keys() - DO_AND_SAY_LITTLE))
+def test_every_command_that_prints_data_prints_json(name: str) -> None:
+    """Machines can read what any command says."""
+    assert "--json" in {option for parameter in LEAVES[name].params for option in parameter.opts}
+
+
+def examples_of(command: Any) -> list[str]:
+    """List the command lines under Examples that start with zoo."""
+    return re.findall(r"^ *(zoo .*)$", command.epilog or "", re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_every_help_page_has_examples_that_parse(name: str) -> None:
+    """Each example is parsed by the real parser: options that are gone cannot stay in a help page."""
+    examples = examples_of(LEAVES[name]) or examples_of(LOADED[" ".join(name.split()[:2])])
+    assert "Examples:" in (LEAVES[name].epilog or LOADED[" ".join(name.split()[:2])].epilog)
+    for example in examples:
+        words = shlex.split(re.split(" > | && |[|]", example)[0])
+        root: Any = typer.main.get_command(app)
+        context = root.make_context("zoo", words[1:])
+        while hasattr(context.command, "resolve_command") and (rest := [*context._protected_args, *context.args]):
+            inner_name, inner, arguments = context.command.resolve_command(context, rest)
+            context = inner.make_context(inner_name, arguments, parent=context)
+
+
+@pytest.mark.parametrize("name", LOADED)
+def test_help_is_the_same_each_time_and_fits_80_columns(name: str) -> None:
+    """Help pages are generated into the documentation: sets and terminal widths must not leak into them."""
+    words = name.split()[1:]
+    pages = [show([*ZOO, *words, "--help"], columns=80, environment={"PYTHONHASHSEED": seed}).text for seed in "12"]
+    assert pages[0] == pages[1]
+    assert "-h, --help" in pages[0]
+    long = [line for line in pages[0].splitlines() if len(line) > 80 and not line.strip().startswith("zoo ")]
+    assert long == []
+
+
+def test_an_unknown_command_offers_the_nearest(zoo: Run) -> None:
+    """A typo is answered, as wrong usage."""
+    outcome = zoo("lst")
+    assert outcome.exit_code == 2
+    assert "Did you mean 'list'?" in outcome.err
+    assert outcome.out == ""
+
+
+def test_an_unknown_option_offers_the_nearest(zoo: Run) -> None:
+    """A typo is answered, as wrong usage."""
+    outcome = zoo("list", "--famly", "resnet")
+    assert outcome.exit_code == 2
+    assert "--family" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code"),
+    [
+        (("list",), 0),
+        (("list", "resnt18"), 1),
+        (("list", "--where", "parameters <"), 1),
+        (("inspect", "resnet-18"), 1),
+        (("inspect", "resnet18:v9"), 1),
+        (("list", "--limit", "0"), 2),
+        (("list", "--limit", "ten"), 2),
+        (("list", "--format", "xml"), 2),
+        (("list", "--json", "--format", "csv"), 2),
+        (("list", "--year", "15"), 2),
+        (("choose", "--max-parameters", "ten"), 2),
+        (("compare", "resnet18"), 2),
+        (("download",), 2),
+        (("inspect",), 2),
+        (("inspect", "resnet18", "--input", "3x"), 2),
+        (("inspect", "resnet18", "--svg", "x.svg"), 2),
+        (("inspect", "resnet18", "vgg16"), 2),
+    ],
+)
+def test_exit_codes(zoo: Run, arguments: tuple[str, ...], exit_code: int) -> None:
+    """0 done, 1 an error that the user can mend, 2 wrong usage; errors go to stderr alone, in words."""
+    outcome = zoo(*arguments)
+    assert outcome.exit_code == exit_code
+    if exit_code:
+        assert outcome.out == ""
+        assert outcome.err.strip()
+        assert "Traceback" not in outcome.err
+
+
+def test_an_error_is_one_line_that_begins_with_error(zoo: Run) -> None:
+    """Scripts and people find it."""
+    outcome = zoo("inspect", "resnet-18")
+    assert outcome.err.startswith("error: no model is called 'resnet-18'; did you mean resnet18")
+    assert outcome.err.count("\n") == 1
+
+
+def test_hostile_arguments_reach_the_terminal_escaped() -> None:
+    """A pasted escape sequence does not colour, move or clear anything."""
+    shown = show([*ZOO, "inspect", "\x1b[2J\x9bevil"], columns=100)
+    assert shown.exit_code == 1
+    assert "\x1b[2J" not in shown.raw
+    assert "\x9b" not in shown.raw
+    assert "evil" in shown.text
+
+
+def test_version_is_printed(zoo: Run) -> None:
+    """The installed version."""
+    outcome = zoo("--version")
+    assert outcome.exit_code == 0
+    assert re.fullmatch(r"zoo \d+\.\d+\.\d+\n", outcome.out)
+
+
+def test_a_malformed_registry_ends_every_command_in_words(zoo_with: Callable[[str], Run]) -> None:
+    """The message names the file and the JSON path; nothing is shown half."""
+    text = find_registry().read_text(encoding="utf-8").replace('"name": "resnet18"', '"name": "resnet 18"', 1)
+    broken = zoo_with(text)
+    for arguments in (("list",), ("inspect", "resnet18"), ("choose",), ("compare", "resnet18", "vgg16")):
+        outcome = broken(*arguments)
+        assert outcome.exit_code == 1
+        assert outcome.out == ""
+        assert "registry.json is malformed at $.architectures.resnet18.name" in outcome.err
+        assert "Traceback" not in outcome.err
+
+
+def loaded_by(*arguments: str) -> set[str]:
+    """Run a command in a fresh process and list the packages it has imported."""
+    program = (
+        "import sys\nfrom zoo.cli.main import run\n"
+        f"run({list(arguments)!r})\n"
+        "print('\\n'.join(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return {name.partition(".")[0] for name in done.stderr.split()}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("list",),
+        ("list", "resnet", "--where", "parameters<30M", "--sort", "-size", "--format", "json"),
+        ("inspect", "resnet18"),
+        ("compare", "resnet18", "vgg16"),
+        ("choose", "--max-parameters", "10M"),
+        ("download", "lenet5", "--dry-run"),
+    ],
+)
+def test_quick_commands_import_no_slow_package(arguments: tuple[str, ...]) -> None:
+    """Neither torch nor numpy, and of Typer's own dependencies neither pydantic nor rich."""
+    slow = {"torch", "torchvision", "numpy", "matplotlib", "requests", "pydantic", "rich", "PIL"}
+    assert not slow & loaded_by(*arguments)
+
+
+def test_the_check_for_slow_packages_can_fail() -> None:
+    """A number needs Typer's converter, and that is pydantic."""
+    assert "pydantic" in loaded_by("list", "--limit", "3")
+
+
+def run_without(packages: set[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process where some packages are refused."""
+    program = REFUSE.format(refused=packages)
+    return subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("list",),
+        ("list", "--json"),
+        ("inspect", "resnet18"),
+        ("inspect", "vgg16", "--layer", "features.3"),
+        ("inspect", "resnet50:imagenet1k_v1"),
+        ("choose",),
+        ("compare", "resnet18", "vgg16"),
+        ("registry", "validate"),
+        ("download", "lenet5", "--dry-run"),
+    ],
+)
+def test_looking_at_the_registry_needs_no_torch(arguments: tuple[str, ...]) -> None:
+    """In a process where torch, torchvision and numpy are refused."""
+    done = run_without({"torch", "torchvision", "numpy"}, *arguments)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_needs_torch_says_so_where_it_is_missing() -> None:
+    """One line, no traceback."""
+    done = run_without({"torch"}, "inspect", "resnet18", "--repr")
+    assert done.returncode == 1
+    assert done.stderr == "error: this command needs the package torch, which is not installed\n"
+
+
+def complete(line: str, word: int) -> list[str]:
+    """Ask for completions as bash does."""
+    environment = {"_ZOO_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(word), "PATH": ""}
+    program = REFUSE.format(refused={"torch", "numpy"})
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment)
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("line", "word", "expected"),
+    [
+        ("zoo insp", 1, ["inspect"]),
+        ("zoo inspect resnet1", 2, ["resnet101", "resnet152", "resnet18"]),
+        ("zoo inspect resnet50:", 2, ["resnet50:imagenet1k_v1", "resnet50:imagenet1k_v2"]),
+        ("zoo compare resnet18 squeeze", 3, ["squeezenet1_0", "squeezenet1_1"]),
+        ("zoo list --family squ", 3, ["squeezenet"]),
+        ("zoo list --sort top", 3, ["top1_error", "top5_error"]),
+        ("zoo list --task seg", 3, ["segmentation"]),
+        ("zoo list --provider ", 3, ["torchvision", "zoo"]),
+        ("zoo list --format m", 3, ["markdown"]),
+        ("zoo registry ch", 2, ["check"]),
+        ("zoo inspect nothing", 2, []),
+    ],
+)
+def test_the_shell_completes_commands_names_and_values(line: str, word: int, expected: list[str]) -> None:
+    """From the registry, without torch."""
+    assert complete(line, word) == expected
+
+
+def test_completion_of_names_survives_a_malformed_registry(zoo_with: Callable[[str], Run]) -> None:
+    """A shell must not get a traceback in the middle of a line."""
+    variables = {"_ZOO_COMPLETE": "complete_bash", "COMP_WORDS": "zoo inspect res", "COMP_CWORD": "2"}
+    outcome = zoo_with("{")("", **variables)
+    assert "Traceback" not in outcome.err
+    assert outcome.out == ""
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    """``zoo list | head -1`` prints one line and nothing else."""
+    line = f"set -o pipefail; {shlex.join([*ZOO, 'list', '--all-weights', '--json'])} | head -1"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert done.stdout == "[\n"
+    assert "Broken pipe" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0
+
+
+def test_no_colours_in_a_pipe_nor_with_no_color() -> None:
+    """Escapes are for terminals that want them."""
+    piped = subprocess.run([*ZOO, "list", "resnet"], capture_output=True, check=True)
+    assert b"\x1b" not in piped.stdout + piped.stderr
+    assert "\x1b[1m" in show([*ZOO, "list", "resnet"], columns=100).raw
+    for environment in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        assert "\x1b" not in show([*ZOO, "list", "resnet"], columns=100, environment=environment).raw
+
+
+def test_output_survives_an_encoding_that_cannot_hold_it() -> None:
+    """A tree is drawn with letters that ASCII lacks."""
+    environment = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "PATH": ""}
+    done = subprocess.run([*ZOO, "inspect", "resnet18"], capture_output=True, check=False, env=environment)
+    assert done.returncode == 0
+    assert b"??? conv1" in done.stdout or b"?? conv1" in done.stdout
+
+
+def test_quiet_prints_data_alone(zoo: Run) -> None:
+    """Nothing on stderr; the same on stdout."""
+    for arguments in (("list", "resnet"), ("inspect", "resnet18"), ("choose",), ("download", "lenet5", "--dry-run")):
+        loud, quiet = zoo(*arguments), zoo(*arguments, "-q")
+        assert quiet.out == loud.out
+        assert quiet.err == ""
+        assert loud.err
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("inspect", "resnet18"), ("choose",), ("compare", "vgg11", "vgg13")])
+def test_json_is_json_and_alone_on_stdout(zoo: Run, arguments: tuple[str, ...]) -> None:
+    """It parses strictly: no NaN, no trailing talk."""
+
+    def refuse(word: str) -> None:
+        pytest.fail(f"{word} is no JSON")
+
+    outcome = zoo(*arguments, "--json")
+    assert json.loads(outcome.out, parse_constant=refuse)
+    assert zoo(*arguments, "--format", "json").out == outcome.out

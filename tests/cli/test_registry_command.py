@@ -1,0 +1,99 @@
+"""``zoo registry``: building, checking and validating the files, in a copy of the package."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.conftest import start
+from zoo.catalog.registry import find_registry
+from zoo.inspector.layers import FOLDER
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Run
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_the_shipped_registry_is_valid(zoo: Run) -> None:
+    """Counts go to stderr, stdout is for data."""
+    outcome = zoo("registry", "validate")
+    assert outcome.exit_code == 0
+    assert outcome.out == ""
+    assert "well-formed" in outcome.err
+
+
+def test_another_file_is_validated(zoo: Run, tmp_path: Path) -> None:
+    """Its fault is named with file and path."""
+    file = tmp_path / "other.json"
+    file.write_text('{"schema_version": 99}')
+    outcome = zoo("registry", "validate", str(file))
+    assert outcome.exit_code == 1
+    assert f"{file} is malformed at $.schema_version" in outcome.err
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A checkout of its own, that a build may write into."""
+    checkout = tmp_path / "copy"
+    shutil.copytree(REPOSITORY / "zoo", checkout / "zoo", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(find_registry(), checkout / "registry.json")
+    return checkout
+
+
+def spoil(checkout: Path) -> None:
+    """Change a number of one record, and lose the table of another."""
+    registry = checkout / "registry.json"
+    content = json.loads(registry.read_text(encoding="utf-8"))
+    content["architectures"]["lenet5"]["parameters"] += 1
+    registry.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    (checkout / "zoo" / "inspector" / "layers" / "squeezenet1_1.json").unlink()
+
+
+def test_the_committed_records_of_some_models_are_what_a_build_gives(zoo: Run) -> None:
+    """Ours and torchvision's; no difference is exit code 0."""
+    outcome = zoo("registry", "check", "lenet5", "squeezenet1_1")
+    assert (outcome.exit_code, outcome.out) == (0, "")
+    assert outcome.err == "2 models, no difference\n"
+
+
+def test_every_difference_is_listed_and_ends_with_1(copy: Path) -> None:
+    """One line each on stdout, the advice on stderr."""
+    spoil(copy)
+    outcome = start("registry", "check", "lenet5", "squeezenet1_1", folder=copy)
+    assert outcome.exit_code == 1
+    first, second = outcome.out.splitlines()
+    assert first == "$.architectures.lenet5.parameters: the file has 61707, built is 61706"
+    assert second == "squeezenet1_1.json: missing"
+    assert outcome.err.startswith('2 differences; run "zoo registry build"')
+    as_json = start("registry", "check", "lenet5", "squeezenet1_1", "--json", folder=copy)
+    assert (as_json.exit_code, as_json.json) == (1, [first, second])
+
+
+def test_a_name_that_was_not_asked_for_is_not_checked(copy: Path) -> None:
+    """Its faults are of no concern."""
+    spoil(copy)
+    assert start("registry", "check", "alexnet_2012", folder=copy).exit_code == 0
+
+
+def test_an_unknown_name_offers_the_nearest(zoo: Run) -> None:
+    """Before anything is built."""
+    outcome = zoo("registry", "check", "lenet6")
+    assert outcome.exit_code == 1
+    assert "did you mean lenet5" in outcome.err
+
+
+@pytest.mark.slow
+def test_a_build_makes_the_committed_files(copy: Path) -> None:
+    """From a spoiled copy, byte by byte."""
+    spoil(copy)
+    outcome = start("registry", "build", folder=copy)
+    assert outcome.exit_code == 0, outcome.err
+    assert outcome.out == f"{copy / 'registry.json'}\n"
+    assert (copy / "registry.json").read_bytes() == find_registry().read_bytes()
+    made = {path.name: path.read_bytes() for path in (copy / "zoo" / "inspector" / "layers").iterdir()}
+    assert made == {path.name: path.read_bytes() for path in FOLDER.iterdir()}
