@@ -1,0 +1,178 @@
+"""torch.hub, torchvision and timm, unmodified, through ``zoo mirror exec``, then with no network at all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+import timm
+import torch
+
+from tests.mirror.conftest import FEATURE, MAIN, TAGGED, make_store, play_everything
+from tests.support import resnet18_file
+from tests.support.clients import DEAD, run_client
+from tests.support.hub_upstream import HubUpstream, Model, Repository, hub_archive
+from tests.support.mirror_server import RunningMirror, serving
+from zoo.mirror import remotes, wants
+from zoo.mirror.settings import PYTORCH
+from zoo.mirror.sync import Sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+BRANCH, TAG, PINNED = "5" * 40, "6" * 40, "7" * 40
+TIMM_COMMIT = "e" * 40
+TIMM_MODEL = "test_resnet.r160_in1k"
+HUB = """
+import json, torch
+load = lambda repository: torch.hub.load(repository, "answer", trust_repo=True, verbose=False)
+print(json.dumps({
+    "no ref": load("someone/nets"),
+    "tag": load("someone/nets:v1"),
+    "branch with a slash": load("someone/nets:feature/x"),
+    "short commit": load("someone/pinned:7777777"),
+    "branch and tag": load("someone/both:v1"),
+    "list": torch.hub.list("someone/nets", trust_repo=True, verbose=False),
+    "help": torch.hub.help("someone/nets", "answer", trust_repo=True),
+    "default branch master": load("someone/old"),
+}))
+"""
+MISSING = """
+import json, torch
+def fault(repository, entry="answer"):
+    try:
+        torch.hub.load(repository, entry, trust_repo=True, verbose=False)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+print(json.dumps([fault("someone/unknown:v1"), fault("someone/nets:v9"), fault("someone/needy")]))
+"""
+CACHED = """
+import json, torch
+load = lambda repository: torch.hub.load(repository, "answer", trust_repo=True, verbose=False)
+print(json.dumps([load("someone/nets"), load("someone/nets:v1"), load("someone/nets:feature/x")]))
+"""
+WEIGHTS = """
+import json, torch, torchvision
+url = "https://download.pytorch.org/models/{name}"
+state = torch.hub.load_state_dict_from_url(url, progress=False, check_hash=True)
+network = torchvision.models.resnet18(weights="DEFAULT", progress=False)
+print(json.dumps([state["x"].tolist(), network.fc.bias[0].item()]))
+"""
+TIMM = """
+import json, timm
+network = timm.create_model("{model}", pretrained=True)
+print(json.dumps(sum(float(value.sum()) for value in network.state_dict().values())))
+"""
+
+
+def _small_weights() -> bytes:
+    buffer = io.BytesIO()
+    torch.save({"x": torch.arange(3)}, buffer)
+    return buffer.getvalue()
+
+
+def _timm_weights() -> tuple[bytes, float]:
+    """Make weights of timm's smallest network that are all ones; return them and their sum."""
+    from safetensors.torch import save
+
+    state = {key: torch.ones_like(value) for key, value in timm.create_model(TIMM_MODEL).state_dict().items()}
+    return save(state), float(sum(value.numel() for value in state.values()))
+
+
+SMALL = _small_weights()
+SMALL_NAME = f"small-{hashlib.sha256(SMALL).hexdigest()[:8]}.pth"
+
+
+def _publish(upstream: HubUpstream) -> None:
+    """Publish all that the scripts ask for."""
+    play_everything(upstream)
+    repositories = {
+        "someone/both": Repository({"v1": BRANCH}, {"v1": TAG}, {}, default="v1"),
+        "someone/pinned": Repository({"dev": PINNED}, {}, {PINNED: hub_archive("someone/pinned", PINNED, 7)}),
+        "someone/old": Repository({"master": MAIN}, {}, {MAIN: hub_archive("someone/old", MAIN, 8)}, default="master"),
+        "someone/needy": Repository({"main": MAIN}, {}, {}),
+    }
+    repositories["someone/both"].archives |= {
+        commit: hub_archive("someone/both", commit, int(commit[0])) for commit in (BRANCH, TAG)
+    }
+    needy = {"hubconf.py": b'dependencies = ["xyzzy"]\ndef answer(): pass\n'}
+    repositories["someone/needy"].archives[MAIN] = hub_archive("someone/needy", MAIN, extra=needy)
+    upstream.repositories |= repositories
+    upstream.weights |= {f"/models/{resnet18_file.FILE_NAME}": resnet18_file.build(), f"/models/{SMALL_NAME}": SMALL}
+    files = {"model.safetensors": _timm_weights()[0], "config.json": json.dumps({"architecture": "x"}).encode()}
+    upstream.models[f"timm/{TIMM_MODEL}"] = Model({TIMM_COMMIT: files}, {"main": TIMM_COMMIT})
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMirror]:
+    """Serve a mirror of everything; its upstream is gone by then."""
+    folder = tmp_path_factory.mktemp("torch-clients")
+    wanted = [
+        *("someone/nets", "someone/nets:v1", "someone/nets:feature/x", "someone/both:v1"),
+        *("someone/pinned:7777777", "someone/old", "someone/needy", f"hf:timm/{TIMM_MODEL}"),
+    ]
+    with HubUpstream() as upstream:
+        _publish(upstream)
+        store = make_store(folder / "mirror", upstream)
+        with Sync(store) as sync:
+            items = sync.resolve(wants.parse_all(wanted))
+            for name in (SMALL_NAME, resnet18_file.FILE_NAME):
+                items.append(remotes.unregistered_weights(f"{PYTORCH}/models/{name}"))
+            assert sync.run(items).failures == []
+    with serving(store.root, environment={"XDG_CACHE_HOME": str(folder / "cache")}) as running:
+        yield running
+
+
+def test_torch_hub_with_every_kind_of_ref(mirror: RunningMirror) -> None:
+    """The value tells which commit was loaded: its first digit. Afterwards the same loads work with no network."""
+    loaded = run_client(HUB, mirror=mirror.base, kind="torch")
+    assert loaded == {
+        "no ref": int(MAIN[0]),
+        "tag": int(TAGGED[0]),
+        "branch with a slash": int(FEATURE[0]),
+        "short commit": 7,
+        "branch and tag": int(BRANCH[0]),  # GitHub's 300, then the branch
+        "list": ["answer"],
+        "help": f"Return {MAIN[0]}.",
+        "default branch master": 8,
+    }
+    assert "zipball/v1 300" in mirror.log
+    offline = run_client(CACHED, mirror=None, environment={"https_proxy": DEAD})
+    assert offline == [1, 2, 3]
+
+
+def test_torch_hub_messages_stay_its_own(mirror: RunningMirror) -> None:
+    """Row 66: what is missing is said in torch.hub's words, never as KeyError: 'Authorization'."""
+    unknown, no_ref, needy = run_client(MISSING, mirror=mirror.base, kind="torch")
+    assert unknown.startswith("ValueError: Cannot find v1 in https://github.com/someone/unknown")
+    assert no_ref.startswith("ValueError: Cannot find v9 in https://github.com/someone/nets")
+    assert needy == "RuntimeError: Missing dependencies: xyzzy"
+
+
+def test_torchvision_and_load_state_dict_from_url(mirror: RunningMirror) -> None:
+    """Both check the digits in the name. Afterwards both work with no network."""
+    script = WEIGHTS.format(name=SMALL_NAME)
+    assert run_client(script, mirror=mirror.base, kind="torch") == [[0, 1, 2], resnet18_file.FILL]
+    assert run_client(script, mirror=None, environment={"https_proxy": DEAD}) == [[0, 1, 2], resnet18_file.FILL]
+
+
+def test_timm(mirror: RunningMirror) -> None:
+    """By HF_ENDPOINT; afterwards offline."""
+    script, total = TIMM.format(model=TIMM_MODEL), _timm_weights()[1]
+    assert run_client(script, mirror=mirror.base, kind="hf") == total
+    assert run_client(script, mirror=None, environment={"HF_HUB_OFFLINE": "1"}) == total
+
+
+def test_torch_hub_pulls_through(tmp_path: Path) -> None:
+    """The same clients against an empty mirror that fetches what they ask for."""
+    with HubUpstream() as upstream:
+        _publish(upstream)
+        store = make_store(tmp_path / "mirror", upstream)
+        with serving(store.root, "--pull-through") as running:
+            assert run_client(HUB, mirror=running.base, kind="torch")["branch and tag"] == 5
+            script = WEIGHTS.format(name=SMALL_NAME)
+            assert run_client(script, mirror=running.base, kind="torch") == [[0, 1, 2], resnet18_file.FILL]

@@ -1,0 +1,73 @@
+"""Run unmodified clients, each in a process and, where versions differ, in an environment of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import filelock
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLIENT_TIMEOUT_S = 180
+INSTALL_TIMEOUT_S = 300
+DEAD = "http://127.0.0.1:1"
+"""Nobody listens there."""
+
+
+def make_environment(folder: Path, requirement: str) -> Path:
+    """Make an environment that holds one requirement, unless an earlier run has; return its Python.
+
+    The test is skipped, with pip's words, where it cannot be installed.
+    """
+    place = folder / requirement.replace("==", "-")
+    python, finished = place / "bin" / "python", place / "finished"
+    folder.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(folder / f"{place.name}.lock", timeout=INSTALL_TIMEOUT_S):
+        if not finished.exists():
+            subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(place)], check=True)
+            command = [sys.executable, "-m", "pip", "--python", str(python), "install", "-q", requirement]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False)
+            if done.returncode:
+                pytest.skip(f"{requirement} cannot be installed: {done.stderr[-300:]}")
+            finished.touch()
+    return python
+
+
+def run_client(
+    script: str,
+    *,
+    mirror: str | None,
+    kind: str = "all",
+    python: str | Path = sys.executable,
+    environment: dict[str, str] | None = None,
+) -> Any:
+    """Run a script through ``zoo mirror exec``, or without it; return the JSON on the last line of its output.
+
+    Args:
+        script: What the client does.
+        mirror: The mirror's address; ``None`` to run with no mirror.
+        kind: ``torch``, ``hf`` or ``all``.
+        python: Which Python runs it.
+        environment: More variables; an empty value removes one.
+    """
+    command = [str(python), "-c", script]
+    if mirror is not None:
+        command = [sys.executable, "-m", "zoo", "mirror", "exec", "--mirror", mirror, "--client", kind, "--", *command]
+    variables = {**os.environ, "PYTHONWARNINGS": "ignore", "HF_HUB_DISABLE_TELEMETRY": "1", **(environment or {})}
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=CLIENT_TIMEOUT_S,
+        check=False,
+        env={name: value for name, value in variables.items() if value},
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    return json.loads(done.stdout.splitlines()[-1])
