@@ -11,7 +11,7 @@ from tests.support import bench_models
 from zoo.bench.devices import HostClock, list_devices, measure_ceilings
 from zoo.bench.models import build, make_typical
 from zoo.bench.records import Cell, Effort, Run
-from zoo.bench.runner import compare_outputs, make_inputs, measure
+from zoo.bench.runner import _make_training, compare_outputs, make_inputs, measure
 from zoo.bench.summary import TOLERANCES
 from zoo.errors import CacheError, OptionError
 
@@ -86,10 +86,27 @@ def test_inputs_differ_and_together_exceed_the_cache_or_are_sixteen() -> None:
     assert len(make_inputs(replace(CELL, input_size=(8, 1024, 1024)), 1)) == 2
 
 
-def test_training_step_has_no_reference_to_be_held_against() -> None:
-    """Forward, backward and optimiser; the output is not checked, the parameters move."""
-    run = run_of(mode="training", batch=4, precision="bf16-autocast")
+@pytest.mark.parametrize("precision", ["fp32", "bf16-autocast", "fp16-autocast"])
+def test_training_step_has_no_reference_to_be_held_against(precision: str) -> None:
+    """Forward, backward and optimiser, in fp16 with a scaler; the output is not checked."""
+    run = run_of(mode="training", batch=4, precision=precision)
     assert (run.batch, run.error) == (4, None)
+
+
+def test_training_finds_its_best_batch_with_the_whole_step() -> None:
+    """Also where memory ends: the backward pass needs more than the forward pass."""
+    assert run_of(mode="training", batch=None).batch > 1
+
+
+def test_a_training_step_changes_every_parameter() -> None:
+    """The step that is timed does train."""
+    model = bench_models.small()
+    before = [parameter.clone() for parameter in model.parameters()]
+    take_step = _make_training(CELL, model)
+    take_step(model, torch.randn(4, 3, 16, 16))
+    moved = [bool((a != b).any()) for a, b in zip(before, model.parameters(), strict=True)]
+    biases_before_normalisation = {1, 5}  # normalisation takes them away, so their gradient is nearly nothing
+    assert all(is_moved for index, is_moved in enumerate(moved) if index not in biases_before_normalisation)
 
 
 def test_first_inference_is_one_value_that_holds_its_stages() -> None:

@@ -48,6 +48,7 @@ def to_row(summary: Summary) -> dict[str, Value]:
         "roofline_percent": _rounded(summary.roofline.percent, 3) if summary.roofline else None,
         "bound_by": summary.roofline.bound_by if summary.roofline else None,
         "memory_bytes": summary.memory_bytes,
+        "device_memory_bytes": summary.device_memory_bytes,
         "prepare_ms": _ms(summary.prepare_ns),
         "input_copy_ms": _ms(summary.input_copy_ns),
         "parameters": summary.parameters,

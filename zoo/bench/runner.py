@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -13,11 +13,11 @@ from torch import nn
 from zoo.bench import batches, engines, machine
 from zoo.bench.devices import Clock, measure_ceilings, open_clock
 from zoo.bench.models import build, load, make_typical, output_tensor
-from zoo.bench.records import Ceilings, Cell, Effort, Memory, Run
+from zoo.bench.records import Cell, Effort, Run
 from zoo.bench.timing import Values, conditions_since, take_values
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from zoo.bench.devices import Call
 
@@ -72,15 +72,15 @@ def _inference(cell: Cell, effort: Effort, stages: dict[str, int]) -> Run:
     with torch.inference_mode():
         probes = make_inputs(cell, _CHECKED_ITEMS, 2)
         make_typical(model, probes[0].float())
-        references = [output_tensor(model(probe.float())).double().cpu() for probe in probes]
+        references = [output_tensor(model(probe.float())).cpu().double() for probe in probes]
         sizes = _sizes(model)
         model = _convert(cell, model, probes)
-        batch = cell.batch or _best_batch(cell, model, clock)
+        batch = cell.batch or _best_batch(cell, engines.with_precision(model, cell.precision, cell.device), clock)
         inputs = make_inputs(cell, batch)
         for x, probe in zip(inputs, probes, strict=False):
             x[:_CHECKED_ITEMS] = probe[:batch]
         call, prepare_ns = _prepare(cell, model, inputs[0], clock)
-        outputs = [output_tensor(call(x))[:_CHECKED_ITEMS].double().cpu() for x in inputs[:2]]
+        outputs = [output_tensor(call(x))[:_CHECKED_ITEMS].cpu().double() for x in inputs[:2]]
         error, follows_input = compare_outputs(outputs, references)
         clock.reset_peak()
         values = take_values(call, inputs, clock, effort, least_ns=0 if cell.mode == "latency" else _VALUE_NS)
@@ -136,9 +136,8 @@ def compare_outputs(outputs: list[torch.Tensor], references: list[torch.Tensor])
     return error, all(row[i] <= min(row) for i, row in enumerate(distances))
 
 
-def _best_batch(cell: Cell, model: nn.Module, clock: Clock) -> int:
-    """Find the batch with the best throughput, in eager mode whatever the engine."""
-    call = engines.with_precision(model, cell.precision, cell.device)
+def _best_batch(cell: Cell, call: Call, clock: Clock) -> int:
+    """Find the batch with the best throughput of an eager call, whatever the engine: others prepare for one batch."""
 
     def call_s(batch: int) -> float | None:
         try:
@@ -173,39 +172,40 @@ def _time_input_copies(example: torch.Tensor, clock: Clock) -> tuple[int, ...]:
 
 
 def _training(cell: Cell, effort: Effort, stages: dict[str, int]) -> Run:
-    """Time a training step: forward, loss, backward, optimiser (SGD with momentum)."""
+    """Time a training step: forward, loss, backward, optimiser."""
     clock = open_clock(cell.device)
     model = build(cell).train()
     sizes, before_bytes = _sizes(model), _bytes_without(model)
     model = _convert(cell, model, make_inputs(cell, 1, 1))
-    batch = cell.batch or _best_batch(cell, model, clock)
+    take_step = _make_training(cell, model)
+    eager = engines.with_precision(model, cell.precision, cell.device)
+    batch = cell.batch or _best_batch(cell, lambda x: take_step(eager, x), clock)
     inputs = make_inputs(cell, batch)
-    optimiser = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
     start_ns = time.monotonic_ns()
     forward = engines.prepare(cell.engine, model, inputs[0], cell.precision)
-
-    def step(x: torch.Tensor) -> None:
-        optimiser.zero_grad(set_to_none=True)
-        loss: torch.Tensor = output_tensor(forward(x)).float().square().mean()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        optimiser.step()
-
-    step(inputs[0])
+    take_step(forward, inputs[0])
     clock.synchronise()
     prepare_ns = time.monotonic_ns() - start_ns
-
     clock.reset_peak()
-    values = take_values(step, inputs, clock, effort, least_ns=_VALUE_NS)
-    memory = clock.peak(before_bytes)
-    return _make_run(
-        values,
-        sizes,
-        batch=batch,
-        inputs_rotated=len(inputs),
-        prepare_ns=prepare_ns,
-        stages_ns=stages,
-        memory=memory,
-    )
+    values = take_values(lambda x: take_step(forward, x), inputs, clock, effort, least_ns=_VALUE_NS)
+    details = {"batch": batch, "inputs_rotated": len(inputs), "prepare_ns": prepare_ns, "stages_ns": stages}
+    return _make_run(values, sizes, memory=clock.peak(before_bytes), **details)
+
+
+def _make_training(cell: Cell, model: nn.Module) -> Callable[[Call, torch.Tensor], None]:
+    """Make the training step as it is usual: SGD with momentum, and for fp16 the scaler that it needs."""
+    optimiser = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
+    kind = torch.device(cell.device).type
+    scaler = torch.amp.GradScaler(kind, enabled=cell.precision == "fp16-autocast")
+
+    def take_step(forward: Call, x: torch.Tensor) -> None:
+        optimiser.zero_grad(set_to_none=True)
+        loss = output_tensor(forward(x)).float().square().mean()
+        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        scaler.step(optimiser)
+        scaler.update()
+
+    return take_step
 
 
 def _first_inference(cell: Cell, stages: dict[str, int], started_ns: int) -> Run:
@@ -246,39 +246,19 @@ def _load(cell: Cell, effort: Effort, stages: dict[str, int]) -> Run:
     return _make_run(values, _sizes(model), batch=1, inputs_rotated=1, prepare_ns=0, stages_ns=stages, memory=memory)
 
 
-def _make_run(
-    values: Values,
-    sizes: tuple[int, int],
-    *,
-    batch: int,
-    inputs_rotated: int,
-    prepare_ns: int,
-    stages_ns: dict[str, int],
-    memory: Memory,
-    input_copy_ns: tuple[int, ...] = (),
-    error: float | None = None,
-    follows_input: bool | None = None,
-    ceilings: Ceilings | None = None,
-) -> Run:
+def _make_run(values: Values, sizes: tuple[int, int], **details: Any) -> Run:
+    """Join the timings of a run with what the model is and with the details of its mode."""
     return Run(
         started_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        batch=batch,
         loops=values.loops,
         warmup_ns=values.warmup_ns,
         values_ns=values.values_ns,
         is_steady=values.is_steady,
-        inputs_rotated=inputs_rotated,
-        prepare_ns=prepare_ns,
         measured_between_ns=values.between_ns,
         conditions=values.conditions,
-        memory=memory,
-        stages_ns=stages_ns,
-        input_copy_ns=input_copy_ns,
-        error=error,
-        follows_input=follows_input,
-        ceilings=ceilings,
         parameters=sizes[0],
         layers=sizes[1],
+        **details,
     )
 
 

@@ -162,8 +162,7 @@ class _Session:
         self.store.put(result)
         self.done += 1
         self._report(result, None)
-        is_gone = result.failure is not None and self.device not in find_devices()
-        if is_gone and self.device.name != "cpu" and result.failure:
+        if result.failure and self.device.name != "cpu" and self.device not in find_devices():
             advice = "look at the system's log, then go on with --resume"
             raise DeviceError(self.device.name, f"it was lost while {cell.label} ran", advice=advice)
 

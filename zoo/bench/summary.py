@@ -50,6 +50,9 @@ class Summary:
     """Why the result is unstable; empty for a stable one."""
     error: float | None = None
     memory_bytes: int | None = None
+    """What the model took at most: of torch's allocator, on the CPU of the process."""
+    device_memory_bytes: int | None = None
+    """What the device held at most, with the context and other processes; on the CPU, the whole process."""
     parameters: int | None = None
     prepare_ns: float | None = None
     """What the engine took before its first call, most of all runs: later ones find kernels that the first compiled."""
@@ -103,7 +106,8 @@ def summarise(result: Result, ceilings: Ceilings | None = None) -> Summary:
         interval_ns=(low, high),
         faults=tuple(_all_faults(result, runs, (low, high), centre)),
         error=max((run.error for run in result.runs if run.error is not None), default=None),
-        memory_bytes=max(_memory(run) for run in result.runs),
+        memory_bytes=max((run.memory.allocator_bytes or run.memory.model_bytes or 0) for run in runs) or None,
+        device_memory_bytes=max((run.memory.device_bytes or 0) for run in runs) or None,
         parameters=first.parameters,
         prepare_ns=max(run.prepare_ns for run in result.runs),
         input_copy_ns=median([copy for run in runs for copy in run.input_copy_ns] or [0]) or None,
@@ -171,11 +175,6 @@ def _all_faults(result: Result, runs: list[Run], interval_ns: tuple[float, float
     if width_percent > WIDE_PERCENT:
         faults.append(f"wide interval: {width_percent:.0f} % of the median")
     return faults
-
-
-def _memory(run: Run) -> int:
-    memory = run.memory
-    return memory.allocator_bytes or memory.model_bytes or memory.device_bytes or 0
 
 
 def is_stable(result: Result) -> bool:
