@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from zoo.catalog.query import list_models, model_info
     from zoo.errors import ZooError
-    from zoo.inspector.live import inspect_model
+    from zoo.inspector.inspection import inspect_model
     from zoo.loader import load_model
     from zoo.optimizer import optimize
     from zoo.preprocess import transform
@@ -28,7 +28,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "ZooError": "zoo.errors",
     "download": "zoo.weights.download",
-    "inspect_model": "zoo.inspector.live",
+    "inspect_model": "zoo.inspector.inspection",
     "list_models": "zoo.catalog.query",
     "load_model": "zoo.loader",
     "model_info": "zoo.catalog.query",

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torchvision import models
 
+import zoo
 from zoo.catalog.resolver import find_architecture, resolve
-from zoo.errors import ShapeError, UsageError
+from zoo.errors import ShapeError, UnknownNameError, UsageError
 from zoo.inspector import live
 from zoo.inspector.layers import load_table
 
@@ -47,6 +48,16 @@ def test_a_detector_takes_no_input_size() -> None:
     """Its work depends on what it sees."""
     with pytest.raises(UsageError, match="cannot be run without real pictures"):
         live.trace(find_architecture("fasterrcnn_resnet50_fpn"), input_size=(3, 100, 100))
+
+
+def test_inspect_model_takes_the_shipped_table_or_builds_the_network() -> None:
+    """The public function: names, tags, sizes, depth and layer."""
+    assert zoo.inspect_model("resnet18") == load_table("resnet18")
+    assert zoo.inspect_model("resnet18", layer="layer1", depth=0).layers[0].output_shape == (1, 64, 56, 56)
+    assert zoo.inspect_model("resnet18", input_size=(3, 32, 32)).layers[1].output_shape == (1, 64, 16, 16)
+    assert zoo.inspect_model("vit_b_16:imagenet1k_swag_e2e_v1", depth=0).input_size == (3, 384, 384)
+    with pytest.raises(UnknownNameError, match="did you mean resnet18"):
+        zoo.inspect_model("resnet-18")
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vgg16_bn", "densenet121", "mnasnet1_0", "swin_t", "fcn_resnet50"])

@@ -70,27 +70,16 @@ def inspect(
     elif cell:
         _show_cells(architecture, svg, is_quiet=quiet)
     else:
-        table = _layers(architecture, weights, input)
+        from zoo.catalog.quantities import parse_shape
+        from zoo.inspector.inspection import find_table
+
+        table = find_table(architecture, weights, parse_shape("--input", input) if input else None)
         if form == "json":
             output.write_json(_as_plain(architecture, weights, table.select(depth=depth, layer=layer)))
             return
         if form == "table" and layer is None:
             _show_record(architecture, weights)
         _show_layers(table, depth, layer, form, is_quiet=quiet)
-
-
-def _layers(architecture: "Architecture", weights: "Weights | None", given: str | None) -> "LayerTable":
-    """Take the table that ships with zoo where it fits; build the network only where it does not."""
-    from zoo.catalog.quantities import parse_shape
-    from zoo.inspector.layers import load_table
-
-    size = parse_shape("--input", given) if given else (weights or architecture).input_size
-    is_usual = weights is None or (weights.parameters == architecture.parameters)
-    if is_usual and size == architecture.input_size:
-        return load_table(architecture.name)
-    from zoo.inspector import live
-
-    return live.trace(architecture, weights, size if given else None)
 
 
 def _show_record(architecture: "Architecture", weights: "Weights | None") -> None:
