@@ -26,6 +26,7 @@
     │   └── UnlikeError      two results were not measured alike; names what differs
     ├── PictureError         a picture cannot be had or decoded; says which and why
     ├── DatasetError         a folder of labelled pictures cannot be used
+    ├── TrainingError        a training run cannot begin, go on or converge
     └── (each package adds its own below, in the order of the import rows)
 
 The command line prints ``str(error)`` on stderr and exits with 1 (2 for ``UsageError``); facts are attributes,
@@ -413,3 +414,18 @@ class DatasetError(ZooError):
         self.place = place
         self.fault = fault
         super().__init__(f"cannot use the data set {place}: {fault}")
+
+
+class TrainingError(ZooError):
+    """Report a training run that cannot begin, go on or converge.
+
+    Args:
+        place: The model or the folder.
+        fault: What is wrong, and what to do.
+    """
+
+    def __init__(self, place: str, fault: str) -> None:
+        """Keep the facts and make the message."""
+        self.place = place
+        self.fault = fault
+        super().__init__(f"training {place}: {fault}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,10 +14,10 @@ from zoo.errors import OptionError, PictureError, UsageError
 from zoo.loader import load_checkpoint, load_model
 from zoo.pictures import open_picture
 from zoo.preprocess import transform
+from zoo.weights.own_record import read_own_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
     from torch import Tensor, nn
 
@@ -77,8 +78,9 @@ class Predictor:
             model = load_model(name, device=self.device)
             self.transform = transform(name)
         else:
-            names = labels
-            model = load_checkpoint(plain, checkpoint, num_classes=len(labels) if labels else None, device=self.device)
+            own = read_own_record(Path(checkpoint))
+            names = labels or (own.labels if own else None)
+            model = load_checkpoint(plain, checkpoint, num_classes=len(names) if names else None, device=self.device)
             self.transform = transform(plain)
             if names is None and architecture.num_classes == 1000:
                 names = load_registry().categories["imagenet1k"]

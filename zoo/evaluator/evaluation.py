@@ -18,6 +18,7 @@ from zoo.picture_folders import match_classes, read_folder
 from zoo.pictures import open_picture
 from zoo.preprocess import Transform, transform
 from zoo.weights.digests import sha256_file
+from zoo.weights.own_record import read_own_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -80,6 +81,8 @@ def find_subject(
         key, prepare = record.categories, transform(name)
         digest = record.files[0].sha256 or record.files[0].sha256_prefix or ""
     else:
+        own = read_own_record(checkpoint)
+        labels = labels or (own.labels if own else None)
         count = len(labels) if labels else None
         model, published, title = load_checkpoint(plain, checkpoint, num_classes=count, device=device), None, plain
         key, prepare = "imagenet1k", transform(plain)

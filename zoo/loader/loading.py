@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.catalog.resolver import find_architecture, find_weights
-from zoo.errors import OptionError
+from zoo.errors import CheckpointError, OptionError
 from zoo.loader.adaptation import (
     apply_key_mappings,
     drop_head,
@@ -17,10 +18,9 @@ from zoo.loader.adaptation import (
 from zoo.loader.construction import build_model, without_initialisation
 from zoo.loader.finiteness import warn_of_bad_values
 from zoo.loader.state_dicts import read_state_dict
+from zoo.weights.own_record import read_own_record
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
     from torch import nn
 
@@ -120,6 +120,7 @@ def load_checkpoint(
     num_classes: int | None = None,
     in_channels: int | None = None,
     device: torch.device | str | None = None,
+    has_new_head: bool = False,
     **options: Any,
 ) -> nn.Module:
     """Load a state dict of your own into an architecture of the registry; every key must fit.
@@ -127,22 +128,30 @@ def load_checkpoint(
     Args:
         name: The architecture.
         file: A safetensors file, or one that ``torch.save`` wrote and that holds nothing but tensors.
-        num_classes: Outputs of the last layer that the file was trained with, if not the architecture's usual number.
-        in_channels: Likewise the channels of the picture.
+        num_classes: Outputs of the last layer. By default what the file's record of training says, else the
+            architecture's usual number.
+        in_channels: Channels of the picture that the file was trained with.
         device: Where the parameters go.
+        has_new_head: The file has the architecture's usual number of classes; the last layer starts untrained.
         options: Passed to the builder.
 
     Raises:
-        CheckpointError: The file is damaged, hostile, or does not fit; lists missing, unexpected and mis-shaped keys.
+        CheckpointError: The file is damaged, hostile, was trained as another architecture, or does not fit; lists
+            missing, unexpected and mis-shaped keys.
     """
-    from pathlib import Path
-
-    architecture = find_architecture(name.partition(":")[0])
+    architecture, path = find_architecture(name.partition(":")[0]), Path(file)
+    record = read_own_record(path)
+    if record is not None and record.model != architecture.name:
+        advice = f"use it as {record.model}"
+        raise CheckpointError(path.name, f"expected a {architecture.name}, it was trained as {record.model}", advice)
+    if record is not None and num_classes is None:
+        num_classes = len(record.labels)
     with without_initialisation():
         model = _build(architecture, None, _Changes(num_classes, in_channels, options))
-    path = Path(file)
     state_dict = read_state_dict(path)
     warn_of_bad_values(state_dict, path.name)
+    if has_new_head:
+        state_dict = drop_head(model, state_dict, architecture.num_classes)
     return _filled(model, state_dict, path, device)
 
 

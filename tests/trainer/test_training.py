@@ -1,0 +1,243 @@
+"""Training: it learns, repeats itself, goes on after a kill, and leaves files that the other commands read."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from PIL import Image
+
+import zoo
+from zoo.errors import CheckpointError, DatasetError, OptionError, TrainingError, UsageError
+from zoo.evaluator import evaluate, find_subject
+from zoo.predictor import Predictor
+from zoo.trainer import Recipe, Run, start_run, train
+from zoo.trainer.data import split_pictures
+from zoo.trainer.training import head_parameters
+from zoo.weights.own_record import read_own_record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RECIPE = Recipe(epochs=4, batch=32, learning_rate=0.004, seed=3)
+ARGUMENTS = ["--epochs", "4", "--batch", "32", "--learning-rate", "0.004", "--seed", "3"]
+
+
+def losses(run: Run) -> list[float]:
+    """Training losses of a finished run."""
+    return [epoch.train_loss for epoch in run.history]
+
+
+def command(*arguments: str) -> list[str]:
+    """Write a `zoo train` command line."""
+    return [sys.executable, "-m", "zoo", "train", *arguments]
+
+
+@pytest.fixture
+def trained(digits: Path, tmp_path: Path) -> Run:
+    """Train LeNet-5 on the digits for four epochs."""
+    run = start_run("lenet5", digits, tmp_path / "run", RECIPE)
+    train(run)
+    return run
+
+
+def test_training_lowers_the_loss_and_learns_the_digits(trained: Run) -> None:
+    """Three digits are easy; guessing would be wrong in two of three."""
+    assert losses(trained)[-1] < 0.5 * losses(trained)[0]
+    assert trained.history[-1].validation_error_percent < 15
+
+
+def test_best_file_is_read_by_predict_and_evaluate(trained: Run, digits: Path) -> None:
+    """Its record knows the classes, so nobody has to name them again."""
+    best = trained.folder / "best.safetensors"
+    record = read_own_record(best)
+    assert record is not None
+    assert record.labels == ("digit-0", "digit-1", "digit-2")
+    predictor = Predictor("lenet5", checkpoint=best)
+    picture = str(next((digits / "digit-1").glob("*.png")))
+    assert next(predictor.predict([picture], top=3)).guesses[0].label.startswith("digit-")
+    result = evaluate(find_subject("lenet5", checkpoint=best), digits)
+    assert result.top1.images == 240
+    assert result.top1.percent < 15
+
+
+def test_best_error_in_the_record_is_the_one_of_the_held_out_pictures(trained: Run) -> None:
+    """Evaluating the best network again on the held-out part gives the recorded figure."""
+    best = min(trained.history, key=lambda epoch: epoch.validation_error_percent)
+    record = read_own_record(trained.folder / "best.safetensors")
+    assert record is not None
+    assert (record.epoch, record.validation_error_percent) == (best.number, best.validation_error_percent)
+    model = zoo.load_model("lenet5", checkpoint=trained.folder / "best.safetensors")
+    pictures = trained.validation_pictures
+    with torch.inference_mode():
+        guesses = [int(model(pictures[index][0][None]).argmax()) for index in range(len(pictures))]
+    errors = sum(guess != pictures[index][1] for index, guess in enumerate(guesses))
+    assert 100 * errors / len(pictures) == pytest.approx(record.validation_error_percent)
+
+
+def test_file_trained_as_another_architecture_is_refused(trained: Run) -> None:
+    """The record says what the file is."""
+    with pytest.raises(CheckpointError, match="it was trained as lenet5"):
+        zoo.load_model("alexnet", checkpoint=trained.folder / "best.safetensors")
+
+
+def test_same_seed_gives_the_same_curve_and_another_seed_another(trained: Run, digits: Path, tmp_path: Path) -> None:
+    """Nothing depends on when or where it ran."""
+    again = start_run("lenet5", digits, tmp_path / "again", RECIPE, workers=1)
+    train(again)
+    assert losses(again) == losses(trained)
+    other = start_run("lenet5", digits, tmp_path / "other", replace(RECIPE, seed=4, epochs=1))
+    train(other)
+    assert losses(other)[0] != losses(trained)[0]
+
+
+@pytest.mark.slow
+def test_killed_run_goes_on_to_the_same_curve(digits: Path, tmp_path: Path) -> None:
+    """SIGKILL after the second epoch, then --resume: every loss is that of a run without interruption."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    line = command("lenet5", str(digits), *ARGUMENTS, "--json", "--output")
+    expected = json.loads(subprocess.run([*line, str(whole)], capture_output=True, check=True).stdout)
+    with subprocess.Popen(
+        [*line, str(killed)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stderr is not None
+        for text in process.stderr:
+            if text.split()[:1] == ["2"]:
+                process.send_signal(signal.SIGKILL)
+                break
+        process.stderr.read()
+    assert process.returncode == -signal.SIGKILL
+    done = subprocess.run([*line, str(killed), "--resume"], capture_output=True, check=True)
+    resumed = json.loads(done.stdout)
+    measured = ("train_loss", "validation_loss", "validation_error_percent", "learning_rate")
+    assert [[epoch[name] for name in measured] for epoch in resumed["epochs"]] == [
+        [epoch[name] for name in measured] for epoch in expected["epochs"]
+    ]
+    assert not list(killed.glob("*.partial"))
+
+
+@pytest.mark.slow
+def test_two_processes_give_what_one_gives(trained: Run, digits: Path, tmp_path: Path) -> None:
+    """`accelerate launch -m zoo train` with two CPU processes splits each batch; the losses agree to a thousandth."""
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "-m", "zoo", "train"]
+    line = [*launch, "lenet5", str(digits), *ARGUMENTS, "--json", "--output", str(tmp_path / "two")]
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(line, capture_output=True, check=False, env=environment, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    epochs: list[dict[str, Any]] = json.loads(done.stdout)["epochs"]
+    assert [epoch["train_loss"] for epoch in epochs] == pytest.approx(losses(trained), rel=1e-3)
+
+
+def test_frozen_body_changes_only_the_last_layer(digits: Path, tmp_path: Path) -> None:
+    """One frozen epoch leaves every other parameter as it was."""
+    run = start_run("lenet5", digits, tmp_path / "run", replace(RECIPE, epochs=1, frozen_epochs=1))
+    before = {name: tensor.clone() for name, tensor in run.bare_model.state_dict().items()}
+    train(run)
+    head = head_parameters(run.bare_model, 3)
+    changed = {name for name, tensor in run.bare_model.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert changed == head
+
+
+def test_pretrained_network_begins_with_a_new_head_for_the_classes(digits: Path, tmp_path: Path) -> None:
+    """The body is that of the packaged weights."""
+    run = start_run("lenet5", digits, tmp_path / "run", RECIPE, is_pretrained=True)
+    published = zoo.load_model("lenet5").state_dict()
+    own = run.bare_model.state_dict()
+    head = head_parameters(run.bare_model, 3)
+    assert all(torch.equal(own[name], published[name]) for name in own if name not in head)
+    assert all(own[name].shape[0] == 3 for name in head)
+
+
+def test_patience_stops_early(digits: Path, tmp_path: Path) -> None:
+    """A rate too small to learn anything: after the first epoch nothing gets better."""
+    recipe = replace(RECIPE, epochs=9, patience=2, learning_rate=1e-12)
+    trained = train(start_run("lenet5", digits, tmp_path / "run", recipe))
+    assert trained.stopped_early
+    assert len(trained.history) == 3
+
+
+def test_run_that_diverges_says_so(digits: Path, tmp_path: Path) -> None:
+    """A loss that is not finite ends the run with advice."""
+    recipe = replace(RECIPE, optimizer="sgd", learning_rate=1e12, warmup_epochs=0.0)
+    with pytest.raises(TrainingError, match="smaller --learning-rate"):
+        train(start_run("lenet5", digits, tmp_path / "run", recipe))
+
+
+def test_folder_of_another_run_is_left_alone(trained: Run, digits: Path) -> None:
+    """Neither a second start nor a resume with another recipe overwrites it."""
+    with pytest.raises(TrainingError, match="holds a run already"):
+        start_run("lenet5", digits, trained.folder, RECIPE)
+    with pytest.raises(TrainingError, match="seed was 3, is 5"):
+        start_run("lenet5", digits, trained.folder, replace(RECIPE, seed=5), resume=True)
+
+
+def test_damaged_state_is_named(trained: Run, digits: Path) -> None:
+    """A cut last.pt is no traceback."""
+    state = trained.folder / "last.pt"
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(TrainingError, match="delete it to start again"):
+        start_run("lenet5", digits, trained.folder, RECIPE, resume=True)
+
+
+def test_split_holds_out_a_share_of_each_class_by_the_seed(digits: Path) -> None:
+    """Parts are disjoint, cover everything, and depend on the seed alone."""
+    first, again, other = (split_pictures(digits, replace(RECIPE, seed=seed)) for seed in (0, 0, 1))
+    assert first == again
+    assert first.validation != other.validation
+    assert not set(first.train) & set(first.validation)
+    assert len(first.train) + len(first.validation) == 240
+    for label in range(3):
+        own = sum(1 for _, number in first.train + first.validation if number == label)
+        held_out = sum(1 for _, number in first.validation if number == label)
+        assert held_out == round(0.2 * own)
+
+
+def test_train_and_val_folders_are_taken_as_they_are(digits: Path, tmp_path: Path) -> None:
+    """Nothing is held out of a data set that has its own validation part."""
+    root = tmp_path / "parts"
+    root.mkdir()
+    (root / "train").symlink_to(digits)
+    for label in ("digit-0", "digit-2"):
+        (root / "val" / label).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(root / "val" / label / "a.png")
+    split = split_pictures(root, RECIPE)
+    assert (len(split.train), len(split.validation)) == (240, 2)
+    assert [label for _, label in split.validation] == [0, 2]
+
+
+def test_one_class_is_not_enough(tmp_path: Path) -> None:
+    """There is nothing to tell apart."""
+    (tmp_path / "data" / "cat").mkdir(parents=True)
+    for name in ("a.png", "b.png"):
+        Image.new("L", (8, 8)).save(tmp_path / "data" / "cat" / name)
+    with pytest.raises(DatasetError, match="two classes or more"):
+        start_run("lenet5", tmp_path / "data", tmp_path / "run")
+
+
+def test_detectors_cannot_be_trained_here(digits: Path, tmp_path: Path) -> None:
+    """Folders of pictures say nothing of boxes."""
+    with pytest.raises(OptionError, match="expected classification"):
+        start_run("retinanet_resnet50_fpn", digits, tmp_path / "run")
+
+
+def test_pretrained_and_checkpoint_contradict_each_other(digits: Path, tmp_path: Path) -> None:
+    """A run begins from one set of weights."""
+    with pytest.raises(UsageError):
+        start_run("lenet5", digits, tmp_path / "run", is_pretrained=True, checkpoint="mine.pth")
+
+
+def test_command_draws_the_curves_and_prints_the_best_file(digits: Path, tmp_path: Path) -> None:
+    """The path goes to stdout, the table to stderr, a picture to the folder."""
+    line = command("lenet5", str(digits), "--epochs", "1", "--output", str(tmp_path / "run"))
+    done = subprocess.run(line, capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == str(tmp_path / "run" / "best.safetensors")
+    assert "val error %" in done.stderr
+    with Image.open(tmp_path / "run" / "curves.png") as picture:
+        assert picture.width > 500
