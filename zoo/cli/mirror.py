@@ -123,13 +123,13 @@ def sync(
             _show_plan(decided, is_json=json)
             summary = run.nothing(decided)
         else:
-            summary = _run_with_bars(run, items, decided, is_quiet=quiet)
+            summary = run_with_bars(run, items, decided, is_quiet=quiet)
     _show_summary(summary, is_json=json and not dry_run, is_quiet=quiet)
     if summary.failures:
         raise typer.Exit(1)
 
 
-def _run_with_bars(run: "Sync", items: Any, decided: "Plan", *, is_quiet: bool) -> "Summary":
+def run_with_bars(run: "Sync", items: Any, decided: "Plan", *, is_quiet: bool) -> "Summary":
     """Fetch with one bar for all and one for each file."""
     from zoo.cli.progress import FetchProgress
     from zoo.weights import events

@@ -1,0 +1,201 @@
+"""Bundles: made from a mirror, applied to empty caches, used by unmodified clients with no network at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.mirror.conftest import MAIN, MODEL_COMMIT, fill, make_store
+from tests.support import resnet18_file
+from tests.support.hub_upstream import HubUpstream, Repository, hub_archive
+from zoo.errors import MirrorError
+from zoo.mirror import bundle, offline, wants
+from zoo.mirror.store import Store
+from zoo.mirror.sync import Sync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WANTED = ("someone/nets", "someone/nets:feature/x", "hf:org/tiny")
+CLIENTS = """
+import json, pathlib, torch
+from huggingface_hub import snapshot_download
+load = lambda repository: torch.hub.load(repository, "answer", verbose=False)
+tree = pathlib.Path(snapshot_download("org/tiny"))
+print(json.dumps([load("someone/nets"), load("someone/nets:feature/x"), len(list(tree.rglob("*.*")))]))
+"""
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a mirror of a repository at two refs and a model."""
+    return fill(tmp_path_factory.mktemp("bundled") / "mirror", {}, *WANTED)
+
+
+@pytest.fixture
+def archive(filled: Path, tmp_path: Path) -> Path:
+    """Make a bundle of all of it."""
+    out = tmp_path / "out.zip"
+    bundle.create(Store(filled), wants.parse_all(WANTED), out)
+    return out
+
+
+def test_bundle_seeds_both_caches(archive: Path, tmp_path: Path) -> None:
+    """Every place that the clients look at, to the byte."""
+    applied = bundle.apply(archive)
+    hub, model = tmp_path / "torch" / "hub", tmp_path / "huggingface" / "hub" / "models--org--tiny"
+    assert (hub / "someone_nets_main" / "hubconf.py").is_file()
+    assert (hub / "someone_nets_feature_x" / "hubconf.py").is_file()
+    assert (hub / "trusted_list").is_file()
+    assert (model / "refs" / "main").read_bytes() == MODEL_COMMIT.encode()
+    assert (model / "snapshots" / MODEL_COMMIT / "sub folder" / "notes.txt").read_bytes() == b"a name with a space\n"
+    tree = json.loads((model / "trees" / f"{MODEL_COMMIT}.json").read_bytes())
+    assert set(tree["files"]["model.safetensors"]) == {"size", "blob_id", "lfs_sha256", "lfs_size"}
+    assert applied.kept == []
+    assert not list(tmp_path.rglob(".zoo-bundle-*"))
+    again = bundle.apply(archive)
+    assert (again.written, len(again.kept)) == ([], len(applied.written))
+
+
+def test_unmodified_clients_run_with_no_network_on_a_read_only_mount(archive: Path, tmp_path: Path) -> None:
+    """In a network namespace that has no way out, with both caches mounted read-only."""
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-rmn", "true"], check=False).returncode:
+        pytest.skip("namespaces (unshare) are not allowed here, so no read-only mount without a network can be made")
+    bundle.apply(archive)
+    homes = " ".join(str(tmp_path / name) for name in ("torch", "huggingface"))
+    mount = f"for home in {homes}; do mount --bind $home $home; mount -o remount,ro,bind $home; done"
+    script = f'{mount}; ! touch {tmp_path}/torch/x 2>/dev/null && exec "$@"'
+    command = ["unshare", "-rmn", "sh", "-c", script, "sh", sys.executable, "-W", "ignore", "-c", CLIENTS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == [1, 3, 5]
+
+
+def test_doctor_names_what_is_missing(archive: Path, tmp_path: Path) -> None:
+    """Before: everything. After: nothing. Then each look-up is broken in turn and named."""
+    everything = wants.parse_all([*WANTED, "resnet18"])
+    assert all(entry.fault for entry in offline.look_up(everything))
+    bundle.apply(archive)
+    wanted = wants.parse_all(WANTED)
+    assert [entry for entry in offline.look_up(wanted) if entry.fault] == []
+    hub, model = tmp_path / "torch" / "hub", tmp_path / "huggingface" / "hub" / "models--org--tiny"
+    breaks: list[tuple[Path, Callable[[Path], object], str]] = [
+        (hub / "trusted_list", Path.unlink, "read-only mount"),
+        (hub / "someone_nets_main" / "hubconf.py", Path.unlink, "expected a file"),
+        (model / "refs" / "main", lambda path: path.write_bytes(path.read_bytes() + b"\n"), "no newline"),
+        (model / "snapshots" / MODEL_COMMIT / "config.json", Path.unlink, "the commit holds it"),
+        (model / "snapshots" / MODEL_COMMIT / "README.md", lambda path: path.write_bytes(b"# evil\n"), "git hash"),
+        (
+            model / "trees" / f"{MODEL_COMMIT}.json",
+            lambda path: path.write_text(path.read_text().replace('"size"', '"xet_hash": "0", "size"', 1)),
+            "Xet",
+        ),
+    ]
+    for path, damage, words in breaks:
+        damage(path)
+        faults = [entry for entry in offline.look_up(wanted) if entry.fault]
+        assert any(entry.path == str(path) and words in str(entry.fault) for entry in faults), (path, faults)
+        bundle.apply(archive)
+        assert [entry for entry in offline.look_up(wanted) if entry.fault] == []
+
+
+def test_doctor_reads_weights(torch_home: Path) -> None:
+    """A file of the wrong length under the right name is damaged, not cached."""
+    place = torch_home / "hub" / "checkpoints" / resnet18_file.FILE_NAME
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"short")
+    (entry,) = offline.look_up(wants.parse("resnet18"))
+    assert (entry.path, "damaged" in str(entry.fault)) == (str(place), True)
+
+
+def test_bundle_of_what_the_mirror_has_not_is_refused(filled: Path, tmp_path: Path) -> None:
+    """Named, with the next command; no archive is left."""
+    with pytest.raises(MirrorError, match=r"resnet18:imagenet1k_v1: the mirror does not hold it; run zoo mirror add"):
+        bundle.create(Store(filled), wants.parse_all(["resnet18"]), tmp_path / "out.zip")
+    assert not list(tmp_path.glob("*out.zip*"))
+
+
+def test_damaged_mirror_makes_no_bundle(filled: Path, tmp_path: Path) -> None:
+    """A flipped byte is found while it is copied."""
+    copy = tmp_path / "copy"
+    shutil.copytree(filled, copy)
+    place = copy / "huggingface" / "models--org--tiny" / MODEL_COMMIT / "model.safetensors"
+    place.write_bytes(place.read_bytes()[:-1] + b"?")
+    with pytest.raises(MirrorError, match="expected sha256"):
+        bundle.create(Store(copy), wants.parse_all(["hf:org/tiny"]), tmp_path / "out.zip")
+    assert not list(tmp_path.glob("*out.zip*"))
+
+
+def _rewritten(archive: Path, change: Callable[[str, bytes], tuple[str, bytes] | None]) -> Path:
+    """Write a bundle again with changed entries."""
+    out = archive.with_name("changed.zip")
+    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(out, "w") as target:
+        for name in source.namelist():
+            if (entry := change(name, source.read(name))) is not None:
+                target.writestr(*entry)
+    return out
+
+
+def _flip(name: str, data: bytes) -> tuple[str, bytes]:
+    return name, (data[:-1] + b"?" if name.endswith("config.json") else data)
+
+
+def _drop(name: str, data: bytes) -> tuple[str, bytes] | None:
+    return None if name.endswith("config.json") else (name, data)
+
+
+def _escape(name: str, data: bytes) -> tuple[str, bytes]:
+    old, new = "torch/hub/someone_nets_main/hubconf.py", "torch/hub/../../escaped.py"
+    return name.replace(old, new), data.replace(old.encode(), new.encode()) if name == bundle.MANIFEST else data
+
+
+def _elsewhere(name: str, data: bytes) -> tuple[str, bytes]:
+    old, new = "torch/hub/someone_nets_main/", "etc/passwd/x/"
+    return name.replace(old, new), data.replace(old.encode(), new.encode()) if name == bundle.MANIFEST else data
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_flip, "the bundle is damaged"),
+        (_drop, "its list and its entries differ"),
+        (_escape, "lies outside of the caches"),
+        (_elsewhere, "lies outside of the caches"),
+        (lambda name, data: (name, b"{}" if name == bundle.MANIFEST else data), "expected a bundle with its"),
+        (lambda name, data: None if name == bundle.MANIFEST else (name, data), "expected a bundle with its"),
+    ],
+)
+def test_hostile_or_damaged_bundle_is_refused(
+    archive: Path, tmp_path: Path, change: Callable[[str, bytes], tuple[str, bytes] | None], words: str
+) -> None:
+    """Nothing outside of the caches is written, and no wrong byte gets a final name."""
+    with pytest.raises(MirrorError, match=words):
+        bundle.apply(_rewritten(archive, change))
+    assert not list(tmp_path.rglob("escaped.py"))
+    assert not list((tmp_path / "huggingface").rglob("snapshots/*/config.json"))
+
+
+def test_cut_bundle_is_refused(archive: Path) -> None:
+    """An archive that was not copied whole has no directory."""
+    archive.write_bytes(archive.read_bytes()[:-100])
+    with pytest.raises(MirrorError, match="expected a whole zip archive"):
+        bundle.apply(archive)
+
+
+def test_repository_with_an_odd_default_branch_is_found_without_a_ref(tmp_path: Path) -> None:
+    """torch.hub without a ref looks for main, then master; a default branch called trunk is seeded as main too."""
+    with HubUpstream() as upstream:
+        archives = {MAIN: hub_archive("o/r", MAIN)}
+        upstream.repositories["o/r"] = Repository({"trunk": MAIN}, {}, archives, default="trunk")
+        store = make_store(tmp_path / "m", upstream)
+        with Sync(store) as sync:
+            assert sync.run(sync.resolve(wants.parse("o/r"))).failures == []
+    files = bundle.create(store, wants.parse("o/r"), tmp_path / "o.zip")
+    assert set(files) == {"torch/hub/o_r_trunk/hubconf.py", "torch/hub/o_r_main/hubconf.py"}
