@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from tests.support.hub_upstream import HubUpstream, Model, Repository, hub_archive
+from tests.support.mirror_server import serving
 from zoo.cli.main import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from tests.support.faulty_server import Exchange
 
 MAIN, COMMIT = "1" * 40, "a" * 40
 
@@ -116,3 +122,107 @@ def test_mistakes_end_with_the_next_step(
     done = zoo(tmp_path, *arguments)
     assert (done.returncode, words in done.stderr) == (code, True), done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_bundle_and_doctor(zoo: Zoo, tmp_path: Path, upstream: HubUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fetched and packed in one command; applied to empty caches; the doctor is content only afterwards."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "t"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "h"))
+    what = ("o/r", "hf:org/tiny")
+    assert zoo(tmp_path, "doctor", "--offline", *what).returncode == 1
+    made = zoo(tmp_path, "bundle", "create", "out.zip", *what, "--upstream", f"mirror={upstream.base}")
+    assert made.returncode == 0, made.stderr
+    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.startswith(".cache")) == ["out.zip"]
+    assert zoo(tmp_path, "bundle", "apply", "out.zip").returncode == 0
+    checked = zoo(tmp_path, "doctor", "--offline", *what, "--json")
+    assert checked.returncode == 0, checked.stdout
+    assert all(row["fault"] is None for row in json.loads(checked.stdout))
+    assert zoo(tmp_path, "doctor", "o/r").returncode == 2
+    refused = zoo(tmp_path, "bundle", "create", "other.zip", "o/nothing", "--upstream", f"mirror={upstream.base}")
+    assert (refused.returncode, "check the name" in refused.stderr) == (1, True)
+    assert not (tmp_path / "other.zip").exists()
+
+
+def test_env_and_exec_lead_a_command_to_the_mirror(
+    zoo: Zoo, tmp_path: Path, upstream: HubUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the variables are, that earlier ones are kept, and that a command sees them."""
+    zoo(tmp_path, "mirror", "init", "m", "--upstream", f"mirror={upstream.base}")
+    monkeypatch.setenv("no_proxy", "intern.example.org")
+    with serving(tmp_path / "m") as running:
+        answered = zoo(tmp_path, "mirror", "env", "--mirror", running.base, "--json")
+        variables = json.loads(answered.stdout)
+        assert variables["HF_ENDPOINT"] == variables["https_proxy"] == variables["ZOO_MIRROR"] == running.base
+        assert variables["no_proxy"] == "intern.example.org,127.0.0.1"
+        bundle = Path(variables["SSL_CERT_FILE"]).read_text()
+        own = (tmp_path / "m" / "ca.pem").read_text()
+        assert bundle.endswith(own)
+        assert bundle.count("BEGIN CERTIFICATE") > 10  # the usual authorities are still there
+        plain = zoo(tmp_path, "mirror", "env", "--mirror", running.base, "--client", "hf")
+        assert plain.stdout == f"export HF_ENDPOINT={running.base}\n"
+        command = [sys.executable, "-m", "zoo", "mirror", "exec", "--mirror", running.base, "--"]
+        script = "import os, sys; print(os.environ['HF_ENDPOINT'], sys.argv[1:]); sys.exit(7)"
+        done = subprocess.run(
+            [*command, sys.executable, "-c", script, "--flag", "-x"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (7, f"{running.base} ['--flag', '-x']\n")
+        missing = zoo(tmp_path, "mirror", "exec", "--mirror", running.base, "--", "no-such-command")
+        assert (missing.returncode, "it cannot be run" in missing.stderr) == (1, True)
+    dead = zoo(tmp_path, "mirror", "env", "--mirror", running.base)
+    assert (dead.returncode, "start it with zoo mirror serve" in dead.stderr) == (1, True)
+    assert zoo(tmp_path, "mirror", "env").returncode == 2
+
+
+def test_serve_says_why_it_cannot(zoo: Zoo, tmp_path: Path, upstream: HubUpstream) -> None:
+    """An address in use, a folder that is no mirror, a certificate that is none."""
+    zoo(tmp_path, "mirror", "init", "m", "--upstream", f"mirror={upstream.base}")
+    taken = zoo(tmp_path, "mirror", "serve", "m", "--port", str(upstream.port))
+    assert (taken.returncode, "choose another --host or --port" in taken.stderr) == (1, True)
+    assert "run zoo mirror init" in zoo(tmp_path, "mirror", "serve", ".").stderr
+    (tmp_path / "no.pem").write_text("no certificate")
+    assert "expected a PEM certificate" in zoo(tmp_path, "mirror", "serve", "m", "--tls-cert", "no.pem").stderr
+
+
+@pytest.mark.parametrize("package", ["aiohttp", "cryptography"])
+def test_missing_package_is_named_with_its_extra(
+    zoo: Zoo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    """Without the extra, the command says how to install it."""
+    assert zoo(tmp_path, "mirror", "init", "m").returncode == 0
+    monkeypatch.setitem(sys.modules, package, None)  # what an import finds where the package is absent
+    done = zoo(tmp_path, "mirror", "serve", "m") if package == "aiohttp" else zoo(tmp_path, "mirror", "init", "n")
+    assert (done.returncode, f'needs the package {package}: run pip install "torch-zoo[mirror]"' in done.stderr) == (
+        1,
+        True,
+    )
+
+
+def test_sync_that_is_killed_leaves_a_valid_mirror(zoo: Zoo, tmp_path: Path, upstream: HubUpstream) -> None:
+    """SIGKILL in the middle of a body; the next sync brings what is missing and nothing false is there before."""
+    data, begun = bytes(3_000_000), threading.Event()
+    upstream.models["org/tiny"].commits[COMMIT]["model.safetensors"] = data
+    zoo(tmp_path, "mirror", "init", "m", "--upstream", f"mirror={upstream.base}")
+    zoo(tmp_path / "m", "mirror", "add", "hf:org/tiny")
+
+    def stall(exchange: Exchange) -> None:
+        exchange.head(200, {"Content-Length": str(len(data)), "ETag": '"v1"'})
+        exchange.body(data[:1_000_000])
+        begun.set()
+        exchange.stop("stall")
+
+    address = f"/org/tiny/resolve/{COMMIT}/model.safetensors"
+    upstream.faults[address] = stall
+    with subprocess.Popen([sys.executable, "-m", "zoo", "mirror", "sync", "-q"], cwd=tmp_path / "m") as process:
+        assert begun.wait(30)
+        process.kill()
+    assert json.loads((tmp_path / "m" / "catalogue.json").read_text())["items"] == []
+    assert zoo(tmp_path / "m", "mirror", "verify").returncode == 0
+    del upstream.faults[address]
+    assert zoo(tmp_path / "m", "mirror", "sync").returncode == 0
+    assert zoo(tmp_path / "m", "mirror", "status").returncode == 0
+    assert zoo(tmp_path / "m", "mirror", "gc").returncode == 0
+    assert zoo(tmp_path / "m", "mirror", "verify").returncode == 0
