@@ -107,7 +107,7 @@ def test_read_only_disk_with_the_whole_file_is_fine(desk: Desk, server: FaultySe
 def test_read_only_disk_without_the_file_is_an_error(desk: Desk, server: FaultyServer, small_disk: Path) -> None:
     """Row 33: read-only without the file: error that says what to do, before a byte is fetched."""
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
-    with pytest.raises(CacheError, match=r"cannot be written.*TORCH_HOME"):
+    with pytest.raises(CacheError, match=r"cannot be read or written.*TORCH_HOME"):
         desk.fetch(server.base)
     assert server.requests == []
 
@@ -134,7 +134,7 @@ def test_folder_that_may_not_be_written_is_an_error(desk: Desk, server: FaultySe
     os.close(writer)
     with os.fdopen(reader) as stream:
         text = stream.read()
-    assert "the cache cannot be written" in text
+    assert "the cache cannot be read or written" in text
     assert "TORCH_HOME" in text
     assert server.requests == []
 

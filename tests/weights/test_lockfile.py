@@ -175,3 +175,11 @@ def test_learning_the_same_twice_changes_nothing_and_another_digest_is_an_error(
     assert lock.stat().st_mtime_ns == before
     with pytest.raises(CacheError, match="but the file has"):
         lockfile.learn(lock, "a.pth", LockedFile(hashlib.sha256(b"b").hexdigest(), 1))
+
+
+def test_nothing_is_left_beside_the_lock_file(tmp_path: Path, desk: Desk) -> None:
+    """The folder may be a repository: no guard, no temporary file."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    lockfile.learn(folder / "zoo.lock", "a.pth", LockedFile("0" * 64, 1))
+    assert [path.name for path in folder.iterdir()] == ["zoo.lock"]

@@ -259,3 +259,29 @@ def test_private_partial_file_is_removed_on_failure(desk: Desk, server: FaultySe
     assert set(cache.all_side_files(desk.target)) == {one.partial, two.journal}
     desk.fetch(server.base)
     assert is_right(desk)
+
+
+def test_interrupt_while_waiting_for_another_process_is_heard(desk: Desk, server: FaultyServer) -> None:
+    """Row 37: SIGINT while another process has the lock: exit 130, and the other goes on undisturbed."""
+    stalled, resumed = threading.Event(), threading.Event()
+
+    def behave(exchange: Exchange) -> None:
+        if exchange.span is not None and exchange.span[0] >= 3 * PART_BYTES:
+            stalled.set()
+            resumed.wait(timeout=60)
+        exchange.serve(DATA)
+
+    server.behave = behave
+    with worker(task_of(desk, server, connections=1)) as holder:
+        assert stalled.wait(timeout=60)
+        with worker(task_of(desk, server)) as waiter:
+            assert waiter.stdout is not None
+            assert "Waiting" in waiter.stdout.readline()
+            waiter.send_signal(signal.SIGINT)
+            _, errors = waiter.communicate(timeout=60)
+        assert waiter.returncode == 130
+        assert errors.startswith("interrupted")
+        resumed.set()
+        _, errors = holder.communicate(timeout=60)
+        assert (holder.returncode, errors) == (0, "")
+    assert is_right(desk)

@@ -34,8 +34,8 @@ def translated(error: OSError, file_name: str) -> CacheError:
         return DiskFullError(file_name, "the disk is full; what has arrived is kept", advice)
     place = f" at {error.filename}" if error.filename else ""
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        advice = "get write access to the folder, or set TORCH_HOME to one of your own"
-        return CacheError(file_name, f"the cache cannot be written{place} ({error.strerror})", advice)
+        advice = "get access to the folder, or set TORCH_HOME to one of your own"
+        return CacheError(file_name, f"the cache cannot be read or written{place} ({error.strerror})", advice)
     return CacheError(
         file_name, f"the disk failed{place} ({error.strerror or error})", "check the disk, then try again"
     )

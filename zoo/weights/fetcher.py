@@ -143,7 +143,12 @@ def fetch(
         ConfigError: A setting cannot be used.
         Interrupted: Ctrl-C; the text says that the next run goes on.
     """
-    return _Fetch(file, options, listener or events.ignore).run()
+    try:
+        return _Fetch(file, options, listener or events.ignore).run()
+    except events.Interrupted:
+        raise
+    except KeyboardInterrupt:  # while reading a file, or waiting for another process
+        raise events.Interrupted("interrupted; run the same command to go on") from None
 
 
 def fetch_all(

@@ -10,6 +10,7 @@ lock file gets these bytes or an error. Lines are sorted, so that version contro
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import tempfile
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import CacheError, LockFileError
-from zoo.weights import cache, locks
+from zoo.weights import cache, locks, receipts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -134,6 +135,8 @@ def _held(path: Path) -> Iterator[None]:
     """Hold the lock of a lock file, or go on without where that cannot be: the write itself is whole all the same."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
-            guard = path.with_name(f".{path.name}.guard")
+            name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
+            guard = receipts.folder().with_name("locks") / f"{name}.lock"  # not beside: that may be a repository
+            guard.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locks.held(guard, on_wait=lambda: None, stopped=threading.Event()))
         yield

@@ -52,10 +52,8 @@ def held(path: Path, *, on_wait: Callable[[], None], stopped: threading.Event) -
 
 def do_locks_work(path: Path) -> bool:
     """Tell whether two open files of one path keep each other out, as locks should."""
-    try:
-        import fcntl
-    except ImportError:  # Windows, where filelock's own way always works
-        return True
+    import fcntl
+
     probe = path.with_name(f"{path.name}-{os.getpid()}-{threading.get_ident()}-probe")
     first = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     second = os.open(probe, os.O_RDWR | os.O_CLOEXEC)
