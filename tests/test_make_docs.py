@@ -11,7 +11,6 @@ import pytest
 from zoo.catalog.registry import load_registry
 from zoo.cli.main import COMMANDS
 
-
 if TYPE_CHECKING:
     from types import ModuleType
 

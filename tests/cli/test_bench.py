@@ -11,7 +11,8 @@ import torch
 
 from tests.support.bench_results import make_result, noisy_runs
 from zoo.bench.files import Store
-from zoo.bench.records import Failure, Result
+from zoo.bench.plan import ENGINES
+from zoo.bench.records import MEMORY_FORMATS, MODES, PRECISIONS, Failure, Result
 from zoo.cli.main import run
 
 SMALL = "tests.support.bench_models.small"
@@ -92,6 +93,15 @@ def test_every_wrong_word_is_one_clear_sentence(
     message = capsys.readouterr().err
     assert expected in message
     assert "Traceback" not in message
+
+
+def test_help_names_every_word_that_an_option_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    """Modes, precisions, memory formats and engines, as the plan knows them."""
+    assert run(["bench", "run", "--help"]) == 0
+    words = capsys.readouterr().out.replace("\n", " ").split()
+    shown = "".join(words)
+    missing = [word for word in (*MODES, *PRECISIONS, *MEMORY_FORMATS, *ENGINES) if word not in shown]
+    assert missing == []
 
 
 def test_show_writes_every_format(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

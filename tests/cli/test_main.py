@@ -149,6 +149,8 @@ def test_an_unknown_option_offers_the_nearest(zoo: Run) -> None:
         (("inspect", "resnet18", "--input", "3x"), 2),
         (("inspect", "resnet18", "--svg", "x.svg"), 2),
         (("inspect", "resnet18", "vgg16"), 2),
+        (("inspect", "resnet18", "--depth", "-1"), 2),
+        (("inspect", "resnet18", "--layer", "layer9"), 1),
     ],
 )
 def test_exit_codes(zoo: Run, arguments: tuple[str, ...], exit_code: int) -> None:
@@ -168,10 +170,30 @@ def test_an_error_is_one_line_that_begins_with_error(zoo: Run) -> None:
     assert outcome.err.count("\n") == 1
 
 
-def test_hostile_arguments_reach_the_terminal_escaped() -> None:
-    """A pasted escape sequence does not colour, move or clear anything."""
-    shown = show([*ZOO, "inspect", "\x1b[2J\x9bevil"], columns=100)
-    assert shown.exit_code == 1
+EVIL = "\x1b[2J\x9bevil"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (EVIL,),
+        ("list", EVIL),
+        ("list", "resnet", EVIL),
+        ("list", f"--{EVIL}"),
+        ("list", "--format", EVIL),
+        ("list", "--where", EVIL),
+        ("list", "--columns", EVIL),
+        ("inspect", EVIL),
+        ("inspect", "resnet18", "--layer", EVIL),
+        ("inspect", "resnet18", "--input", EVIL),
+        ("download", EVIL, "--mirror", EVIL),
+        ("registry", "validate", EVIL),
+    ],
+)
+def test_hostile_arguments_reach_the_terminal_escaped(arguments: tuple[str, ...]) -> None:
+    """A pasted escape sequence does not colour, move or clear anything, whichever argument it stands in."""
+    shown = show([*ZOO, *arguments], columns=100)
+    assert shown.exit_code in (1, 2)
     assert "\x1b[2J" not in shown.raw
     assert "\x9b" not in shown.raw
     assert "evil" in shown.text

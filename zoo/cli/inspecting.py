@@ -74,8 +74,9 @@ def inspect(
         from zoo.inspector.inspection import find_table
 
         table = find_table(architecture, weights, parse_shape("--input", input) if input else None)
+        selected = table.select(depth=depth, layer=layer)
         if form == "json":
-            output.write_json(_as_plain(architecture, weights, table.select(depth=depth, layer=layer)))
+            output.write_json(_as_plain(architecture, weights, selected))
             return
         if form == "table" and layer is None:
             _show_record(architecture, weights)
