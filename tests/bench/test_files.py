@@ -39,6 +39,7 @@ def test_labels_of_different_cells_differ() -> None:
     changes: list[dict[str, Any]] = [
         {},
         {"model": "vgg16"},
+        {"model": "vgg16:imagenet1k_v1"},
         {"mode": "throughput"},
         {"device": "cuda:0"},
         {"device": "cuda:1"},

@@ -86,6 +86,13 @@ def test_a_dotted_path_needs_an_input_size_and_keeps_it() -> None:
     assert planned.cells[0].multiply_adds is None
 
 
+@pytest.mark.parametrize("path", ["../net.small", "a/b.c", ".net", "net.", "a.b:c", "a.b c"])
+def test_a_path_that_is_none_is_refused(path: str) -> None:
+    """The name becomes part of a file's name, so nothing but dotted words may stand there."""
+    with pytest.raises(UsageError, match=r"mypackage\.nets\.small"):
+        plan(Grid([path], input_size=(1, 8, 8)), CPU)
+
+
 def test_another_input_size_than_usual_has_no_known_multiply_adds() -> None:
     """The registry counts them for one size."""
     planned = plan(Grid(["resnet18"], input_size=(3, 160, 160), modes=("latency",)), CPU)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.support.bench_results import RUN, make_result
 from zoo.bench.files import Store, read
@@ -85,6 +86,17 @@ def test_a_cell_that_cannot_be_measured_is_a_row_beside_those_that_can() -> None
     run_plan(Plan([measured.cell], [(refused, "cpu has no tf32")]), CPU, replace(EFFORT, runs=1), store)
     assert store.results[measured.cell.label] is measured
     assert store.results[refused.label].failure == Failure("unsupported", "cpu has no tf32")
+
+
+def test_a_lost_device_ends_the_session_and_says_how_to_go_on(tmp_path: Path) -> None:
+    """A card that is in the plan and not in the machine: its cell fails, torch does not find it, the sweep stops."""
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    planned, store = plan(SMALL, GPUS[0]), Store(tmp_path / "sweep")
+    with pytest.raises(DeviceError, match=r"cuda:0.*it was lost.*--resume"):
+        run_plan(planned, GPUS[0], EFFORT, store)
+    (kept,) = read(tmp_path / "sweep")
+    assert kept.failure is not None
 
 
 def test_nothing_to_measure_is_an_error() -> None:

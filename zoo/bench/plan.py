@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 TASKS = frozenset({"classification", "segmentation", "video-classification"})
 """Tasks whose networks take one tensor and return one (or a few) of fixed shape."""
 DEFAULT_TRAINING_BATCH = 8
+_DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 FLOATING = tuple(precision for precision in PRECISIONS if precision != "int8")
 
 
@@ -159,6 +160,10 @@ def _template(model: str, grid: Grid, registry: Registry | None) -> Cell:
     """Make the cell of a model before the grid's variations."""
     base = Cell(model, "latency", "", grid.input_size or (), 1, threads=grid.threads)
     if "." in model.partition(":")[0]:
+        if not _DOTTED_PATH.fullmatch(model):
+            raise UsageError(
+                f"expected a name of the registry or a path such as mypackage.nets.small, got {model!r:.60}"
+            )
         if grid.input_size is None:
             raise UsageError(f"{model} is no model of the registry: give the shape of its input, --input 3x224x224")
         return base

@@ -61,7 +61,13 @@ class Cell:
         """Name the cell; also the name of its file, so no two cells of a sweep share one."""
         size = "x".join(map(str, self.input_size))
         batch = "best" if self.batch is None else str(self.batch)
-        parts = (self.model, self.mode, self.device.replace(":", ""), self.engine.replace(":", "_"), self.precision)
+        parts = (
+            self.model.replace(":", "_"),
+            self.mode,
+            self.device.replace(":", ""),
+            self.engine.replace(":", "_"),
+            self.precision,
+        )
         return "-".join((*parts, self.memory_format.replace("-", "_"), f"b{batch}", size, f"t{self.threads}"))
 
 

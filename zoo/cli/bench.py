@@ -64,25 +64,39 @@ def run(
         typer.Argument(metavar="NAME", help="Models; NAME:TAG names weights.", autocompletion=complete_models),
     ] = None,
     is_all: Annotated[bool, typer.Option("--all", help="Every model that takes one tensor.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     mode: Annotated[
-        str, typer.Option(help="latency, throughput, training, first-inference, load; several with commas.")
+        str, typer.Option(metavar="NAMES", help="latency, throughput, training, first-inference, load.")
     ] = "latency,throughput",
     batch: Annotated[
         str | None,
-        typer.Option(help="Batches of throughput and training, such as 1,8,64; best looks for it.", show_default=False),
+        typer.Option(
+            metavar="SIZES", help="For throughput and training, as 1,8,64; best looks for it.", show_default=False
+        ),
     ] = None,
-    precision: Annotated[str, typer.Option(help="fp32, tf32, fp16, bf16, fp16-autocast, bf16-autocast.")] = "fp32",
-    memory_format: Annotated[str, typer.Option(help="contiguous, channels-last.")] = "contiguous",
-    engine: Annotated[str, typer.Option(help="eager, compile, cudagraphs, ...")] = "eager",
+    precision: Annotated[
+        str,
+        typer.Option(metavar="NAMES", help="fp32, tf32, fp16, bf16, fp16-autocast, bf16-autocast, int8."),
+    ] = "fp32",
+    memory_format: Annotated[str, typer.Option(metavar="NAMES", help="contiguous, channels-last.")] = "contiguous",
+    engine: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="eager, eager:autotuned, compile, compile:reduce-overhead, compile:max-autotune, cudagraphs, "
+            "onnxruntime, openvino, tensorrt.",
+        ),
+    ] = "eager",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads; by default the usable CPUs.", show_default=False)
+        int | None, typer.Option(min=1, metavar="COUNT", help="On the CPU; by default all CPUs.", show_default=False)
     ] = None,
     input_size: Annotated[
-        str | None, typer.Option("--input", help="Shape of one item, such as 3x384x384.", show_default=False)
+        str | None, typer.Option("--input", metavar="SHAPE", help="Of one item, as 3x384x384.", show_default=False)
     ] = None,
-    runs: Annotated[int, typer.Option(min=1, help="Fresh processes for each measurement; 5 to compare.")] = 1,
-    measure_s: Annotated[float, typer.Option("--time", min=0.01, help="Seconds of values in each run.")] = 1.0,
+    runs: Annotated[int, typer.Option(min=1, metavar="COUNT", help="Fresh processes for each cell; 5 to compare.")] = 1,
+    measure_s: Annotated[
+        float, typer.Option("--time", metavar="SECONDS", min=0.01, help="Of values in each run.")
+    ] = 1.0,
     stable_limit_s: Annotated[
         float | None,
         typer.Option(
@@ -93,11 +107,13 @@ def run(
             show_default=False,
         ),
     ] = None,
-    timeout_s: Annotated[float, typer.Option("--timeout", min=1, help="End a run after so many seconds.")] = 900.0,
-    wait_s: Annotated[float, typer.Option("--wait", min=0, help="Wait so many seconds for a busy device.")] = 0.0,
+    timeout_s: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=1, help="End a run after.")] = 900.0,
+    wait_s: Annotated[float, typer.Option("--wait", metavar="SECONDS", min=0, help="For a device that is busy.")] = 0.0,
     output_path: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Keep results in FILE.json, or a folder with a file each."),
+        typer.Option(
+            "--output", "-o", metavar="PATH", help="Keep results in a .json file, or in a folder, a file each."
+        ),
     ] = None,
     is_resume: Annotated[bool, typer.Option("--resume", help="Keep what --output holds and measure the rest.")] = False,
     is_dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be measured.")] = False,
@@ -105,7 +121,11 @@ def run(
     form: AsFormat = None,
     is_quiet: Quiet = False,
 ) -> None:
-    """Measure latency, throughput and more; each measurement in a fresh process."""
+    """Measure models; zoo bench NAME does the same.
+
+    Every combination of the modes, batches, precisions, memory formats and engines is a cell, and every run of a cell
+    is a fresh process; several words are joined by commas.
+    """
     from zoo.bench import files, machine, plan, session
     from zoo.bench.records import Effort
     from zoo.bench.results import to_rows
