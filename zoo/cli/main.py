@@ -27,6 +27,8 @@ COMMANDS = {
     "mirror": Entry(
         "zoo.cli.mirror", "One place for weights and hub repositories, for clients that know nothing of it.", _KEEP
     ),
+    "bundle": Entry("zoo.cli.bundle", "Carry models, repositories and weights to a machine without a network.", _KEEP),
+    "doctor": Entry("zoo.cli.doctor", "Say what unmodified clients would miss without a network.", _KEEP),
     "evaluate": Entry("zoo.cli.evaluating", "Count a network's errors on labelled pictures.", _USE),
     "train": Entry("zoo.cli.training", "Train or fine-tune a network on folders of pictures.", _USE),
     "registry": Entry("zoo.cli.registry", "Build registry.json, or check that it is up to date.", _KEEP),
