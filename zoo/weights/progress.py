@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from zoo.weights import events
@@ -23,6 +23,22 @@ def progress_bars(*, is_quiet: bool = False) -> Iterator[events.Listener]:
     Args:
         is_quiet: Show warnings only.
     """
+    shown: list[events.Listener] = []
+    with ExitStack() as stack:
+
+        def show(event: events.Event) -> None:
+            if not shown:
+                if not isinstance(event, events.Started | events.Warned):
+                    return  # nothing to draw yet, and rich takes longer to import than a cached model to load
+                shown.append(stack.enter_context(_drawn(is_quiet=is_quiet)))
+            shown[0](event)
+
+        yield show
+
+
+@contextmanager
+def _drawn(*, is_quiet: bool) -> Iterator[events.Listener]:
+    """Draw with rich, or print warnings where there is none."""
     try:
         from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
