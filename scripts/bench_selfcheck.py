@@ -1,6 +1,6 @@
 """Check on this machine that ``zoo bench`` can be trusted; prints what was found and exits with 1 where it cannot.
 
-    python scripts/bench_selfcheck.py                    # all of it, about 15 minutes
+    python scripts/bench_selfcheck.py                    # all of it, about 15 minutes on a quiet machine
     python scripts/bench_selfcheck.py overhead agreement
 
 - ``planted``: a network with a tenth more work is called slower, ten of ten times; two measurements of the same
@@ -33,11 +33,11 @@ from zoo.bench.stability import run_faults
 from zoo.bench.statistics import bootstrap_interval
 from zoo.bench.timing import take_values
 
-TRIALS, RUNS = 10, 5
+TRIALS, RUNS = 10, 10
 BLOCKS, EXTRA_BLOCKS = 20, 2
 INPUT = (16, 32, 32)
 BLOCKS_VARIABLE = "ZOO_SELFCHECK_BLOCKS"
-EFFORT = Effort(runs=RUNS, measure_s=0.5, warmup_limit_s=1.0, has_ceilings=False)
+EFFORT = Effort(runs=RUNS, measure_s=0.3, warmup_limit_s=1.0, has_ceilings=False)
 MILLISECOND_NS = 1_000_000
 
 
@@ -71,11 +71,11 @@ def check_planted() -> bool:
             (comparison,) = compare([base], [other])
             shift = comparison.shift
             interval = f"[{shift.low:.3f}, {shift.high:.3f}]" if shift else "[]"
-            verdicts.append(f"{comparison.ratio:.3f} {interval} {comparison.verdict}")
+            verdicts.append(f"{comparison.ratio:.3f} {interval} by {comparison.basis}: {comparison.verdict}")
         alarms += verdicts[0].endswith(("slower", "faster"))
         found += verdicts[1].endswith("slower")
         disturbed = sum(bool(run_faults(run, result)) for result in (base, same, slower) for run in result.runs)
-        print(f"{trial:2}  same: {verdicts[0]:34} a tenth more: {verdicts[1]:34} disturbed runs: {disturbed} of 15")
+        print(f"{trial:2}  same: {verdicts[0]:42} a tenth more: {verdicts[1]:42} disturbed: {disturbed}/{3 * RUNS}")
     print(f"planted slow-down found {found} of {TRIALS} times, false alarms {alarms} of {TRIALS}")
     return found == TRIALS and alarms <= 1
 

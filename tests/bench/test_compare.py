@@ -1,13 +1,14 @@
 """Comparing two result files: pairs, verdicts, refusals; on synthetic values."""
 
+import random
 from dataclasses import replace
 
 import pytest
 
 from tests.support.bench_results import ENVIRONMENT, RUN, make_result, make_run, noisy_runs
-from zoo.bench.compare import compare, judge, pair, regressions
+from zoo.bench.compare import compare, judge, pair, regressions, run_figures
 from zoo.bench.ranks import Shift
-from zoo.bench.records import Failure
+from zoo.bench.records import Conditions, Failure, Run
 from zoo.errors import BenchError, UnlikeError
 
 
@@ -31,6 +32,45 @@ def test_a_hundred_identical_pairs_give_no_alarm() -> None:
 def test_a_speed_up_of_ten_percent_is_found() -> None:
     """The other direction."""
     assert verdict_of(11.0, 10.0, 1) == "faster"
+
+
+def crowded_runs(seed: int, centre_ms: float = 10.0) -> list[Run]:
+    """Draw ten runs on a machine that others use: two in three calls wait, one run in four is a fifth slower."""
+    chance = random.Random(seed)  # noqa: S311 - synthetic values
+    runs = []
+    for _ in range(10):
+        level = centre_ms * chance.gauss(1, 0.02) * (1.2 if chance.random() < 0.25 else 1)
+        waits = (chance.expovariate(1 / level) if chance.random() < 2 / 3 else 0 for _ in range(100))
+        runs.append(make_run([level + wait for wait in waits], conditions=Conditions(others_cpus=8.0)))
+    return runs
+
+
+def test_on_a_crowded_machine_the_floor_of_the_faster_runs_is_compared() -> None:
+    """There too ten percent are found in at least 9 of 10 cases, and identical pairs differ in at most 1 of 20."""
+
+    def verdict(seed: int, after_ms: float) -> str:
+        first, second = make_result(crowded_runs(2 * seed)), make_result(crowded_runs(2 * seed + 1, after_ms))
+        (comparison,) = compare([first], [second])
+        assert comparison.basis == "floor"
+        return comparison.verdict
+
+    assert [verdict(seed, 11.0) for seed in range(50)].count("slower") >= 45
+    assert [verdict(seed, 10.0) in ("slower", "faster") for seed in range(100)].count(True) <= 5
+
+
+def test_one_crowded_side_puts_both_on_the_floor() -> None:
+    """The median of one side and the floor of the other would be no comparison."""
+    quiet = make_result([make_run([10.0] * 10)] * 5)
+    crowded = make_result([make_run([10.0] * 5 + [30.0] * 5, conditions=Conditions(others_cpus=8.0))] * 5)
+    (comparison,) = compare([quiet], [crowded])
+    assert (comparison.basis, comparison.ratio, comparison.verdict) == ("floor", 1.0, "same")
+
+
+def test_the_floor_keeps_the_faster_half_and_never_fewer_than_a_verdict_needs() -> None:
+    """Of ten runs five, of five runs four."""
+    runs = [make_run([float(level)] * 10) for level in (5, 1, 4, 2, 3)]
+    assert [figure / 1e6 for figure in run_figures(make_result(runs), "floor")] == [1, 2, 3, 4]
+    assert [figure / 1e6 for figure in run_figures(make_result(runs * 2), "floor")] == [1, 1, 2, 2, 3]
 
 
 @pytest.mark.parametrize(

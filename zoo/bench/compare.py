@@ -2,6 +2,10 @@
 
 The runs are compared, not the values: values of one process share its memory layout and its minute, so their number
 says nothing about how sure a difference is. Each run is one figure, its median time for one item.
+
+Where other programs took CPUs away on either side, the floor of each run is compared instead, the value that a tenth
+of its values stay below, and of the runs only the faster half: what others do can make a call slower and never faster,
+so the fast values of the fast runs are the undisturbed ones (Chen and Revels 2016, arXiv:1608.04295).
 """
 
 from __future__ import annotations
@@ -12,7 +16,8 @@ from typing import TYPE_CHECKING, Literal
 
 from zoo.bench.comparability import differences
 from zoo.bench.ranks import Shift, shift
-from zoo.bench.stability import usable_runs
+from zoo.bench.stability import crowding, usable_runs
+from zoo.bench.statistics import quantile
 from zoo.bench.summary import wrongness
 from zoo.errors import BenchError, UnlikeError
 
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
     from zoo.bench.records import Result
 
 Verdict = Literal["slower", "faster", "same", "unsure", "broken"]
+Basis = Literal["median", "floor"]
+_FLOOR = 0.1
 LEAST_RUNS = 4
 """The fewest runs on each side for which a 95 % interval exists."""
 
@@ -39,6 +46,8 @@ class Comparison:
     verdict: Verdict
     differing: Mapping[str, tuple[object, object]]
     """What of their comparability keys differs; only a forced comparison has any."""
+    basis: Basis = "median"
+    """Which figure of each run was compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +115,24 @@ def _compare_pair(
     if any(faults):
         verdict: Verdict = "unsure" if faults[0] else "broken"
         return Comparison(one, other, None, None, verdict, differing)
-    before, after = _run_figures(one), _run_figures(other)
+    basis: Basis = "floor" if _is_crowded(one) or _is_crowded(other) else "median"
+    before, after = run_figures(one, basis), run_figures(other, basis)
     found = shift(before, after)
     ratio = found.ratio if found else median(after) / median(before)
-    return Comparison(one, other, found, ratio, judge(found, threshold_percent), differing)
+    return Comparison(one, other, found, ratio, judge(found, threshold_percent), differing, basis)
 
 
-def _run_figures(result: Result) -> list[float]:
-    """Take the median time for one item of each run that counts."""
-    return [median(run.values_ns) / run.batch for run in usable_runs(result)]
+def _is_crowded(result: Result) -> bool:
+    return any(crowding(run, result) for run in usable_runs(result))
+
+
+def run_figures(result: Result, basis: Basis) -> list[float]:
+    """Take one time for one item from each run that counts: its median, or the floors of the faster half."""
+    runs = usable_runs(result)
+    if basis == "median":
+        return [median(run.values_ns) / run.batch for run in runs]
+    floors = sorted(quantile(run.values_ns, _FLOOR) / run.batch for run in runs)
+    return floors[: max(LEAST_RUNS, -(-len(floors) // 2))]
 
 
 def judge(found: Shift | None, threshold_percent: float) -> Verdict:

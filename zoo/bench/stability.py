@@ -40,13 +40,14 @@ def run_faults(run: Run, result: Result) -> list[str]:
         faults.append("drift")
     if is_bimodal(run.values_ns):
         faults.append("two modes")
-    return faults + _machine_faults(run, result)
+    if run.conditions.gpu_throttle:
+        faults.append(f"throttled ({', '.join(run.conditions.gpu_throttle)})")
+    return faults + crowding(run, result)
 
 
-def _machine_faults(run: Run, result: Result) -> list[str]:
+def crowding(run: Run, result: Result) -> list[str]:
+    """Say what took the CPUs away that a run needed: that can only make it slower."""
     conditions, faults = run.conditions, []
-    if conditions.gpu_throttle:
-        faults.append(f"throttled ({', '.join(conditions.gpu_throttle)})")
     if (conditions.stolen_percent or 0) > _STOLEN_PERCENT:
         faults.append("CPU time stolen by other machines")
     needed = result.cell.threads if result.cell.device == "cpu" else _GPU_HOST_THREADS

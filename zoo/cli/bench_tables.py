@@ -99,6 +99,7 @@ def comparison_table(compared: Sequence[Comparison]) -> Table:
         Column("low", "low", _ratio, is_number=True),
         Column("high", "high", _ratio, is_number=True),
         Column("verdict", "verdict", quantities.text),
+        Column("basis", "by", quantities.text),
         Column("not_alike", "not alike", quantities.text),
         Column("unstable", "unstable", quantities.text),
     )
@@ -106,7 +107,7 @@ def comparison_table(compared: Sequence[Comparison]) -> Table:
     marked = frozenset((index, 8) for index, row in enumerate(rows) if row[8] in ("slower", "broken"))
     table = Table(columns, rows, marked=marked)
     return table.without(
-        [key for index, key in ((9, "not_alike"), (10, "unstable")) if not any(r[index] for r in rows)]
+        [key for index, key in ((10, "not_alike"), (11, "unstable")) if not any(r[index] for r in rows)]
     )
 
 
@@ -124,7 +125,7 @@ def _comparison_row(comparison: Comparison) -> list[Any]:
     batch = summaries[0].batch or cell.batch
     ratios = (comparison.ratio, found.low if found else None, found.high if found else None)
     notes = (", ".join(differing) or None, ", ".join(reasons) or None)
-    return [cell.model, cell.mode, batch, *times, *ratios, comparison.verdict, *notes]
+    return [cell.model, cell.mode, batch, *times, *ratios, comparison.verdict, comparison.basis, *notes]
 
 
 def _ratio(value: float | None) -> str:
