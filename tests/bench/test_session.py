@@ -46,9 +46,11 @@ def test_a_device_that_is_not_there_lists_those_that_are(wanted: str) -> None:
 
 def test_two_sessions_never_measure_on_one_device_at_once() -> None:
     """The second is refused, or waits as long as it is told; another device is free."""
+    told: list[str] = []
     refused = pytest.raises(DeviceError, match=r"another zoo bench.*--wait")
-    with hold(CPU), hold(GPUS[0]), refused, hold(CPU, wait_s=0.01):
+    with hold(CPU), hold(GPUS[0]), refused, hold(CPU, wait_s=0.01, say=told.append):
         pass
+    assert told == ["cpu: another zoo bench is measuring on it; waiting up to 0.01 s"]
     with hold(CPU):
         pass
 

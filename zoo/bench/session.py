@@ -70,28 +70,48 @@ def choose_device(wanted: str, devices: Sequence[Device]) -> Device:
 
 
 @contextmanager
-def hold(device: Device, wait_s: float = 0.0) -> Iterator[None]:
+def hold(device: Device, wait_s: float = 0.0, say: Callable[[str], None] | None = None) -> Iterator[None]:
     """Keep every other session off a device: two timings at once spoil each other.
+
+    Args:
+        device: The device.
+        wait_s: How long to wait for one that is busy.
+        say: Is told why, before the wait begins.
 
     Raises:
         DeviceError: Another session holds it, or another program computes on it, and does not stop in time.
     """
     until_s = time.monotonic() + wait_s
-    advice = "wait until it ends, or let this one wait with --wait 600"
     path = Path(tempfile.gettempdir()) / f"zoo-bench-{device.name.replace(':', '')}.lock"
     lock = FileLock(path, mode=0o666)
+    is_told = False
+    while True:
+        reason = _why_busy(device, lock)
+        if reason is None:
+            break
+        if time.monotonic() >= until_s:
+            advice = "wait until it ends, or let this one wait with --wait 600"
+            raise DeviceError(device.name, reason, advice=advice)
+        if say and not is_told:
+            say(f"{device.name}: {reason}; waiting up to {wait_s:g} s")
+            is_told = True
+        time.sleep(_POLL_S)
     try:
-        lock.acquire(timeout=wait_s)
-    except Timeout as error:
-        raise DeviceError(device.name, "another zoo bench is measuring on it", advice=advice) from error
-    try:
-        while sampling.is_busy(device):
-            if time.monotonic() >= until_s:
-                raise DeviceError(device.name, "another program is computing on it", advice=advice)
-            time.sleep(_POLL_S)
         yield
     finally:
         lock.release()
+
+
+def _why_busy(device: Device, lock: FileLock) -> str | None:
+    """Take the lock of a device that is free, or say why it is not."""
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return "another zoo bench is measuring on it"
+    if not sampling.is_busy(device):
+        return None
+    lock.release()
+    return "another program is computing on it"
 
 
 def run_plan(plan: Plan, device: Device, effort: Effort, store: Store, tell: Tell | None = None) -> None:

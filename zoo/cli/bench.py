@@ -108,7 +108,9 @@ def run(
         ),
     ] = None,
     timeout_s: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=1, help="End a run after.")] = 900.0,
-    wait_s: Annotated[float, typer.Option("--wait", metavar="SECONDS", min=0, help="For a device that is busy.")] = 0.0,
+    wait_s: Annotated[
+        float, typer.Option("--wait", metavar="SECONDS", min=0, help="For a device that is busy.")
+    ] = 60.0,
     output_path: Annotated[
         Path | None,
         typer.Option(
@@ -153,7 +155,7 @@ def run(
     effort = Effort(runs=runs, measure_s=measure_s, timeout_s=timeout_s, stable_limit_s=stable_limit_s)
     is_interrupted = False
     try:
-        with session.hold(found, wait_s), _progress(is_quiet=is_quiet) as tell:
+        with session.hold(found, wait_s, output.warn), _progress(is_quiet=is_quiet) as tell:
             session.run_plan(planned, found, effort, store, tell)
     except KeyboardInterrupt:
         is_interrupted = True
