@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -60,6 +63,32 @@ def test_eight_clients_cost_one_download(mirror: RunningMirror, store: Store, up
     assert upkeep.verify(store) == []
     assert ask(mirror, PATH).body == DATA
     assert upstream.paths.count(PATH) == 1
+
+
+FETCH = """
+import hashlib, sys, urllib.request
+with urllib.request.urlopen(sys.argv[1], timeout=30) as answer:
+    print(hashlib.sha256(answer.read()).hexdigest())
+"""
+
+
+def test_eight_processes_cost_one_download(mirror: RunningMirror, upstream: HubUpstream) -> None:
+    """The same with processes of their own, as ranks of a job are."""
+    command = [sys.executable, "-c", FETCH, mirror.base + PATH]
+    with ExitStack() as stack:
+        running = [stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) for _ in range(8)]
+        digests = [process.communicate(timeout=60)[0].strip() for process in running]
+    assert digests == [hashlib.sha256(DATA).hexdigest()] * 8
+    assert upstream.paths.count(PATH) == 1
+
+
+def test_what_is_not_there_is_asked_once_in_a_while(mirror: RunningMirror, upstream: HubUpstream) -> None:
+    """GitHub counts every question: 60 an hour without a token."""
+    for _ in range(3):
+        assert ask(mirror, "/no/body/zipball/main").status == 404
+        assert ask(mirror, "/org/unknown/resolve/main/config.json").status == 404
+    assert upstream.paths.count("/repos/no/body") == 1
+    assert upstream.paths.count("/api/models/org/unknown/revision/main") == 1
 
 
 def _rest(connection: socket.socket) -> bytes:

@@ -10,51 +10,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.mirror.conftest import FEATURE, MAIN, MODEL_COMMIT, TAGGED
+from tests.mirror.syncing import WEIGHTS_URL, read, run, run_weights, weights
+from tests.support import resnet18_file
 from tests.support.hub_upstream import HubUpstream, git_oid, hub_archive
 from zoo.errors import MirrorError, SourceError
-from zoo.mirror import remotes, upkeep, wants
+from zoo.mirror import remotes, upkeep
 from zoo.mirror.catalogue import Catalogue, Item, StoredFile
 from zoo.mirror.pacing import Pacer
 from zoo.mirror.remotes import RemoteFile, RemoteItem
 from zoo.mirror.settings import parse_upstreams
-from zoo.mirror.sync import Sync, plan
-from zoo.weights.options import FetchOptions, Timeouts
+from zoo.mirror.sync import plan
+from zoo.mirror.wants import ModelWant
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.faulty_server import Behaviour, Exchange
     from zoo.mirror.store import Store
-    from zoo.mirror.sync import Summary
-
-QUICK = FetchOptions(retries=1, sleep=lambda _: None, timeouts=Timeouts(answer_s=5, stall_s=5))
-WEIGHTS_URL = "https://download.pytorch.org/models/{}"
-
-
-def run(store: Store, *texts: str, limit: float | None = None) -> Summary:
-    """Sync what the texts name, whatever the mirror wants."""
-    with Sync(store, options=QUICK, limit_bytes_per_s=limit) as sync:
-        sync.client._sleep = lambda _: None
-        return sync.run(sync.resolve(wants.parse_all(texts)))
-
-
-def run_weights(store: Store, *urls: str) -> Summary:
-    """Sync weights that the registry does not know."""
-    with Sync(store, options=QUICK) as sync:
-        return sync.run([remotes.unregistered_weights(url) for url in urls])
-
-
-def weights(upstream: HubUpstream, data: bytes) -> str:
-    """Publish weights under a name that holds their digest; return their public address."""
-    name = f"net-{hashlib.sha256(data).hexdigest()[:8]}.pth"
-    upstream.weights[f"/models/{name}"] = data
-    return WEIGHTS_URL.format(name)
-
-
-def read(store: Store, path: str) -> bytes:
-    """Read a stored file."""
-    return (store.root / path).read_bytes()
-
 
 # -- deciding --------------------------------------------------------------------------------------------------------
 
@@ -265,6 +237,21 @@ def test_bad_files_of_a_model_never_enter_the_mirror(
     assert upkeep.verify(store) == []
 
 
+def test_weights_of_the_registry_are_held_to_its_record(store: Store, upstream: HubUpstream) -> None:
+    """Right name and length with wrong bytes are refused, and so are the right first digits with another length."""
+    (file,) = remotes.registered_weights(ModelWant("resnet18", "imagenet1k_v1")).files
+    assert file.path == "weights/download.pytorch.org/models/resnet18-f37072fd.pth"
+    assert file.sha256 == "f37072fd"
+    assert file.size_bytes is not None
+    upstream.weights["/models/resnet18-f37072fd.pth"] = bytes(file.size_bytes)
+    ((_, wrong_bytes),) = run(store, "resnet18").failures
+    assert "expected sha256 f37072fd" in str(wrong_bytes)
+    upstream.weights["/models/resnet18-f37072fd.pth"] = resnet18_file.build()
+    ((_, wrong_length),) = run(store, "resnet18").failures
+    assert f"expected {file.size_bytes} bytes" in str(wrong_length)
+    assert store.catalogue().items == ()
+
+
 def test_changing_weights_without_a_digest_are_held_to_what_came_first(store: Store, upstream: HubUpstream) -> None:
     """The first digest is remembered; later other bytes under the same address are refused."""
     url, path = WEIGHTS_URL.format("plain.pth"), "weights/download.pytorch.org/models/plain.pth"
@@ -359,74 +346,6 @@ def test_tokens_are_sent_where_the_setting_says_and_not_further(
         sent = {(e.headers["host"].split(":")[0], e.headers.get("authorization")) for e in upstream.requests}
         assert sent == {("localhost", "Bearer ghp_secret"), ("127.0.0.1", "Bearer hf_secret")}
         assert not [exchange for exchange in other.requests if "authorization" in exchange.headers]
-
-
-# -- looking after it ------------------------------------------------------------------------------------------------
-
-
-def test_verify_finds_a_flipped_byte_in_any_file_and_sync_repairs_it(store: Store, upstream: HubUpstream) -> None:
-    """Every stored file in turn gets one flipped byte, with its times set back."""
-    url = weights(upstream, bytes(10_000))
-    wanted = ("someone/nets:v1", "hf:org/tiny")
-    run(store, *wanted)
-    run_weights(store, url)
-    assert upkeep.verify(store) == []
-    for path, file in store.catalogue().files.items():
-        place = store.root / path
-        good, times = place.read_bytes(), place.stat()
-        place.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
-        os.utime(place, ns=(times.st_atime_ns, times.st_mtime_ns))
-        (damage,) = upkeep.verify(store)
-        assert (damage.file, damage.fault[:22]) == (file, "expected sha256 " + file.sha256[:6])
-        summary = run_weights(store, url) if path.startswith("weights/") else run(store, *wanted)
-        assert [fetched.path for fetched in summary.fetched] == [path]
-        assert place.read_bytes() == good
-        assert upkeep.verify(store) == []
-
-
-def test_sync_that_dies_leaves_a_valid_mirror(store: Store, upstream: HubUpstream) -> None:
-    """What one sync could not finish is not in the catalogue; the next one takes what has arrived and goes on."""
-    address = f"/org/tiny/resolve/{MODEL_COMMIT}/README.md"
-    upstream.faults[address] = lambda exchange: exchange.answer(404)
-    run(store, "hf:org/tiny")
-    assert store.catalogue().items == ()
-    assert upkeep.verify(store) == []
-    del upstream.faults[address]
-    upstream.requests.clear()
-    assert run(store, "hf:org/tiny").failures == []
-    assert not [path for path in upstream.paths if "cdn" in path]
-    assert upkeep.verify(store) == []
-
-
-def test_remove_takes_the_files_that_nothing_else_needs(store: Store, upstream: HubUpstream) -> None:
-    """The other item and its files stay."""
-    run(store, "someone/nets", "hf:org/tiny")
-    upkeep.remove(store, wants.parse("hf:org/tiny"))
-    assert [item.name for item in store.catalogue().items] == ["someone/nets"]
-    assert not (store.root / "huggingface").exists()
-    assert upkeep.verify(store) == []
-
-
-def test_files_carried_in_by_hand_are_verified(store: Store, upstream: HubUpstream, tmp_path: Path) -> None:
-    """An archive with its commit, a snapshot folder, and weights by their address."""
-    archive = tmp_path / "nets.zip"
-    archive.write_bytes(upstream.repositories["someone/nets"].archives[TAGGED])
-    assert upkeep.import_file(store, archive, "someone/nets:v1").revision == TAGGED
-    snapshot = tmp_path / "snapshot"
-    (snapshot / "sub").mkdir(parents=True)
-    (snapshot / "config.json").write_bytes(b"{}")
-    (snapshot / "sub" / "x.txt").write_bytes(b"x")
-    assert len(upkeep.import_file(store, snapshot, f"hf:org/other@{MODEL_COMMIT}").files) == 2
-    named = tmp_path / "net.pth"
-    named.write_bytes(b"weights")
-    digest = hashlib.sha256(b"weights").hexdigest()[:8]
-    upkeep.import_file(store, named, WEIGHTS_URL.format(f"net-{digest}.pth"))
-    with pytest.raises(MirrorError, match="expected sha256 0123abcd"):
-        upkeep.import_file(store, named, WEIGHTS_URL.format("net-0123abcd.pth"))
-    with pytest.raises(MirrorError, match="say what it is with --as"):
-        upkeep.import_file(store, named)
-    assert upkeep.verify(store) == []
-    assert len(store.catalogue().items) == 3
 
 
 def test_a_mirror_feeds_a_mirror_by_its_names(upstream: HubUpstream) -> None:

@@ -39,6 +39,8 @@ FRESH_S = 60.0
 """How long the upstream's answer what a ref means is believed."""
 METADATA_S = 8.0
 """Clients of Hugging Face wait 10 seconds for a first byte; then what is known must do."""
+MOST_ANSWERS = 10_000
+"""Answers remembered before old ones are forgotten."""
 HELD_BACK_BYTES = 1024
 BLOCK_BYTES = 256 << 10
 TRIES = 4
@@ -176,11 +178,13 @@ class Pull:
         Raises:
             SourceError: The upstream does not answer, and nothing that is here can stand for it.
         """
+        now = time.monotonic()
         asked_at, task = self._asked.get(key, (0.0, None))
-        is_stale = task is None or (task.done() and time.monotonic() - asked_at > FRESH_S)
-        if task is None or is_stale or (task.done() and task.exception() is not None):
+        if task is None or (task.done() and (now - asked_at > FRESH_S or _should_ask_again(task))):
+            if len(self._asked) > MOST_ANSWERS:
+                self._asked = {k: (at, t) for k, (at, t) in self._asked.items() if not t.done()}
             task = asyncio.ensure_future(asyncio.to_thread(question))
-            self._asked[key] = (time.monotonic(), task)
+            self._asked[key] = (now, task)
         try:
             found: T = await asyncio.wait_for(asyncio.shield(task), limit_s)
         except SourceError as error:
@@ -366,6 +370,12 @@ def _fault_of(response: aiohttp.ClientResponse, url: str, start: int) -> str | N
     if url.startswith("https:") and response.url.scheme != "https":
         return "it redirects from https to another scheme, which is not followed"
     return None
+
+
+def _should_ask_again(task: asyncio.Task[Any]) -> bool:
+    """Tell whether an answer was none; that there is no such thing is one, and counts against GitHub's limit."""
+    error = task.exception() if not task.cancelled() else None
+    return task.cancelled() or (error is not None and getattr(error, "status", None) not in NOT_THERE)
 
 
 def _has_failed(task: asyncio.Task[Any]) -> bool:

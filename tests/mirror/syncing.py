@@ -1,0 +1,43 @@
+"""Sync a mirror in a test: quick tries, any upstream."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from zoo.mirror import remotes, wants
+from zoo.mirror.sync import Sync
+from zoo.weights.options import FetchOptions, Timeouts
+
+if TYPE_CHECKING:
+    from tests.support.hub_upstream import HubUpstream
+    from zoo.mirror.store import Store
+    from zoo.mirror.sync import Summary
+
+QUICK = FetchOptions(retries=1, sleep=lambda _: None, timeouts=Timeouts(answer_s=5, stall_s=5))
+WEIGHTS_URL = "https://download.pytorch.org/models/{}"
+
+
+def run(store: Store, *texts: str, limit: float | None = None) -> Summary:
+    """Sync what the texts name, whatever the mirror wants."""
+    with Sync(store, options=QUICK, limit_bytes_per_s=limit) as sync:
+        sync.client._sleep = lambda _: None
+        return sync.run(sync.resolve(wants.parse_all(texts)))
+
+
+def run_weights(store: Store, *urls: str) -> Summary:
+    """Sync weights that the registry does not know."""
+    with Sync(store, options=QUICK) as sync:
+        return sync.run([remotes.unregistered_weights(url) for url in urls])
+
+
+def weights(upstream: HubUpstream, data: bytes) -> str:
+    """Publish weights under a name that holds their digest; return their public address."""
+    name = f"net-{hashlib.sha256(data).hexdigest()[:8]}.pth"
+    upstream.weights[f"/models/{name}"] = data
+    return WEIGHTS_URL.format(name)
+
+
+def read(store: Store, path: str) -> bytes:
+    """Read a stored file."""
+    return (store.root / path).read_bytes()
