@@ -31,6 +31,10 @@ COMMANDS = {
     "doctor": Entry("zoo.cli.doctor", "Say what unmodified clients would miss without a network.", _KEEP),
     "evaluate": Entry("zoo.cli.evaluating", "Count a network's errors on labelled pictures.", _USE),
     "train": Entry("zoo.cli.training", "Train or fine-tune a network on folders of pictures.", _USE),
+    "weights": Entry("zoo.cli.files:weights_app", "List a file's tensors and the models it fits.", _LOOK),
+    "scan": Entry("zoo.cli.files:scan_app", "Say what a file would import, running nothing.", _LOOK),
+    "convert": Entry("zoo.cli.files:convert_app", "Make a safetensors twin of a pickle file.", _USE),
+    "cache": Entry("zoo.cli.cache", "List, verify, repair and prune what lies in torch's cache.", _KEEP),
     "registry": Entry("zoo.cli.registry", "Build registry.json, or check that it is up to date.", _KEEP),
 }
 """Every command; its module is imported when it is called. A new one is a module in ``zoo/cli`` and a line here."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from zoo.catalog.registry import load_registry
 from zoo.catalog.resolver import nearest
 from zoo.errors import UnknownNameError
-from zoo.weights import cache, lockfile, receipts, twins
+from zoo.weights import cache, disk, lockfile, receipts, twins
 from zoo.weights.digests import Expected, expected_of
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def take_inventory(folder: Path | None = None, *, registry: Registry | None = No
 
     Raises:
         LockFileError: ``zoo.lock`` is malformed.
-        CacheError: A record and ``zoo.lock`` contradict each other.
+        CacheError: A record and ``zoo.lock`` contradict each other, or the folder cannot be read.
     """
     place = folder or cache.checkpoints_folder()
     registry = registry or load_registry()
@@ -139,11 +139,10 @@ def target_of_side_file(name: str) -> str | None:
 
 def _regular_files(folder: Path) -> list[Path]:
     """List what is no folder, and of hidden files those that a crash has left; an absent folder is empty."""
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if not entry.is_dir()]
-    except FileNotFoundError:
+    if not folder.exists():
         return []
+    with disk.translating(folder.name), os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if not entry.is_dir()]
     return [folder / name for name in sorted(names) if not name.startswith(".") or target_of_side_file(name)]
 
 
