@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import zoo
 from tests.support.hostile_files import ATTACKS, FORMATS, Attack, read_members, write_legacy, write_members, write_zip
@@ -309,3 +311,26 @@ def test_the_restricted_reader_is_told_to_be_restricted(monkeypatch: pytest.Monk
     legacy = write_legacy(saved, pickle.dumps(io.BytesIO(b"x"), 2))
     with pytest.raises(CheckpointError, match=r"_io\.BytesIO"):
         read_state_dict(legacy, is_verified=True)
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+@pytest.mark.parametrize("is_verified", [True, False])
+@given(data=st.data())
+def test_any_damage_is_a_state_dict_or_our_own_error(
+    tmp_path_factory: pytest.TempPathFactory, is_zip: bool, is_verified: bool, data: st.DataObject
+) -> None:
+    """Bytes changed, removed or added anywhere: torch's many exceptions never come through."""
+    path = tmp_path_factory.getbasetemp() / "damaged.pth"
+    torch.save({"a.weight": torch.arange(6.0), "b": torch.ones(2)}, path, _use_new_zipfile_serialization=is_zip)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(content) - 1))
+        content[start : start + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=4))
+    path.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch remarks on protocols before it refuses them
+        try:
+            state_dict = read_state_dict(path, is_verified=is_verified)
+        except CheckpointError:
+            return
+    assert all(isinstance(tensor, torch.Tensor) for tensor in state_dict.values())
