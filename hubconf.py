@@ -27,6 +27,10 @@ from zoo.hub import (  # noqa: E402  # after the guard, which explains a foreign
     mobilenet_v1_050,
     mobilenet_v1_075,
     mobilenet_v1_100,
+    nasnet_a_large,
+    nasnet_a_mobile,
+    pnasnet_5_large,
+    pnasnet_5_mobile,
 )
 
 __all__ = [
@@ -39,4 +43,8 @@ __all__ = [
     "mobilenet_v1_050",
     "mobilenet_v1_075",
     "mobilenet_v1_100",
+    "nasnet_a_large",
+    "nasnet_a_mobile",
+    "pnasnet_5_large",
+    "pnasnet_5_mobile",
 ]

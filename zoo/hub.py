@@ -21,6 +21,10 @@ from zoo.models.mobilenet_v1 import mobilenet_v1_025 as build_mobilenet_v1_025
 from zoo.models.mobilenet_v1 import mobilenet_v1_050 as build_mobilenet_v1_050
 from zoo.models.mobilenet_v1 import mobilenet_v1_075 as build_mobilenet_v1_075
 from zoo.models.mobilenet_v1 import mobilenet_v1_100 as build_mobilenet_v1_100
+from zoo.models.nasnet import nasnet_a_large as build_nasnet_a_large
+from zoo.models.nasnet import nasnet_a_mobile as build_nasnet_a_mobile
+from zoo.models.pnasnet import pnasnet_5_large as build_pnasnet_5_large
+from zoo.models.pnasnet import pnasnet_5_mobile as build_pnasnet_5_mobile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +40,10 @@ __all__ = [
     "mobilenet_v1_050",
     "mobilenet_v1_075",
     "mobilenet_v1_100",
+    "nasnet_a_large",
+    "nasnet_a_mobile",
+    "pnasnet_5_large",
+    "pnasnet_5_mobile",
 ]
 
 
@@ -171,6 +179,80 @@ def mobilenet_v1_025(pretrained: bool = False, progress: bool = True, **options:
     Weights: none are published in a format for this network, so ``pretrained`` must stay False.
     """
     return _build(build_mobilenet_v1_025, pretrained, progress, options)
+
+
+def nasnet_a_mobile(pretrained: bool = False, progress: bool = True, **options: Any) -> nn.Module:
+    """Build NASNet-A (4 @ 1056) for pictures of 224x224: 5,289,978 parameters.
+
+    Paper: Zoph et al. 2017, "Learning transferable architectures for scalable image recognition", arXiv:1707.07012.
+    Weights: Cadene's ``cadene_imagenet1k`` (no licence stated); pictures have mean and standard deviation 0.5.
+
+    Args:
+        pretrained: Load the weights.
+        progress: Show a progress bar while downloading.
+        options: ``num_classes=1000``, ``in_channels=3``, ``drop_rate=0.5``, ``genotype=``, cells of your own
+            (``zoo.models.genotype.Genotype``).
+
+    Example:
+        >>> import torch
+        >>> model = torch.hub.load(".", "nasnet_a_mobile", source="local").eval()
+        >>> model(torch.zeros(2, 3, 224, 224)).shape
+        torch.Size([2, 1000])
+    """
+    return _build(build_nasnet_a_mobile, pretrained, progress, options)
+
+
+def nasnet_a_large(pretrained: bool = False, progress: bool = True, **options: Any) -> nn.Module:
+    """Build NASNet-A (6 @ 4032) for pictures of 331x331: 88,753,150 parameters.
+
+    Paper and options are those of ``nasnet_a_mobile``, and ``grad_checkpointing=True`` trains in less memory and more
+    time.
+    Weights: timm's ``tf_in1k`` (Apache-2.0) or, with ``weights="cadene_imagenet1k"``, Cadene's (no licence stated);
+    both are the authors' own, converted. Pictures have mean and standard deviation 0.5.
+
+    Args:
+        pretrained: Load the weights.
+        progress: Show a progress bar while downloading.
+        options: See above.
+    """
+    return _build(build_nasnet_a_large, pretrained, progress, options)
+
+
+def pnasnet_5_mobile(pretrained: bool = False, progress: bool = True, **options: Any) -> nn.Module:
+    """Build PNASNet-5 (N = 3, F = 54) for pictures of 224x224: 5,064,487 parameters.
+
+    Paper: Liu et al. 2017, "Progressive neural architecture search", arXiv:1712.00559.
+    Weights: none are published in a format for this network.
+
+    Args:
+        pretrained: Must stay False.
+        progress: Without effect.
+        options: ``num_classes=1000``, ``in_channels=3``, ``drop_rate=0.5``, ``genotype=``, cells of your own
+            (``zoo.models.genotype.Genotype``).
+
+    Example:
+        >>> import torch
+        >>> model = torch.hub.load(".", "pnasnet_5_mobile", source="local").eval()
+        >>> model(torch.zeros(2, 3, 224, 224)).shape
+        torch.Size([2, 1000])
+    """
+    return _build(build_pnasnet_5_mobile, pretrained, progress, options)
+
+
+def pnasnet_5_large(pretrained: bool = False, progress: bool = True, **options: Any) -> nn.Module:
+    """Build PNASNet-5 (N = 4, F = 216) for pictures of 331x331: 86,057,668 parameters.
+
+    Paper and options are those of ``pnasnet_5_mobile``, and ``grad_checkpointing=True`` trains in less memory and more
+    time.
+    Weights: timm's ``tf_in1k`` (Apache-2.0) or, with ``weights="cadene_imagenet1k"``, Cadene's (no licence stated);
+    both are the authors' own, converted. Pictures have mean and standard deviation 0.5.
+
+    Args:
+        pretrained: Load the weights.
+        progress: Show a progress bar while downloading.
+        options: See above.
+    """
+    return _build(build_pnasnet_5_large, pretrained, progress, options)
 
 
 def _build(builder: Callable[..., nn.Module], pretrained: bool, progress: bool, options: dict[str, Any]) -> nn.Module:

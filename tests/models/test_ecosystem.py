@@ -54,6 +54,8 @@ class Case:
 
 
 MOBILENET_NODES = ("conv_stem", "blocks.1.0.conv_dw", "blocks.4.1.conv_pw", "classifier")
+NASNET_NODES = ("conv0.conv", "cell_1", "cell_7.comb_iter_0_left.separable_1.pointwise_conv2d", "last_linear")
+PNASNET_NODES = ("conv_0.conv", "cell_1", "cell_7.comb_iter_0_left.separable_1.pointwise_conv2d", "last_linear")
 CASES = {
     "lenet5": Case("lenet5", (1, 32, 32), ("c1", "s2", "c3_squash", "output")),
     "lenet5-classic": Case("lenet5", (1, 32, 32), ("c3.four", "s4.pool", "f6"), {"variant": "classic"}),
@@ -69,8 +71,13 @@ CASES = {
     "mobilenet_v1_075": Case("mobilenet_v1_075", (3, 64, 64), MOBILENET_NODES),
     "mobilenet_v1_050": Case("mobilenet_v1_050", (3, 64, 64), MOBILENET_NODES, {"padding": "same"}),
     "mobilenet_v1_025": Case("mobilenet_v1_025", (3, 64, 64), MOBILENET_NODES),
+    "nasnet_a_mobile": Case("nasnet_a_mobile", (3, 64, 64), NASNET_NODES),
+    "pnasnet_5_mobile": Case("pnasnet_5_mobile", (3, 64, 64), PNASNET_NODES),
+    "nasnet_a_large": Case("nasnet_a_large", (3, 64, 64), NASNET_NODES),
+    "pnasnet_5_large": Case("pnasnet_5_large", (3, 64, 64), PNASNET_NODES),
 }
 SLOW = {"nasnet_a_large", "pnasnet_5_large"}
+SLOW_TO_TRANSLATE = {*SLOW, "nasnet_a_mobile", "pnasnet_5_mobile"}
 HAS_DROPOUT = {case.entry_point for case in CASES.values()} - {"lenet5"}
 
 
@@ -80,6 +87,7 @@ def _parameters(names: Sequence[str], slow: set[str]) -> list[ParameterSet]:
 
 every_case = pytest.mark.parametrize("name", _parameters(list(CASES), SLOW))
 every_case_built = pytest.mark.parametrize("built", _parameters(list(CASES), SLOW), indirect=True)
+every_case_translated = pytest.mark.parametrize("built", _parameters(list(CASES), SLOW_TO_TRANSLATE), indirect=True)
 
 
 @dataclass
@@ -139,7 +147,7 @@ def test_feature_extractor_gives_what_the_layers_put_out(built: Built) -> None:
         torch.testing.assert_close(value, seen[name], rtol=0, atol=0)
 
 
-@every_case_built
+@every_case_translated
 def test_exported_program_takes_any_batch_size(built: Built) -> None:
     """``torch.export`` with a free batch size: the same logits for two pictures, and for one alone."""
     batch = torch.export.Dim("batch", min=1, max=64)
@@ -165,7 +173,7 @@ def test_jit_trace_gives_the_same_logits(built: Built) -> None:
         torch.testing.assert_close(traced(others), built.model(others), rtol=1e-4, atol=1e-4)
 
 
-@every_case_built
+@every_case_translated
 def test_onnx_runtime_gives_the_same_logits(built: Built, tmp_path: Path) -> None:
     """``torch.onnx.export``, run by ONNX Runtime."""
     onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is absent, so ONNX export is NOT tested")
@@ -195,7 +203,7 @@ def test_bfloat16_autocast_stays_close(built: Built) -> None:
     assert built.error_of(logits) < 0.1
 
 
-@every_case_built
+@every_case_translated
 def test_compiler_captures_the_network_in_one_graph(built: Built) -> None:
     """``torch.compile`` without a graph break, its graph run as it was captured."""
     torch._dynamo.reset()
