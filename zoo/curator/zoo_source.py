@@ -23,10 +23,16 @@ _BUILDERS = {
     "mobilenet_v1_075": "mobilenet_v1",
     "mobilenet_v1_050": "mobilenet_v1",
     "mobilenet_v1_025": "mobilenet_v1",
+    "nasnet_a_mobile": "nasnet",
+    "nasnet_a_large": "nasnet",
+    "pnasnet_5_mobile": "pnasnet",
+    "pnasnet_5_large": "pnasnet",
 }
 """Entry point -> module of ``zoo.models``."""
 _INPUT_SIZES = {
     "lenet5": (1, 32, 32),
+    "nasnet_a_large": (3, 331, 331),
+    "pnasnet_5_large": (3, 331, 331),
 }
 _NUM_CLASSES = {"lenet5": 10, "cnnnet": 2}
 _IMAGENET = Preprocessing((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), (256,), (224, 224))

@@ -1,0 +1,38 @@
+"""Renew the outputs that README and the documentation show.
+
+    python scripts/update_docs_output.py README.md docs/tutorial/1-convolution.md
+
+Outputs with a line of three dots are left as they are: a person chose what to leave out.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[1]
+sys.path.insert(0, str(REPOSITORY))
+
+from tests.support.code_blocks import ELLIPSIS, run_page  # noqa: E402 - the repository comes first on the path
+
+
+def main() -> None:
+    """Run each page that is named and write what its blocks print into it."""
+    os.chdir(REPOSITORY)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["TORCH_HOME"] = folder
+        for name in sys.argv[1:]:
+            page = Path(name)
+            text = page.read_text(encoding="utf-8")
+            for shown in reversed(run_page(text, REPOSITORY, {})):
+                if ELLIPSIS not in shown.expected.split("\n"):
+                    lines = "".join(f"{line.rstrip()}\n" for line in shown.actual.splitlines())
+                    text = text[: shown.start] + lines + text[shown.end :]
+            page.write_text(text, encoding="utf-8")
+            print(name)
+
+
+if __name__ == "__main__":
+    main()
