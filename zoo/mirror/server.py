@@ -21,6 +21,7 @@ from zoo.errors import MissingPackageError, SourceError, ZooError
 from zoo.mirror import conditions, dialects
 from zoo.mirror.answers import etag_of
 from zoo.mirror.librarian import FileReply, StreamReply, plain
+from zoo.mirror.sending import Sender
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +63,7 @@ class App:
         self.hosts = hosts
         self._aiohttp = aiohttp_web()
         self._servers: dict[str | None, web.Server] = {}
+        self._sender = Sender()
         self._busy: set[object] = set()
         self._silent_since: dict[object, float] = {}
 
@@ -139,6 +141,7 @@ class App:
         """End all connections, those in the middle of a body after a while."""
         for server in self._servers.values():
             await server.shutdown(timeout_s)
+        self._sender.close()
 
     # -- bodies ------------------------------------------------------------------------------------------------------
 
@@ -161,9 +164,26 @@ class App:
             headers["Content-Range"] = f"bytes */{size_bytes}"
         response = await self._begin(request, decision.status, reply.file, {**headers, **reply.headers})
         if request.method == "GET" and decision.length_bytes:
-            await send_part(request, path, decision.start, decision.length_bytes)
+            await self._send_part(request, path, decision)
         await response.write_eof()
         return response
+
+    async def _send_part(self, request: web.BaseRequest, path: Path, part: conditions.Decision) -> None:
+        """Send bytes of a file; reset the connection if they cannot all be sent."""
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError
+        try:
+            with path.open("rb") as stream:
+                sent = await self._sender.send(transport, stream, part.start, part.length_bytes)
+        except ConnectionError:
+            raise
+        except (OSError, RuntimeError) as error:
+            reset(transport)
+            raise ConnectionResetError from error
+        if sent != part.length_bytes:
+            reset(transport)
+            raise ConnectionResetError
 
     async def _send_stream(self, request: web.BaseRequest, reply: StreamReply) -> web.StreamResponse:
         """Send a file while it arrives; its last block only after its digest was found right."""
@@ -208,24 +228,6 @@ class App:
             for connection in known - self._busy:
                 if now - self._silent_since[connection] > idle_s:
                     connection.force_close()
-
-
-async def send_part(request: web.BaseRequest, path: Path, start: int, length_bytes: int) -> None:
-    """Send bytes of a file to a socket without copying them; reset the connection if they cannot all be sent."""
-    transport = request.transport
-    if transport is None:
-        raise ConnectionResetError
-    try:
-        with path.open("rb") as stream:
-            sent = await asyncio.get_running_loop().sendfile(transport, stream, start, length_bytes)
-    except ConnectionError:
-        raise
-    except (OSError, RuntimeError) as error:
-        reset(transport)
-        raise ConnectionResetError from error
-    if sent != length_bytes:
-        reset(transport)
-        raise ConnectionResetError
 
 
 def reset(transport: asyncio.BaseTransport) -> None:
