@@ -29,7 +29,11 @@ for name in sys.argv[1:]:
     except ImportError as error:
         print(name, error)
 """
-ABOVE_TORCH = ("models", "loader", "curator", "hub.py", "preprocess.py", "optimizer.py", "predictor.py")
+MAY_IMPORT_TORCH = (
+    *("models", "loader", "curator", "trainer", "evaluator"),
+    *("hub.py", "preprocess.py", "optimizer.py", "predictor.py", "pictures.py", "picture_folders.py"),
+    *("devices.py", "converter.py", "matcher.py", "plots"),
+)
 RUNS_THE_MODEL = {"zoo.inspector.tracing", "zoo.inspector.live", "zoo.inspector.cells"}
 MEASURES = {f"zoo.bench.{name}" for name in ("runner", "worker", "devices", "engines", "models")}
 
@@ -39,7 +43,7 @@ def torch_free_modules(repository: Path) -> list[str]:
     modules = []
     for path in sorted((repository / "zoo").rglob("*.py")):
         relative = path.relative_to(repository / "zoo")
-        if relative.parts[0] not in ABOVE_TORCH and path.name != "__main__.py":
+        if relative.parts[0] not in MAY_IMPORT_TORCH and path.name != "__main__.py":
             name = ".".join(["zoo", *relative.with_suffix("").parts]).removesuffix(".__init__")
             modules.append(name)
     return modules
