@@ -8,7 +8,7 @@ name has been written by one process alone, and hashed by it, whatever others do
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from zoo.weights.cache import Kind
 from zoo.weights.digests import Expected, expected_of, sha256_file
 from zoo.weights.options import DEFAULTS, Config, FetchOptions, load_config
 from zoo.weights.partial import Partial
-from zoo.weights.transfer import Transfer
+from zoo.weights.transfer import HEAR_S, Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -171,8 +171,8 @@ def fetch_all(
         try:
             for file, one in fetches.items():
                 futures[file] = pool.submit(one.run)
-            for future in futures.values():
-                future.exception()
+            while wait(futures.values(), timeout=HEAR_S).not_done:
+                pass
         except KeyboardInterrupt:
             for one in fetches.values():
                 one.stop()

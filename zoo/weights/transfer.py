@@ -31,6 +31,8 @@ RECORD_S = 0.2
 """... or after this time."""
 HASH_BYTES = 4 << 20
 """Hashed between two looks at the workers."""
+HEAR_S = 0.5
+"""The longest wait of a calling thread: Python does not hear a Ctrl-C that comes in the moment before a wait begins."""
 JOIN_S = 2.0
 """How long to wait for a worker at the end. One that waits for a name server cannot be woken, and does no harm."""
 
@@ -97,7 +99,7 @@ class Transfer:
         while True:
             with ledger.changed:
                 while not self._has_news(partial, hashed):
-                    ledger.changed.wait()
+                    ledger.changed.wait(HEAR_S)
                 if ledger.fatal is not None:
                     raise ledger.fatal
                 if ledger.partial is not partial:
