@@ -82,6 +82,15 @@ def test_best_error_in_the_record_is_the_one_of_the_held_out_pictures(trained: R
     assert 100 * errors / len(pictures) == pytest.approx(record.validation_error_percent)
 
 
+def test_inspect_shows_the_record_and_the_layers(trained: Run) -> None:
+    """Three classes, so the last layer has three outputs."""
+    line = [sys.executable, "-m", "zoo", "inspect", "lenet5", "--checkpoint", str(trained.folder / "best.safetensors")]
+    shown = json.loads(subprocess.run([*line, "--json"], capture_output=True, check=True).stdout)
+    assert shown["trained"]["labels"] == ["digit-0", "digit-1", "digit-2"]
+    assert shown["layers"][-1]["output_shape"] == [1, 3]
+    assert b"3: digit-0, digit-1, digit-2" in subprocess.run(line, capture_output=True, check=True).stdout
+
+
 def test_file_trained_as_another_architecture_is_refused(trained: Run) -> None:
     """The record says what the file is."""
     with pytest.raises(CheckpointError, match="it was trained as lenet5"):

@@ -25,6 +25,7 @@ app = new_app()
         "zoo inspect resnet18 --repr",
         "zoo inspect resnet18 --format csv > layers.csv",
         "zoo inspect nasnet_a_large --cell",
+        "zoo inspect lenet5 --checkpoint runs/lenet5/best.safetensors",
     )
 )
 def inspect(
@@ -41,6 +42,10 @@ def inspect(
         typer.Option("--input", metavar="CxHxW", help="Trace another input size, as 3x512x512.", show_default=False),
     ] = None,
     repr: Annotated[bool, typer.Option("--repr", help="Print what print(model) prints, and nothing else.")] = False,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A file of zoo train: show its record and its layers.", show_default=False),
+    ] = None,
     cell: Annotated[bool, typer.Option("--cell", help="Draw the cells that the network is built from.")] = False,
     svg: Annotated[
         Path | None,
@@ -73,7 +78,11 @@ def inspect(
         from zoo.catalog.quantities import parse_shape
         from zoo.inspector.inspection import find_table
 
-        table = find_table(architecture, weights, parse_shape("--input", input) if input else None)
+        size = parse_shape("--input", input) if input else None
+        if checkpoint is not None:
+            _show_trained(architecture, checkpoint, size, depth, layer, form, is_quiet=quiet)
+            return
+        table = find_table(architecture, weights, size)
         selected = table.select(depth=depth, layer=layer)
         if form == "json":
             output.write_json(_as_plain(architecture, weights, selected))
@@ -88,6 +97,41 @@ def _show_record(architecture: "Architecture", weights: "Weights | None") -> Non
     from zoo.cli.record_text import describe
 
     output.write_painted(describe(architecture, weights, Presence()) + "\n\n")
+
+
+def _show_trained(
+    architecture: "Architecture",
+    checkpoint: Path,
+    input_size: "tuple[int, ...] | None",
+    depth: int | None,
+    layer: str | None,
+    form: output.Format,
+    *,
+    is_quiet: bool,
+) -> None:
+    """Show what a file of ``zoo train`` says about itself, then its layers."""
+    from dataclasses import asdict
+
+    from zoo.inspector import live
+    from zoo.weights.own_record import require_own_record
+
+    record = require_own_record(checkpoint, architecture.name)
+    table = live.trace(architecture, None, input_size, len(record.labels))
+    if form == "json":
+        layers = table.select(depth=depth, layer=layer).as_dict()
+        output.write_json({"trained": asdict(record), **{key: layers[key] for key in layers if key != "model"}})
+        return
+    if form == "table":
+        shown = ", ".join(record.labels[:8]) + (", ..." if len(record.labels) > 8 else "")
+        output.write(
+            f"{checkpoint.name}: {record.model}, trained here\n"
+            f"  classes     {len(record.labels)}: {shown}\n"
+            f"  validation  {record.validation_error_percent:.2f} % top-1 error on {record.validation_images} pictures\n"
+            f"  epoch       {record.epoch}\n"
+            f"  data set    {record.data}\n"
+            f"  recipe      {', '.join(f'{name} {value}' for name, value in record.recipe.items())}\n"
+        )
+    _show_layers(table, depth, layer, form, is_quiet=is_quiet)
 
 
 def _show_cells(architecture: "Architecture", svg: Path | None, *, is_quiet: bool) -> None:

@@ -23,7 +23,10 @@ AUXILIARY_OPTIONS = {"googlenet": "aux_logits", "inception": "aux_logits", "fcn"
 
 
 def trace(
-    architecture: Architecture, weights: Weights | None = None, input_size: Sequence[int] | None = None
+    architecture: Architecture,
+    weights: Weights | None = None,
+    input_size: Sequence[int] | None = None,
+    num_classes: int | None = None,
 ) -> LayerTable:
     """Tabulate the layers of an architecture, as the registry counts it: before quantization, without auxiliary heads.
 
@@ -31,6 +34,7 @@ def trace(
         architecture: Its record.
         weights: Build it as these weights need it.
         input_size: Another input than the weights' or the architecture's own, without the batch axis.
+        num_classes: Another number of outputs.
 
     Raises:
         UsageError: An input is given for a network that cannot be run without real pictures.
@@ -41,7 +45,7 @@ def trace(
         raise UsageError(f"{architecture.name} cannot be run without real pictures: leave --input out")
     size = input_size or (weights or architecture).input_size
     inputs = 2 if architecture.task == "optical-flow" else 1
-    model = build_bare(architecture, weights)
+    model = build_bare(architecture, weights, **({"num_classes": num_classes} if num_classes else {}))
     try:
         return trace_layers(model, size, name=architecture.name, inputs=inputs, is_runnable=is_runnable)
     except ShapeError as error:
@@ -49,9 +53,9 @@ def trace(
         raise ShapeError(f"{error}; its own input is {usual}") from error
 
 
-def build_bare(architecture: Architecture, weights: Weights | None = None, **options: bool) -> nn.Module:
+def build_bare(architecture: Architecture, weights: Weights | None = None, **options: int) -> nn.Module:
     """Build without initialisation, before quantization, without auxiliary heads unless ``options`` say otherwise."""
-    bare: dict[str, bool] = {}
+    bare: dict[str, int] = {}
     if architecture.task == "quantized-classification":
         bare["quantize"] = False
     if architecture.family in AUXILIARY_OPTIONS:

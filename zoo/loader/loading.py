@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.catalog.resolver import find_architecture, find_weights
-from zoo.errors import CheckpointError, OptionError
+from zoo.errors import OptionError
 from zoo.loader.adaptation import (
     apply_key_mappings,
     drop_head,
@@ -18,7 +18,7 @@ from zoo.loader.adaptation import (
 from zoo.loader.construction import build_model, without_initialisation
 from zoo.loader.finiteness import warn_of_bad_values
 from zoo.loader.state_dicts import read_state_dict
-from zoo.weights.own_record import read_own_record
+from zoo.weights.own_record import read_own_record, require_own_record
 
 if TYPE_CHECKING:
     import torch
@@ -140,12 +140,9 @@ def load_checkpoint(
             missing, unexpected and mis-shaped keys.
     """
     architecture, path = find_architecture(name.partition(":")[0]), Path(file)
-    record = read_own_record(path)
-    if record is not None and record.model != architecture.name:
-        advice = f"use it as {record.model}"
-        raise CheckpointError(path.name, f"expected a {architecture.name}, it was trained as {record.model}", advice)
-    if record is not None and num_classes is None:
-        num_classes = len(record.labels)
+    if read_own_record(path) is not None:
+        record = require_own_record(path, architecture.name)
+        num_classes = num_classes or len(record.labels)
     with without_initialisation():
         model = _build(architecture, None, _Changes(num_classes, in_channels, options))
     state_dict = read_state_dict(path)

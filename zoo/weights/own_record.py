@@ -56,3 +56,19 @@ def read_own_record(path: Path) -> OwnRecord | None:
         raise CheckpointError(
             path.name, f"its record of training is malformed at {error.json_path}: {error.fault}"
         ) from error
+
+
+def require_own_record(path: Path, model: str) -> OwnRecord:
+    """Read the record of a file that ``zoo train`` wrote for an architecture.
+
+    Raises:
+        CheckpointError: The file carries no record, or that of another architecture.
+    """
+    record = read_own_record(path)
+    if record is None:
+        raise CheckpointError(path.name, "it carries no record of zoo train", "name a best.safetensors of a run")
+    if record.model != model:
+        raise CheckpointError(
+            path.name, f"expected a {model}, it was trained as {record.model}", f"use it as {record.model}"
+        )
+    return record
