@@ -97,9 +97,8 @@ def draw_history() -> None:
     figure = Figure(figsize=(8.5, 5), layout="constrained", facecolor="white")
     axes = figure.subplots()
     points = [(float(row["multiply_adds"] or 0), float(row["top5_error"] or 0), int(row["year"] or 0)) for row in rows]
-    dots = axes.scatter(
-        *zip(*[(x, y) for x, y, _ in points], strict=True), c=[year for *_, year in points], cmap="viridis"
-    )
+    costs, errors, years = zip(*points, strict=True)
+    dots = axes.scatter(costs, errors, c=years, cmap="viridis")
     named = ["alexnet", "vgg16", "googlenet", "resnet50", "squeezenet1_1", "densenet121", "mobilenet_v2"]
     named += ["nasnet_a_large", "pnasnet_5_large", "efficientnet_b0", "vit_b_16", "convnext_tiny"]
     for row, (x, y, _) in zip(rows, points, strict=True):

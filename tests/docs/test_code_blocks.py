@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.code_blocks import Shown, run_page
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDERS = (REPOSITORY / "docs", REPOSITORY / "docs" / "tutorial", REPOSITORY / "docs" / "guides")
@@ -21,10 +17,9 @@ PAGES = [
 
 
 @pytest.fixture
-def at_the_top(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def at_the_top(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run as a reader does who has just cloned the repository."""
     monkeypatch.chdir(REPOSITORY)
-    return
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -126,7 +126,8 @@ def _show_trained(
         output.write(
             f"{checkpoint.name}: {record.model}, trained here\n"
             f"  classes     {len(record.labels)}: {shown}\n"
-            f"  validation  {record.validation_error_percent:.2f} % top-1 error on {record.validation_images} pictures\n"
+            f"  pictures    {record.validation_images} held out\n"
+            f"  validation  {record.validation_error_percent:.2f} % top-1 error\n"
             f"  epoch       {record.epoch}\n"
             f"  data set    {record.data}\n"
             f"  recipe      {', '.join(f'{name} {value}' for name, value in record.recipe.items())}\n"
