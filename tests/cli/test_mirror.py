@@ -92,7 +92,7 @@ def test_mirror_from_init_to_gc(zoo: Zoo, tmp_path: Path, upstream: HubUpstream)
     assert zoo(folder, "mirror", "remove", "o/r").returncode == 0
     assert not stored.exists()
     (folder / "stray.bin").write_bytes(b"x")
-    assert zoo(folder, "mirror", "gc").stdout == "stray.bin\n"
+    assert zoo(folder, "mirror", "gc", "--older-than", "0").stdout == "stray.bin\n"
 
 
 def test_failures_are_named_and_cost_exit_code_1(zoo: Zoo, tmp_path: Path, upstream: HubUpstream) -> None:

@@ -117,7 +117,9 @@ def test_doctor_reads_weights(torch_home: Path) -> None:
 
 def test_bundle_of_what_the_mirror_has_not_is_refused(filled: Path, tmp_path: Path) -> None:
     """Named, with the next command; no archive is left."""
-    with pytest.raises(MirrorError, match=r"resnet18:imagenet1k_v1: the mirror does not hold it; run zoo mirror add"):
+    with pytest.raises(
+        MirrorError, match=r"resnet18:imagenet1k_v1: the mirror does not hold all of it; run zoo mirror add"
+    ):
         bundle.create(Store(filled), wants.parse_all(["resnet18"]), tmp_path / "out.zip")
     assert not list(tmp_path.glob("*out.zip*"))
 

@@ -16,7 +16,8 @@ import pytest
 
 from tests.mirror.conftest import FEATURE, MAIN, MODEL_COMMIT, TAGGED
 from tests.support.mirror_server import RunningMirror, ask, serving
-from zoo.mirror import upkeep
+from zoo.mirror import upkeep, wants
+from zoo.mirror.sync import Sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,6 +208,26 @@ def test_model_is_pulled_file_by_file(mirror: RunningMirror, store: Store, upstr
     assert (missing.status, missing.headers["x-error-code"]) == (404, "EntryNotFound")
     unknown = ask(mirror, "/org/unknown/resolve/main/config.json")
     assert (unknown.status, unknown.headers["x-error-code"]) == (404, "RepoNotFound")
+
+
+def test_model_that_was_pulled_by_commit_is_found_by_branch_later(
+    mirror: RunningMirror, store: Store, upstream: HubUpstream
+) -> None:
+    """Clients ask for the branch's commit, then for files by commit: what the branch meant is kept with them."""
+    assert ask(mirror, "/api/models/org/tiny/revision/main").status == 200
+    assert ask(mirror, f"/org/tiny/resolve/{MODEL_COMMIT}/config.json").status == 200
+    upstream.is_dead = True
+    with serving(store.root, "--pull-through") as later:
+        assert ask(later, "/org/tiny/resolve/main/config.json").status == 200
+    with serving(store.root) as static:
+        assert ask(static, "/org/tiny/resolve/main/config.json").status == 200
+    (item,) = store.catalogue().items
+    assert item.is_partial
+    upstream.is_dead = False
+    with Sync(store) as sync:
+        assert sync.run(sync.resolve(wants.parse("hf:org/tiny"))).failures == []
+    (item,) = store.catalogue().items
+    assert (item.is_partial, len(item.files)) == (False, 5)
 
 
 def test_repository_is_pulled_by_ref(mirror: RunningMirror, store: Store) -> None:

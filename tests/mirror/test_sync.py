@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -161,6 +162,17 @@ def test_same_bytes_of_another_commit_are_not_fetched_again(store: Store, upstre
     assert run(store, "hf:org/tiny").failures == []
     assert not [path for path in upstream.paths if "cdn" in path]
     assert read(store, f"huggingface/models--org--tiny/{changed}/README.md") == b"# changed\n"
+
+
+def test_syncs_at_the_same_time_do_not_harm_each_other(store: Store, upstream: HubUpstream) -> None:
+    """Four at once want the same things: all succeed, and every byte is right."""
+    url = weights(upstream, bytes(100_000))
+    with ThreadPoolExecutor(8) as pool:
+        runs = [pool.submit(run, store, "someone/nets", "someone/nets:v1", "hf:org/tiny") for _ in range(4)]
+        runs += [pool.submit(run_weights, store, url) for _ in range(4)]
+    assert [summary.result().failures for summary in runs] == [[]] * 8
+    assert upkeep.verify(store) == []
+    assert len(store.catalogue().items) == 4
 
 
 def test_rate_limit_is_kept(store: Store, upstream: HubUpstream) -> None:

@@ -231,7 +231,9 @@ def status(folder: Folder = HERE, format: AsFormat = None, json: AsJson = False)
     rows = []
     for want in wanted_of(store):
         items = items_of(catalogue, want)
-        is_whole = bool(items) and all(store.whole(file) for item in items for file in item.files)
+        is_whole = bool(items) and all(
+            not item.is_partial and all(store.whole(file) for file in item.files) for item in items
+        )
         state = "here" if is_whole else "incomplete" if items else "missing"
         revision = items[0].revision if items else None
         rows.append([str(want), state, revision, sum(item.size_bytes for item in items) if items else None])
@@ -291,18 +293,21 @@ def verify(folder: Folder = HERE, json: AsJson = False, quiet: Quiet = False) ->
         raise typer.Exit(1)
 
 
-@app.command(epilog=examples("zoo mirror gc --dry-run", "zoo mirror gc"))
+@app.command(epilog=examples("zoo mirror gc --dry-run", "zoo mirror gc --older-than 0"))
 def gc(
     folder: Folder = HERE,
+    older_than: Annotated[
+        float, typer.Option(min=0, metavar="HOURS", help="Leave younger files: a sync may be about to enter them.")
+    ] = 24,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")] = False,
     json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Remove files that the catalogue does not name: old commits, unfinished downloads. Not while a sync runs."""
+    """Remove files that the catalogue does not name: old commits, unfinished downloads."""
     from zoo.catalog import quantities
     from zoo.mirror import upkeep
 
-    removed = upkeep.collect_garbage(_open(folder), is_dry_run=dry_run)
+    removed = upkeep.collect_garbage(_open(folder), min_age_s=older_than * 3600, is_dry_run=dry_run)
     if json:
         output.write_json([{"path": path, "size_bytes": size_bytes} for path, size_bytes in removed])
     elif removed:

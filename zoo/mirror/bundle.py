@@ -68,8 +68,10 @@ def create(store: Store, wanted: Iterable[Want], out: Path) -> dict[str, int]:
     """
     catalogue = store.catalogue()
     held = [(want, items_of(catalogue, want)) for want in wanted]
-    if missing := [str(want) for want, items in held if not items]:
-        raise MirrorError(", ".join(missing), "the mirror does not hold it", "run zoo mirror add and zoo mirror sync")
+    if missing := [str(want) for want, items in held if not items or any(item.is_partial for item in items)]:
+        raise MirrorError(
+            ", ".join(missing), "the mirror does not hold all of it", "run zoo mirror add and zoo mirror sync"
+        )
     writer = _Writer()
     temporary = out.with_name(f".{out.name}.{os.getpid()}.partial")
     with disk.translating(out.name):

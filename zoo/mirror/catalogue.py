@@ -49,6 +49,8 @@ class Item:
     """What names this commit: ``HEAD``, ``heads/main``, ``tags/v1``; for Hugging Face ``main``; the commit itself if it
     was asked for by that."""
     licence: str | None = None
+    is_partial: bool = False
+    """Whether only those files are here that clients have asked for so far; a sync completes it."""
 
     @property
     def key(self) -> tuple[str, str, str | None]:
@@ -109,14 +111,18 @@ def _without_refs(other: Item, item: Item) -> Item:
 
 
 def to_json(catalogue: Catalogue) -> str:
-    """Write a catalogue as text; what is not known is left out."""
+    """Write a catalogue as text; what is not known or does not apply is left out."""
     content = {"schema_version": catalogue.schema_version, "items": [asdict(item) for item in catalogue.items]}
     return json.dumps(_without_nothing(content), indent=1, ensure_ascii=False) + "\n"
 
 
 def _without_nothing(value: object) -> object:
     if isinstance(value, dict):
-        known = {key: entry for key, entry in value.items() if entry is not None and (key, entry) != ("refs", ())}
+        known = {
+            key: entry
+            for key, entry in value.items()
+            if entry is not None and entry is not False and (key, entry) != ("refs", ())
+        }
         return {key: _without_nothing(entry) for key, entry in known.items()}
     return [_without_nothing(entry) for entry in value] if isinstance(value, list | tuple) else value
 

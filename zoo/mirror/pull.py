@@ -111,6 +111,7 @@ class Pull:
         self._session: aiohttp.ClientSession | None = None
         self._downloads: dict[str, asyncio.Task[Download]] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self._names: dict[str, dict[str, str | None]] = {}
         self._asked: dict[object, tuple[float, asyncio.Task[Any]]] = {}
 
     async def close(self) -> None:
@@ -130,7 +131,15 @@ class Pull:
         held = self.store.catalogue().by_ref("huggingface", name, revision)
         want = HuggingFaceWant(name, revision)
         found = await self._ask(want, lambda: remotes.resolve(want, self._client), is_dispensable=held is not None)
-        return found[0] if found else None
+        if not found:
+            return None
+        return replace(found[0], refs=self._names_of(name, revision, found[0].revision))
+
+    def _names_of(self, name: str, revision: str, commit: str | None) -> tuple[str, ...]:
+        """Remember what names a commit: clients learn the commit by its branch, then ask by the commit alone."""
+        known = self._names.setdefault(name, {})
+        known[revision] = commit
+        return tuple(ref for ref, meant in known.items() if meant == commit)
 
     async def repository(self, name: str, ref: str | None) -> None:
         """Bring a hub repository into the mirror as it is now."""
@@ -326,11 +335,12 @@ class Pull:
 
 def _with_file(catalogue: Catalogue, item: RemoteItem, file: StoredFile) -> Catalogue:
     """Add one file to an item of the catalogue, which need not be there yet nor be whole."""
-    entry = entry_of(item, [file])
+    entry = replace(entry_of(item, [file]), is_partial=len(item.files) > 1)
     known = next((other for other in catalogue.items if other.key == entry.key), None)
     if known is not None:
         files = {**{old.path: old for old in known.files}, file.path: file}
-        entry = replace(entry, files=tuple(files.values()), refs=tuple(dict.fromkeys([*known.refs, *entry.refs])))
+        refs = tuple(dict.fromkeys([*known.refs, *entry.refs]))
+        entry = replace(entry, files=tuple(files.values()), refs=refs, is_partial=known.is_partial)
     return catalogue.with_item(entry)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -169,16 +170,25 @@ class Store:
             target.parent.mkdir(parents=True, exist_ok=True)
             if not target.parent.resolve().is_relative_to(self.root):
                 raise MirrorError(path, "its folder is a link that leaves the mirror", "remove the link")
-            with staged.open("rb") as stream:
-                os.fsync(stream.fileno())
-            staged.chmod(0o644)
-            staged.replace(target)
+            try:
+                with staged.open("rb") as stream:
+                    os.fsync(stream.fileno())
+                staged.chmod(0o644)
+                staged.replace(target)
+            except FileNotFoundError:  # another process has fetched the same file, and was faster
+                if not target.is_file() or sha256_file(target) != sha256:
+                    raise
             disk.sync_folder(target.parent)
             receipts.remember(target, sha256, receipts.stamp(target))
         return target
 
-    def strays(self) -> list[Path]:
-        """List files that the catalogue does not name: left by removals, older commits and crashes."""
+    def strays(self, min_age_s: float = 0.0) -> list[Path]:
+        """List files that the catalogue does not name: left by removals, older commits and crashes.
+
+        Args:
+            min_age_s: Leave out younger files: a sync that runs now enters its files only when an item is whole.
+        """
+        newest = time.time() - min_age_s
         known = set(self.catalogue().files) | {layout.CATALOGUE, layout.SETTINGS, layout.CERTIFICATE}
         private = self.root / layout.PRIVATE
         return sorted(
@@ -186,6 +196,7 @@ class Store:
             for path in self.root.rglob("*")
             if not path.is_dir() and path.relative_to(self.root).as_posix() not in known
             if not path.is_relative_to(private) or path.parent == self.root / layout.INCOMING
+            if path.lstat().st_mtime <= newest
         )
 
     def remove(self, path: Path) -> None:

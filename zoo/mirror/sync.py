@@ -6,10 +6,10 @@ that is cut off leaves a valid mirror, and the next one goes on from there.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
+import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -204,22 +204,20 @@ class Sync:
     def _bring(self, item: RemoteItem, file: RemoteFile) -> StoredFile:
         """Get one file into its place, from wherever it is cheapest."""
         target = self.store.path(file.path)
-        staged = self.store.staged(staging_name(file))
+        staged = self.store.staged(f"{staging_name(file)}.{secrets.token_hex(4)}")
         copy = self._copy_of(file)
         if target.is_file() and (found := checked_digest(target, item, file)) is not None:
             return stored_file(file, target.stat().st_size, found)
         if copy is not None:
-            with contextlib.suppress(FileNotFoundError):
-                staged.unlink()
             os.link(copy, staged)
             sha256 = file.sha256 or sha256_file(staged)
         elif file.sha256 is not None or item.kind == "weights":
+            staged = self.store.staged(staging_name(file))  # the same for all: partial files are gone on with
             sha256 = self._fetch(file, staged.name)
         else:
             most = archives.LARGEST_BYTES if item.kind == "repository" else LARGEST_PLAIN_BYTES
             sha256 = self._download(item, file, staged, most)
-        size_bytes = staged.stat().st_size
-        self.store.adopt(staged, file.path, sha256)
+        size_bytes = self.store.adopt(staged, file.path, sha256).stat().st_size
         self._tell(events.Finished(staged.name, size_bytes, was_cached=False))
         return stored_file(file, size_bytes, sha256)
 

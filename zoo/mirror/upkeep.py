@@ -91,9 +91,9 @@ def remove(store: Store, wanted: Iterable[Want]) -> list[Item]:
     return list(doomed.values())
 
 
-def collect_garbage(store: Store, *, is_dry_run: bool = False) -> list[tuple[str, int]]:
+def collect_garbage(store: Store, *, min_age_s: float = 0.0, is_dry_run: bool = False) -> list[tuple[str, int]]:
     """Remove files that the catalogue does not name, and unfinished downloads; return their paths and lengths."""
-    found = [(path, path.lstat().st_size) for path in store.strays()]
+    found = [(path, path.lstat().st_size) for path in store.strays(min_age_s)]
     if not is_dry_run:
         for path, _ in found:
             store.remove(path)
