@@ -19,6 +19,7 @@
     ├── FetchError           no source gave the right bytes; names each source and its fault
     ├── CheckpointError      a weights file is damaged, hostile or of no known format
     │   └── MismatchError    its tensors do not fit the network; lists the keys
+    ├── OptimizeError        an engine fails, or an optimized network answers differently
     ├── MirrorError          a mirror, a bundle or what was asked of one cannot be used
     ├── BenchError           a measurement cannot be made, read or compared
     │   ├── DeviceError      no such device, busy, or lost; lists the devices that exist
@@ -429,3 +430,19 @@ class TrainingError(ZooError):
         self.place = place
         self.fault = fault
         super().__init__(f"training {place}: {fault}")
+
+
+class OptimizeError(ZooError):
+    """Report a network that cannot be made faster as asked.
+
+    Args:
+        engine: How it was to be run.
+        fault: What failed.
+    """
+
+    def __init__(self, engine: str, fault: str) -> None:
+        """Keep the facts and make the message."""
+        self.engine = engine
+        self.fault = fault
+        advice = "use the model itself" if engine == "eager" else "try the engine eager"
+        super().__init__(f"the network cannot be optimized with the engine {engine}: {fault}; {advice}")

@@ -53,7 +53,7 @@ def with_statistics(model: nn.Module, seed: int = 0) -> nn.Module:
 
 def relative_error(got: Tensor, expected: Tensor) -> float:
     """Length of the difference over the length of what was expected."""
-    return float((got - expected).norm() / expected.norm())
+    return float((got.detach() - expected.detach()).norm() / expected.detach().norm())
 
 
 def cell_keys(prefix: str, design: Design, *, halves: str | None, is_first: bool, stride: int) -> Iterator[str]:
