@@ -68,9 +68,9 @@ def test_no_arguments_show_the_help_page(zoo: Run) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_registered_line_is_the_commands_own_first_line(name: str) -> None:
-    """The table of commands repeats the first line of each help text, so that nothing needs importing: no drift."""
-    assert LOADED[f"zoo {name}"].help.splitlines()[0] == COMMANDS[name].help
+def test_a_registered_line_is_the_commands_own_first_sentence(name: str) -> None:
+    """The table of commands repeats how each help text begins, so that nothing needs importing: no drift."""
+    assert LOADED[f"zoo {name}"].help.startswith(COMMANDS[name].help)
 
 
 DO_AND_SAY_LITTLE = {"zoo registry build", "zoo registry validate"} | {
