@@ -25,7 +25,10 @@ def at_the_top(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_page_shows_what_its_blocks_print(page: str, at_the_top: None, torch_home: Path) -> None:
     """To renew what a page shows: python scripts/update_docs_output.py PAGE."""
-    wrong = [shown for shown in run_page((REPOSITORY / page).read_text(), REPOSITORY, {}) if not shown.is_right]
+    text = (REPOSITORY / page).read_text()
+    if "../shared/data" in text and not (REPOSITORY.parent / "shared" / "data").is_dir():
+        pytest.skip("the real pictures and weights (shared/data beside the repository) are absent")
+    wrong = [shown for shown in run_page(text, REPOSITORY, {}) if not shown.is_right]
     report = "\n".join(f"shown:\n{shown.expected}\nprinted:\n{shown.actual}" for shown in wrong)
     assert not wrong, report
 
