@@ -37,9 +37,18 @@ def test_a_page_that_differs_is_shown_with_its_first_lines(make_docs: ModuleType
     assert "+one" in make_docs.stale("missing.md", "one\n", tmp_path)
 
 
+def test_a_page_that_is_generated_no_more_is_found(make_docs: ModuleType, tmp_path: Path) -> None:
+    """What people wrote beside the generated pages stays."""
+    for name, text in (("old.md", f"{make_docs.NOTE}\n# Old"), ("new.md", make_docs.NOTE), ("written.md", "# By hand")):
+        (tmp_path / name).write_text(text)
+    assert make_docs.leftovers({"new.md"}, tmp_path) == ["old.md"]
+
+
 def test_every_command_and_every_model_has_its_place(make_docs: ModuleType) -> None:
     """None is left out of the pages."""
     commands, models = make_docs.commands_page(), make_docs.models_page()
+    for title in {entry.panel for entry in COMMANDS.values()}:
+        assert commands.count(f"\n## {title}\n") == 1
     for name in COMMANDS:
         assert f"### zoo {name}\n" in commands
     for name in load_registry().architectures:

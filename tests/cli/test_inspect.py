@@ -182,12 +182,8 @@ def test_a_model_without_cells_says_which_have_some(zoo: Run) -> None:
 
 
 NASNET = "nasnet_a_large"
-needs_nasnet = pytest.mark.skipif(
-    NASNET not in load_registry().architectures, reason="NASNet is not in the registry yet"
-)
 
 
-@needs_nasnet
 def test_cells_are_drawn_as_text(zoo: Run) -> None:
     """Both cells, a line for each block."""
     outcome = zoo("inspect", NASNET, "--cell")
@@ -196,7 +192,6 @@ def test_cells_are_drawn_as_text(zoo: Run) -> None:
     assert "reduction cell" in outcome.out
 
 
-@needs_nasnet
 @pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
 def test_cells_are_drawn_as_a_picture(zoo: Run, tmp_path: Path) -> None:
     """An SVG file that names the operations."""
@@ -206,7 +201,6 @@ def test_cells_are_drawn_as_a_picture(zoo: Run, tmp_path: Path) -> None:
     assert "separable_3x3" in file.read_text()
 
 
-@needs_nasnet
 def test_without_graphviz_the_message_says_how_to_get_it(
     zoo: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

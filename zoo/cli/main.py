@@ -21,20 +21,20 @@ COMMANDS = {
     "choose": Entry("zoo.cli.choosing", "Find the models that nothing beats within your limits.", _FIND),
     "compare": Entry("zoo.cli.comparing", "Put models side by side.", _FIND),
     "inspect": Entry("zoo.cli.inspecting", "Show a model's record and its layers.", _LOOK),
+    "weights": Entry("zoo.cli.files:weights_app", "List a file's tensors and the models it fits.", _LOOK),
+    "scan": Entry("zoo.cli.files:scan_app", "Say what a file would import, running nothing.", _LOOK),
     "bench": Entry("zoo.cli.bench", "Measure models on a device, show and compare what was measured.", _LOOK),
     "download": Entry("zoo.cli.downloading", "Fetch weights into torch's cache, verified.", _USE),
+    "convert": Entry("zoo.cli.files:convert_app", "Make a safetensors twin of a pickle file.", _USE),
     "predict": Entry("zoo.cli.predicting", "Name the most likely labels of pictures.", _USE),
+    "evaluate": Entry("zoo.cli.evaluating", "Count a network's errors on labelled pictures.", _USE),
+    "train": Entry("zoo.cli.training", "Train or fine-tune a network on folders of pictures.", _USE),
+    "cache": Entry("zoo.cli.cache", "List, verify, repair and prune what lies in torch's cache.", _KEEP),
     "mirror": Entry(
         "zoo.cli.mirror", "One place for weights and hub repositories, for clients that know nothing of it.", _KEEP
     ),
     "bundle": Entry("zoo.cli.bundle", "Carry models, repositories and weights to a machine without a network.", _KEEP),
     "doctor": Entry("zoo.cli.doctor", "Say what unmodified clients would miss without a network.", _KEEP),
-    "evaluate": Entry("zoo.cli.evaluating", "Count a network's errors on labelled pictures.", _USE),
-    "train": Entry("zoo.cli.training", "Train or fine-tune a network on folders of pictures.", _USE),
-    "weights": Entry("zoo.cli.files:weights_app", "List a file's tensors and the models it fits.", _LOOK),
-    "scan": Entry("zoo.cli.files:scan_app", "Say what a file would import, running nothing.", _LOOK),
-    "convert": Entry("zoo.cli.files:convert_app", "Make a safetensors twin of a pickle file.", _USE),
-    "cache": Entry("zoo.cli.cache", "List, verify, repair and prune what lies in torch's cache.", _KEEP),
     "registry": Entry("zoo.cli.registry", "Build registry.json, or check that it is up to date.", _KEEP),
 }
 """Every command; its module is imported when it is called. A new one is a module in ``zoo/cli`` and a line here."""
