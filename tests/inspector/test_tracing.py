@@ -65,11 +65,14 @@ def test_attention_is_counted_although_it_has_a_fused_path() -> None:
     """Self-attention of 6 over 5 tokens in 2 heads: three projections, scores, weighted sum, output projection."""
 
     class Attention(nn.Module):
+        """Self-attention and nothing else."""
+
         def __init__(self) -> None:
             super().__init__()
             self.attention = nn.MultiheadAttention(6, 2, batch_first=True)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
+            """Attend to the tokens themselves."""
             result: torch.Tensor = self.attention(x, x, x)[0]
             return result
 
@@ -84,11 +87,14 @@ def test_a_network_that_returns_no_single_tensor_has_no_output_shape() -> None:
     """Segmentation networks return a dictionary."""
 
     class Pair(nn.Module):
+        """One layer, whose result is wrapped."""
+
         def __init__(self) -> None:
             super().__init__()
             self.layer = nn.Linear(2, 2)
 
         def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            """Return a dictionary."""
             return {"out": self.layer(x)}
 
     table = trace_layers(Pair(), (2,))
@@ -106,7 +112,10 @@ def test_several_inputs_are_given_to_forward() -> None:
     """Optical flow compares two pictures."""
 
     class Difference(nn.Module):
+        """No layer at all."""
+
         def forward(self, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+            """Subtract."""
             return one - other
 
     assert trace_layers(Difference(), (3, 4, 4), inputs=2).layers[0].output_shape == (1, 3, 4, 4)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def _digits(value: float | None) -> str:
     """Write three significant digits without an exponent.
 
-    >>> _digits(1234.5), _digits(0.012345), _digits(None)
+    >>> _digits(1234.6), _digits(0.012345), _digits(None)
     ('1,235', '0.0123', '-')
     """
     if value is None:
