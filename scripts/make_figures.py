@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from matplotlib import colormaps
+from matplotlib import colormaps, rcParams
 from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -24,6 +24,7 @@ from zoo.catalog.query import Selection, select
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+rcParams["svg.hashsalt"] = "zoo"  # the same picture gives the same file
 ASSETS = Path(__file__).resolve().parents[1] / "docs" / "assets"
 FILTER = torch.tensor([[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]])
 """Sobel's: bright on the left, dark on the right."""
@@ -88,7 +89,7 @@ def draw_pooling() -> None:
             whole.add_patch(Rectangle((x - 0.5, y - 0.5), 2, 2, fill=False, edgecolor=ORANGE, linewidth=2))
     show_values(largest, functional.max_pool2d(picture[None], 2)[0].numpy(), "max pooling 2x2", "Blues", 16)
     show_values(mean, functional.avg_pool2d(picture[None], 2)[0].numpy(), "average pooling 2x2", "Blues", 16)
-    figure.savefig(ASSETS / "pooling.svg")
+    figure.savefig(ASSETS / "pooling.svg", metadata={"Date": None})
 
 
 def draw_history() -> None:
@@ -113,7 +114,7 @@ def draw_history() -> None:
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
     figure.colorbar(dots, label="year of the paper")
-    figure.savefig(ASSETS / "history.svg")
+    figure.savefig(ASSETS / "history.svg", metadata={"Date": None})
 
 
 def main() -> None:
