@@ -21,17 +21,17 @@ from tests.support.code_blocks import ELLIPSIS, run_page  # noqa: E402 - the rep
 def main() -> None:
     """Run each page that is named and write what its blocks print into it."""
     os.chdir(REPOSITORY)
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["TORCH_HOME"] = folder
-        for name in sys.argv[1:]:
-            page = Path(name)
-            text = page.read_text(encoding="utf-8")
-            for shown in reversed(run_page(text, REPOSITORY, {})):
+    for name in sys.argv[1:]:
+        page = Path(name)
+        text = page.read_text(encoding="utf-8")
+        with tempfile.TemporaryDirectory() as torch_home, tempfile.TemporaryDirectory() as scratch:
+            os.environ["TORCH_HOME"] = torch_home
+            for shown in reversed(run_page(text, REPOSITORY, Path(scratch))):
                 if ELLIPSIS not in shown.expected.split("\n"):
                     lines = "".join(f"{line.rstrip()}\n" for line in shown.actual.splitlines())
                     text = text[: shown.start] + lines + text[shown.end :]
-            page.write_text(text, encoding="utf-8")
-            print(name)
+        page.write_text(text, encoding="utf-8")
+        print(name)
 
 
 if __name__ == "__main__":
