@@ -6,6 +6,7 @@
     catalogue.json                  everything that is here; written last, in one step
     ca.pem                          certificate of the proxy's own authority
     weights/download.pytorch.org/models/resnet18-f37072fd.pth       host and path of its address upstream
+    weights/download.pytorch.org/models/resnet18-f37072fd.pth.blocks.json       digests of its blocks
     repositories/pytorch/vision/<commit>.zip                        a hub repository at one commit
     huggingface/models--timm--resnet18.a1_in1k/<commit>/config.json     a Hugging Face model at one commit
     .private/                       unfinished downloads, locks, the authority's key: never served
@@ -17,12 +18,14 @@ from __future__ import annotations
 
 import re
 
+from zoo.weights import block_hashes
 from zoo.weights.sources import mirror_path
 
 SETTINGS = "mirror.json"
 CATALOGUE = "catalogue.json"
 CERTIFICATE = "ca.pem"
 PRIVATE = ".private"
+WEIGHTS = "weights/"
 INCOMING = f"{PRIVATE}/incoming"
 LONGEST_COMPONENT_BYTES = 200
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -32,6 +35,17 @@ _FORBIDDEN = frozenset('\\:*?"<>|')
 def weights_path(url: str) -> str:
     """Return the path of a weights file that is published at an address."""
     return mirror_path(url)
+
+
+def blocks_path(path: str) -> str | None:
+    """Return where the digests of a file's blocks lie; ``None`` if the file is no weights file and has none."""
+    return path + block_hashes.SUFFIX if path.startswith(WEIGHTS) else None
+
+
+def described_by(path: str) -> str | None:
+    """Return the path of the weights file whose blocks a path's digests describe; ``None`` if it is no such path."""
+    is_blocks = path.startswith(WEIGHTS) and path.endswith(block_hashes.SUFFIX)
+    return path.removesuffix(block_hashes.SUFFIX) if is_blocks else None
 
 
 def repository_path(name: str, commit: str) -> str:
@@ -65,6 +79,8 @@ def path_fault(path: str) -> str | None:
     for component in components:
         if fault := component_fault(component):
             return f"{component!r:.80} {fault}"
+    if described_by(path) is not None:
+        return f"names that end with {block_hashes.SUFFIX} are kept for digests of blocks"
     return "the folder is private" if components[0] == PRIVATE else None
 
 

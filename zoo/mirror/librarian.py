@@ -99,11 +99,20 @@ class Librarian:
                 kind = "application/json" if question.path == layout.CATALOGUE else "application/x-pem-file"
                 return Reply(200, body, {"Content-Type": kind, "Cache-Control": "no-cache"})
             return plain(404, "there is none")
+        if (described := layout.described_by(question.path)) is not None:
+            return self._blocks(described)
         if (file := self._whole(question.path)) is not None:
             return FileReply(file, {"Cache-Control": IMMUTABLE})
         if self.pull is not None and (url := self.pull.address_of(question.path)) is not None:
             return await self._published(url, {"Cache-Control": IMMUTABLE})
         return plain(404, "the mirror does not hold this file")
+
+    def _blocks(self, path: str) -> Reply:
+        """Answer with the digests of a file's blocks; they are never fetched, for they are made from the file."""
+        blocks = self.store.read_blocks(path) if self._whole(path) is not None else None
+        if blocks is None:
+            return plain(404, "the mirror has no digests of this file's blocks")
+        return Reply(200, blocks, {"Content-Type": "application/json", "Cache-Control": "no-cache"})
 
     async def _published(self, url: str, headers: Mapping[str, str]) -> AnyReply:
         if (file := self._whole(layout.weights_path(url))) is not None:

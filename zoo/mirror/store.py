@@ -8,6 +8,7 @@ respect.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import tempfile
 import time
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from zoo.errors import MirrorError
 from zoo.mirror import catalogue, layout, settings
-from zoo.weights import disk, receipts
+from zoo.weights import block_hashes, disk, receipts
 from zoo.weights.digests import sha256_file
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class Store:
         return self.root / layout.PRIVATE / "zoo.lock"
 
     def adopt(self, staged: Path, path: str, sha256: str) -> Path:
-        """Give a verified file its place.
+        """Give a verified file its place, and weights the digests of their blocks beside them.
 
         Raises:
             CacheError: The disk is full or failed.
@@ -180,6 +181,7 @@ class Store:
                     raise
             disk.sync_folder(target.parent)
             receipts.remember(target, sha256, receipts.stamp(target))
+        self.describe_blocks(path, sha256)
         return target
 
     def strays(self, min_age_s: float = 0.0) -> list[Path]:
@@ -189,7 +191,9 @@ class Store:
             min_age_s: Leave out younger files: a sync that runs now enters its files only when an item is whole.
         """
         newest = time.time() - min_age_s
-        known = set(self.catalogue().files) | {layout.CATALOGUE, layout.SETTINGS, layout.CERTIFICATE}
+        files = self.catalogue().files
+        described = {layout.blocks_path(path) for path, file in files.items() if _has_blocks(file.size_bytes)}
+        known = files.keys() | described | {layout.CATALOGUE, layout.SETTINGS, layout.CERTIFICATE}
         private = self.root / layout.PRIVATE
         return sorted(
             path
@@ -200,13 +204,66 @@ class Store:
         )
 
     def remove(self, path: Path) -> None:
-        """Remove a file, and the folders that it leaves empty."""
+        """Remove a file with the digests of its blocks, and the folders that it leaves empty."""
+        if (beside := layout.blocks_path(path.relative_to(self.root).as_posix())) is not None:
+            (self.root / beside).unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         for folder in path.parents:
             if folder in (self.root, self.root / layout.INCOMING):
                 break
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+    # -- digests of blocks, beside weights files ---------------------------------------------------------------------
+
+    def read_blocks(self, path: str) -> bytes | None:
+        """Return the digests of a weights file's blocks as they are served; ``None`` if there are none."""
+        beside = layout.blocks_path(path)
+        if beside is None:
+            return None
+        try:
+            real = (self.root / beside).resolve(strict=True)
+            if not real.is_relative_to(self.root):
+                return None
+            with real.open("rb") as stream:
+                data = stream.read(block_hashes.LARGEST_SIDECAR_BYTES + 1)
+        except OSError:
+            return None
+        return data if len(data) <= block_hashes.LARGEST_SIDECAR_BYTES else None
+
+    def describe_blocks(self, path: str, sha256: str) -> None:
+        """Write the digests of a weights file's blocks beside it, unless they are there and right.
+
+        The file is read unless a receipt vouches for the digests. Nothing is written for a file of a single block, nor
+        for one that is damaged.
+
+        Raises:
+            CacheError: The disk is full or failed.
+        """
+        beside, target = layout.blocks_path(path), (self.root / path).resolve()
+        if beside is None or not target.is_relative_to(self.root) or not target.is_file():
+            return
+        data, place = self.read_blocks(path), self.root / beside
+        known = block_hashes.parse(data or b"")
+        if data and known and known.sha256 == sha256 and receipts.recall(place) == hashlib.sha256(data).hexdigest():
+            return
+        with disk.translating(beside):
+            if not _has_blocks(target.stat().st_size):
+                return
+            hashes = block_hashes.hash_blocks(target)
+            if hashes.sha256 != sha256:
+                return
+            if data != (text := hashes.to_text()).encode():
+                _replace(place, text)
+            receipts.remember(place, hashlib.sha256(text.encode()).hexdigest(), receipts.stamp(place))
+
+    def has_wrong_blocks(self, file: StoredFile) -> bool:
+        """Tell whether there are digests of a file's blocks that do not fit it; the file is read."""
+        beside, path = layout.blocks_path(file.path), self.whole(file)
+        if beside is None or path is None or not (self.root / beside).is_file() or not _has_blocks(file.size_bytes):
+            return False
+        known = block_hashes.parse(self.read_blocks(file.path) or b"")
+        return known is None or known != block_hashes.hash_blocks(path, known.block_bytes)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -221,6 +278,11 @@ class Store:
         except filelock.Timeout as error:
             fault = f"another process has held the mirror's lock for {LOCK_TIMEOUT_S} seconds"
             raise MirrorError(str(self.root), fault, "wait for it or end it, then try again") from error
+
+
+def _has_blocks(size_bytes: int) -> bool:
+    """Tell whether a weights file is worth digests of its blocks: a file of one block is fetched whole anyway."""
+    return size_bytes > block_hashes.BLOCK_BYTES
 
 
 def _replace(path: Path, text: str) -> None:

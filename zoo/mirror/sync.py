@@ -164,8 +164,10 @@ class Sync:
         }
         waiting = list(items)
         with ThreadPoolExecutor(self.options.files_at_once, thread_name_prefix="sync") as pool:
+            described = pool.map(self._describe, list(done.values()))
             futures = {pool.submit(self._bring, _owner(items, step.file), step.file): step for step in steps.values()}
             try:
+                summary.failures += [fault for fault in described if fault is not None]
                 waiting = self._enter_whole(waiting, done)
                 for future in as_completed(futures):
                     step = futures[future]
@@ -207,6 +209,7 @@ class Sync:
         staged = self.store.staged(f"{staging_name(file)}.{secrets.token_hex(4)}")
         copy = self._copy_of(file)
         if target.is_file() and (found := checked_digest(target, item, file)) is not None:
+            self.store.describe_blocks(file.path, found)
             return stored_file(file, target.stat().st_size, found)
         if copy is not None:
             os.link(copy, staged)
@@ -220,6 +223,14 @@ class Sync:
         size_bytes = self.store.adopt(staged, file.path, sha256).stat().st_size
         self._tell(events.Finished(staged.name, size_bytes, was_cached=False))
         return stored_file(file, size_bytes, sha256)
+
+    def _describe(self, stored: StoredFile) -> tuple[str, ZooError] | None:
+        """Make the digests of a file's blocks where they are missing or wrong; return what went wrong."""
+        try:
+            self.store.describe_blocks(stored.path, stored.sha256)
+        except ZooError as error:
+            return stored.path, error
+        return None
 
     def _copy_of(self, file: RemoteFile) -> Path | None:
         """Find a file of the mirror with the same bytes: another commit's, most often."""

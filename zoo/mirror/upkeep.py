@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,11 @@ def _is_prefix(ref: str, item: Item) -> bool:
 
 
 def verify(store: Store, workers: int = 2, advance: Callable[[int], None] | None = None) -> list[Damage]:
-    """Read every file and compare it with the catalogue; a damaged one is fetched again by the next sync."""
+    """Read every file and compare it with the catalogue; a damaged one is fetched again by the next sync.
+
+    Digests of blocks that do not fit their file are damage as well, under their own path; the next sync makes them
+    again, and makes those that are missing.
+    """
 
     def check(file: StoredFile) -> Damage | None:
         digest = store.digest(file, may_trust_receipt=False)
@@ -62,7 +66,12 @@ def verify(store: Store, workers: int = 2, advance: Callable[[int], None] | None
             advance(file.size_bytes)
         if digest is None:
             return Damage(file, f"expected {file.size_bytes} bytes, got {_what_is_there(store, file)}")
-        return None if digest == file.sha256 else Damage(file, f"expected sha256 {file.sha256}, got {digest}")
+        if digest != file.sha256:
+            return Damage(file, f"expected sha256 {file.sha256}, got {digest}")
+        beside = layout.blocks_path(file.path)
+        if beside is not None and store.has_wrong_blocks(file):
+            return Damage(replace(file, path=beside), "expected the digests of the file's blocks, got others")
+        return None
 
     files = store.catalogue().files.values()
     with ThreadPoolExecutor(workers, thread_name_prefix="verify") as pool:

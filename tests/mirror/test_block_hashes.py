@@ -1,0 +1,251 @@
+"""Digests of blocks beside a mirror's weights: made, served, kept right, used, and removed with their file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.mirror.conftest import fill
+from tests.mirror.syncing import WEIGHTS_URL, run, run_weights, weights
+from tests.support.faulty_server import FaultyServer
+from tests.support.mirror_server import ask, serving
+from tests.support.small_registry import file_of, registry_of
+from zoo.errors import MirrorError
+from zoo.mirror import layout, remotes, upkeep, wants
+from zoo.mirror.sync import Sync
+from zoo.weights import block_hashes, repair
+from zoo.weights.block_hashes import BLOCK_BYTES, BlockHashes
+from zoo.weights.inventory import take_inventory
+from zoo.weights.options import FetchOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.faulty_server import Exchange
+    from tests.support.hub_upstream import HubUpstream
+    from tests.support.mirror_server import RunningMirror
+    from zoo.mirror.store import Store
+
+DATA = hashlib.shake_256(b"blocks").digest(5 * BLOCK_BYTES + 12_345)
+EXPECTED = BlockHashes(
+    len(DATA),
+    hashlib.sha256(DATA).hexdigest(),
+    BLOCK_BYTES,
+    tuple(hashlib.sha256(DATA[start : start + BLOCK_BYTES]).hexdigest() for start in range(0, len(DATA), BLOCK_BYTES)),
+)
+
+
+def _hold(store: Store, upstream: HubUpstream) -> tuple[str, Path, Path]:
+    """Bring the usual file into a mirror; return its address, and where it and its digests lie."""
+    url = weights(upstream, DATA)
+    assert run_weights(store, url).failures == []
+    path = layout.weights_path(url)
+    return url, store.root / path, store.root / f"{path}.blocks.json"
+
+
+def _files(root: Path) -> dict[Path, tuple[int, int]]:
+    """List the files that a mirror serves with what changes when one is written."""
+    served = [path for path in root.rglob("*") if path.is_file() and layout.PRIVATE not in path.parts]
+    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in served}
+
+
+# -- they come -------------------------------------------------------------------------------------------------------
+
+
+def test_sync_writes_the_digests_of_every_block(store: Store, upstream: HubUpstream) -> None:
+    """Of five whole blocks and a shorter one; they are no file of the catalogue."""
+    _, place, beside = _hold(store, upstream)
+    assert block_hashes.parse(beside.read_bytes()) == EXPECTED
+    assert set(store.catalogue().files) == {place.relative_to(store.root).as_posix()}
+    assert beside.stat().st_mode & 0o777 == place.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_file_of_one_block_has_no_digests(store: Store, upstream: HubUpstream) -> None:
+    """One block is fetched whole anyway; one byte more is two blocks."""
+    run_weights(store, weights(upstream, bytes(BLOCK_BYTES)), weights(upstream, bytes(BLOCK_BYTES + 1)))
+    (beside,) = store.root.rglob("*.blocks.json")
+    assert beside.with_name(beside.name.removesuffix(".blocks.json")).stat().st_size == BLOCK_BYTES + 1
+
+
+def test_import_writes_the_digests_of_blocks(store: Store, tmp_path: Path) -> None:
+    """A file that was carried in by hand is described like one that was fetched."""
+    carried = tmp_path / "carried.pth"
+    carried.write_bytes(DATA)
+    url = WEIGHTS_URL.format(f"net-{EXPECTED.sha256[:8]}.pth")
+    upkeep.import_file(store, carried, url)
+    assert block_hashes.parse((store.root / f"{layout.weights_path(url)}.blocks.json").read_bytes()) == EXPECTED
+
+
+def test_pull_through_writes_and_serves_the_digests_of_blocks(store: Store, upstream: HubUpstream) -> None:
+    """Before the file has been pulled there are none, and nobody upstream is asked for them."""
+    path = "/" + layout.weights_path(weights(upstream, DATA))
+    with serving(store.root, "--pull-through") as running:
+        assert ask(running, path + ".blocks.json").status == 404
+        assert upstream.paths == []
+        assert ask(running, path).body == DATA
+        assert block_hashes.parse(ask(running, path + ".blocks.json").body) == EXPECTED
+
+
+def test_a_second_sync_writes_nothing(store: Store, upstream: HubUpstream) -> None:
+    """Neither with the receipts of the first nor without them, as another user has none."""
+    url, _, _ = _hold(store, upstream)
+    before = _files(store.root)
+    upstream.requests.clear()
+    run_weights(store, url)
+    assert (_files(store.root), upstream.paths) == (before, [])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(store.root.parent / "of-another-user"))
+        run_weights(store, url)
+    assert (_files(store.root), upstream.paths) == (before, [])
+
+
+# -- they are kept right ---------------------------------------------------------------------------------------------
+
+
+def _lie(text: str) -> str:
+    """Change the last digit of the last block's digest: the file's own length and digest still fit."""
+    digit = EXPECTED.block_sha256[-1][-1]
+    return text.replace(f'{digit}"]', f'{"1" if digit == "0" else "0"}"]')
+
+
+@pytest.mark.parametrize("change", [_lie, lambda _: "", lambda text: text[:100], lambda _: "[]"])
+def test_verify_finds_wrong_digests_of_blocks_and_sync_makes_them_again(
+    store: Store, upstream: HubUpstream, change: Callable[[str], str]
+) -> None:
+    """The weights file itself is right and stays; a sync of anything makes them again and fetches nothing of it."""
+    url, _, beside = _hold(store, upstream)
+    good, times = beside.read_text(), beside.stat()
+    beside.write_text(change(good))
+    assert beside.read_text() != good
+    os.utime(beside, ns=(times.st_atime_ns, times.st_mtime_ns))
+    (damage,) = upkeep.verify(store)
+    assert damage.file.path == layout.weights_path(url) + ".blocks.json"
+    upstream.requests.clear()
+    assert run(store).fetched == []
+    assert (beside.read_text(), upstream.paths) == (good, [])
+    assert upkeep.verify(store) == []
+
+
+def test_sync_makes_the_digests_that_an_older_mirror_lacks(store: Store, upstream: HubUpstream) -> None:
+    """Their absence is no damage: they are a hint."""
+    url, _, beside = _hold(store, upstream)
+    beside.unlink()
+    assert upkeep.verify(store) == []
+    assert run_weights(store, url).fetched == []
+    assert block_hashes.parse(beside.read_bytes()) == EXPECTED
+
+
+def test_sync_describes_a_whole_file_that_it_finds_in_its_place(store: Store, upstream: HubUpstream) -> None:
+    """What a sync that died left behind is taken as it is, and has its digests before the catalogue names it."""
+    url = weights(upstream, DATA)
+    place = store.root / layout.weights_path(url)
+    place.parent.mkdir(parents=True)
+    place.write_bytes(DATA)
+    run_weights(store, url)
+    assert upstream.paths == []
+    assert block_hashes.parse(place.with_name(f"{place.name}.blocks.json").read_bytes()) == EXPECTED
+
+
+def test_a_damaged_file_is_never_described(store: Store, upstream: HubUpstream) -> None:
+    """Digests made from the damage would vouch for it."""
+    _, place, beside = _hold(store, upstream)
+    beside.unlink()
+    place.write_bytes(DATA[:-1] + bytes([DATA[-1] ^ 1]))
+    assert run(store).failures == []
+    assert not beside.exists()
+
+
+# -- they go ---------------------------------------------------------------------------------------------------------
+
+
+def test_digests_of_blocks_are_no_strays_while_their_file_is_held(store: Store, upstream: HubUpstream) -> None:
+    """Others are: beside nothing, or beside a file that needs none."""
+    _, _, beside = _hold(store, upstream)
+    run_weights(store, small := weights(upstream, b"small"))
+    odd = [f"{layout.weights_path(small)}.blocks.json", "weights/gone.pth.blocks.json"]
+    for path in odd:
+        (store.root / path).write_text("{}")
+    assert sorted(path for path, _ in upkeep.collect_garbage(store)) == sorted(odd)
+    assert beside.is_file()
+    assert upkeep.collect_garbage(store) == []
+
+
+def test_digests_of_blocks_leave_with_their_file(store: Store, upstream: HubUpstream) -> None:
+    """Once the catalogue does not name the file, gc takes both, and the folders that are empty then."""
+    _hold(store, upstream)
+    store.update(lambda catalogue: catalogue.without({item.key for item in catalogue.items}))
+    assert len(upkeep.collect_garbage(store)) == 2
+    assert not (store.root / "weights").exists()
+
+
+def test_remove_takes_the_digests_of_blocks_too(store: Store, upstream: HubUpstream) -> None:
+    """Nothing is left for gc."""
+    name = "resnet18:imagenet1k_v1"
+    with Sync(store) as sync:
+        assert sync.run([replace(remotes.unregistered_weights(weights(upstream, DATA)), name=name)]).failures == []
+    assert len(list((store.root / "weights").rglob("net-*"))) == 2
+    assert len(upkeep.remove(store, wants.parse(name))) == 1
+    assert not (store.root / "weights").exists()
+
+
+# -- they are served and used ----------------------------------------------------------------------------------------
+
+
+def test_weights_cannot_take_the_name_of_digests(store: Store, upstream: HubUpstream) -> None:
+    """A publisher's file of that name would be overwritten by ours."""
+    upstream.weights["/models/net.pth.blocks.json"] = DATA
+    with pytest.raises(MirrorError, match=r"names that end with \.blocks\.json are kept"):
+        run_weights(store, WEIGHTS_URL.format("net.pth.blocks.json"))
+    assert layout.path_fault(f"huggingface/models--org--tiny/{'a' * 40}/net.blocks.json") is None
+
+
+def test_server_hides_digests_that_belong_to_nothing(store: Store, upstream: HubUpstream) -> None:
+    """Only beside a file that the catalogue names and that is there, and never through a link out of the mirror."""
+    url, place, beside = _hold(store, upstream)
+    (store.root / "weights" / "loose.pth.blocks.json").write_text("{}")
+    target = f"/{layout.weights_path(url)}.blocks.json"
+    with serving(store.root) as running:
+        assert ask(running, target).headers["content-type"] == "application/json"
+        assert ask(running, "/weights/loose.pth.blocks.json").status == 404
+        outside = store.root.parent / "outside.json"
+        beside.rename(outside)
+        beside.symlink_to(outside)
+        assert ask(running, target).status == 404
+        beside.unlink()
+        outside.rename(beside)
+        assert ask(running, target).status == 200
+        place.unlink()
+        assert ask(running, target).status == 404
+
+
+def test_repair_fetches_only_the_damaged_block_from_a_mirror(tmp_path: Path) -> None:
+    """A flipped byte in the third block, mended from the real server: 1 MiB of 5 crosses the wire."""
+    record = file_of("net", DATA)
+    root = fill(tmp_path / "mirror", {f"/models/{record.file_name}": DATA})
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    cached = folder / record.file_name
+    damaged = bytearray(DATA)
+    damaged[2 * BLOCK_BYTES + 7] ^= 1
+    cached.write_bytes(damaged)
+    with serving(root) as running, FaultyServer() as wire:
+        wire.behave = lambda exchange: _pass_on(exchange, running)
+        options = FetchOptions(folder=folder, mirrors=(wire.base,), upstream=False)
+        (found,) = take_inventory(folder, registry=registry_of({"resnet18": record}))
+        repaired = repair.repair(found, options=options)
+    assert cached.read_bytes() == DATA
+    assert repaired.reused_bytes == len(DATA) - BLOCK_BYTES
+    assert wire.body_bytes == BLOCK_BYTES + len(EXPECTED.to_text())
+
+
+def _pass_on(exchange: Exchange, mirror: RunningMirror) -> None:
+    """Ask the mirror what was asked here, and count what its answer brings."""
+    asked: dict[str, str] = {name: exchange.headers[name] for name in ("range", "if-range") if name in exchange.headers}
+    answer = ask(mirror, exchange.target, headers=asked)
+    exchange.head(answer.status, {**answer.headers, "connection": "close"})
+    exchange.body(answer.body)
