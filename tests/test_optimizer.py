@@ -297,6 +297,10 @@ def test_a_compiled_network_keeps_the_answer() -> None:
     assert fast.folded == 2
     for tried in (pictures, torch.randn(1, 3, 33, 48)):
         assert relative_error(fast(tried), model(tried)) < 1e-5
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            fast(tried)
+        packed = [event for event in profile.events() if event.name == "mkldnn::_convolution_pointwise"]
+        assert len(packed) == 2  # the strided one makes its kernel anew
 
 
 @pytest.mark.cuda
