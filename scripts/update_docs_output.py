@@ -15,7 +15,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from tests.support.code_blocks import ELLIPSIS, run_page  # noqa: E402 - the repository comes first on the path
+from tests.support.code_blocks import ELLIPSIS, run_page, with_tables  # noqa: E402 - the repository comes first on the path
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
                 if ELLIPSIS not in shown.expected.split("\n"):
                     lines = "".join(f"{line.rstrip()}\n" for line in shown.actual.splitlines())
                     text = text[: shown.start] + lines + text[shown.end :]
-        page.write_text(text, encoding="utf-8")
+        page.write_text(with_tables(text, REPOSITORY), encoding="utf-8")
         print(name)
 
 

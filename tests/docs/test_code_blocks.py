@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.code_blocks import Shown, languages, run_page, written
+from tests.support.code_blocks import Shown, languages, run_page, with_tables, written
 from tests.support.command_lines import fault
 
 REPOSITORY = Path(__file__).parents[2]
@@ -52,6 +52,20 @@ def test_page_shows_what_its_blocks_print(page: str, at_the_top: None, scratch: 
 def test_every_block_names_a_language_that_is_run_or_known_not_to_be(page: str) -> None:
     """A block called ``sh`` or nothing would be skipped in silence."""
     assert {*languages((REPOSITORY / page).read_text())} <= {"python", "console", "bash", "text", "json"}
+
+
+@pytest.mark.parametrize("page", WRITTEN_PAGES)
+def test_tables_taken_over_from_generated_pages_are_those_of_today(page: str) -> None:
+    """To renew them: make docs, then python scripts/update_docs_output.py PAGE."""
+    text = (REPOSITORY / page).read_text()
+    assert with_tables(text, REPOSITORY) == text
+
+
+def test_a_table_that_has_changed_is_renewed(tmp_path: Path) -> None:
+    """Only the table is: what stands around it stays."""
+    (tmp_path / "other.md").write_text("# Other\n\n| a |\n| --- |\n| 2 |\n\nEnd.\n")
+    page = "Before.\n\n<!-- the table of other.md -->\n\n| a |\n| --- |\n| 1 |\n\nAfter.\n"
+    assert with_tables(page, tmp_path) == page.replace("| 1 |", "| 2 |")
 
 
 @pytest.mark.parametrize("page", WRITTEN_PAGES)

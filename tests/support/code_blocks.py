@@ -4,6 +4,7 @@ Conventions of a page: a ``python`` block may be followed by a ``text`` block wi
 holds ``$`` lines, each followed by what the command prints. A line of three dots stands for any number of lines.
 ``/tmp`` on a page is a folder that the run brings, so that two runs at once do not meet there. A block that must not
 run (it needs the network, a server or hours) is fenced as ``bash``: its commands are parsed, see :func:`written`.
+A table may be taken over from a generated page, see :func:`with_tables`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 _FENCE = re.compile(r"^```(?P<language>\w*)[^\n]*\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 _SCRATCH_NAME = "/tmp"  # noqa: S108 - what the pages say; a run puts its own folder there
 _SCRATCH = re.compile(rf"{_SCRATCH_NAME}\b")
+_TABLE = re.compile(r"(?<=<!-- the table of )(?P<source>\S+)(?P<between> -->\n\n)(?P<table>(?:\|.*\n)*)")
 ELLIPSIS = "..."
 
 
@@ -69,6 +71,18 @@ def run_page(text: str, folder: Path, scratch: Path) -> list[Shown]:
         elif block["language"] == "console":
             shown += _run_console(block, folder, scratch)
     return shown
+
+
+def with_tables(text: str, folder: Path) -> str:
+    """Renew the tables that a page takes over from another, each below ``<!-- the table of docs/other.md -->``."""
+
+    def renewed(match: re.Match[str]) -> str:
+        table = re.search(r"(?:^\|.*\n)+", (folder / match["source"]).read_text(encoding="utf-8"), re.MULTILINE)
+        if table is None:
+            raise RuntimeError(f"{match['source']} holds no table")
+        return match["source"] + match["between"] + table[0]
+
+    return _TABLE.sub(renewed, text)
 
 
 def languages(text: str) -> list[str]:

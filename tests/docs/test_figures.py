@@ -1,0 +1,62 @@
+"""The pictures of the tutorial are those that scripts/make_figures.py draws from the registry of today."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+import torch
+from torch.nn import functional
+
+from scripts.make_figures import ASSETS, EDGE, FIGURES, digit
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def facts(svg: str) -> str:
+    """Give what a chart shows, which its description holds; a drawing without one is its own description."""
+    found = re.search(r"<desc>(.*?)</desc>", svg, re.DOTALL)
+    return found[1] if found else svg
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_picture_shows_what_would_be_drawn_today(name: str) -> None:
+    """To renew: python -m scripts.make_figures. Charts are compared by their values, not by matplotlib's strokes."""
+    assert facts((ASSETS / name).read_text(encoding="utf-8")) == facts(FIGURES[name]())
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_picture_is_a_small_file_that_follows_the_scheme_and_loads_nothing(name: str) -> None:
+    """It is an XML document of its own, with colours for dark pages."""
+    text = (ASSETS / name).read_text(encoding="utf-8")
+    root = ET.fromstring(text)  # noqa: S314 - our own file
+    assert root.tag.endswith("svg")
+    assert "prefers-color-scheme: dark" in text
+    assert not re.findall(r"(?:href|src)=\"(?!#|data:)[^\"]*\"|url\((?!#)", text)
+    assert len(text) < 100_000
+
+
+def test_all_pictures_are_generated_and_shown() -> None:
+    """None lies in the folder that no script makes or no page shows."""
+    there = {path.name for path in ASSETS.iterdir()}
+    pages = "".join(path.read_text() for path in (REPOSITORY / "docs").rglob("*.md"))
+    assert there == {*FIGURES} == {*re.findall(r"\(\.\./assets/([\w.-]+)\)", pages)}
+
+
+def test_the_animation_ends_with_the_feature_map_of_the_digit() -> None:
+    """Worked out by hand from the definition: products under the window, added up."""
+    picture = digit()
+    expected = torch.stack(
+        [
+            torch.stack([(picture[row : row + 3, column : column + 3] * EDGE).sum() for column in range(6)])
+            for row in range(6)
+        ]
+    )
+    assert torch.equal(expected, functional.conv2d(picture[None, None], EDGE[None, None])[0, 0])
+    drawing = FIGURES["convolution.svg"]()
+    cells = re.findall(r'<g class="c\d+">.*?<text[^>]*>([^<]*)</text></g>', drawing)
+    assert [float(value.replace("\N{MINUS SIGN}", "-")) for value in cells] == expected.flatten().tolist()
+    sums = re.findall(r'<text class="s\d+[^>]*>[^<]* = ([^<]*)</text>', drawing)
+    assert sums == cells
