@@ -106,6 +106,12 @@ def test_a_page_with_a_wrong_output_is_found_out(tmp_path: Path) -> None:
     assert (tmp_path / "a").is_file()
 
 
+def test_a_command_goes_on_behind_a_backslash(tmp_path: Path) -> None:
+    """Long commands stand on two lines."""
+    (shown,) = run_page("```console\n$ echo a \\\n    b\na b\n```\n", tmp_path, tmp_path)
+    assert (shown.expected, shown.actual) == ("a b\n", "a b\n")
+
+
 def test_a_command_that_fails_stops_the_page(tmp_path: Path) -> None:
     """A page must not go on as if nothing had happened."""
     with pytest.raises(RuntimeError, match="false failed"):

@@ -114,7 +114,7 @@ def _run_console(block: re.Match[str], folder: Path, scratch: Path) -> list[Show
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     variables = {**os.environ, "PATH": path, "NO_COLOR": "1"}
     for command in re.finditer(
-        r"^\$ (?P<line>.*(?:\\\n.*)*)\n(?P<output>(?:(?!\$ ).*\n)*)", block["body"], re.MULTILINE
+        r"^\$ (?P<line>(?:.*\\\n)*.*)\n(?P<output>(?:(?!\$ ).*\n)*)", block["body"], re.MULTILINE
     ):
         line = ["bash", "-c", _SCRATCH.sub(str(scratch), command["line"])]
         done = subprocess.run(line, cwd=folder, env=variables, capture_output=True, text=True, check=False)
