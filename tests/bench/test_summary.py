@@ -9,10 +9,11 @@ import pytest
 from tests.support.bench_results import CELL, make_result, make_run, noisy_runs
 from zoo.bench.files import Store
 from zoo.bench.records import Ceilings, Conditions, Failure, Result
-from zoo.bench.results import columns_by_model, to_rows
+from zoo.bench.results import columns_by_model, parse_latency, to_rows
 from zoo.bench.roofline import roofline
 from zoo.bench.stability import usable_runs
 from zoo.bench.summary import best_ceilings, is_stable, summarise
+from zoo.errors import UsageError
 
 CEILINGS = Ceilings(matmul_flops=1e11, convolution_flops=2e11, copy_bytes=1e10, dispatch_ns=1000)
 BUSY = Conditions(others_cpus=8.0)
@@ -150,3 +151,11 @@ def test_columns_for_other_commands_take_the_fastest_cell_that_is_not_wrong(tmp_
     assert columns_by_model(tmp_path / "results.json") == {
         "resnet18": {"p50": 2.0, "p90": 2.0, "p99": 2.0, "memory": 10**7, "throughput": 1600.0}
     }
+
+
+@pytest.mark.parametrize("wrong", ["", "10ms", "p50", "p50<10", "p75<10ms", "p50>10ms", "p50<ms", "p50<10min"])
+def test_a_latency_limit_needs_a_quantile_a_number_and_a_unit(wrong: str) -> None:
+    """Anything else shows how it is written."""
+    with pytest.raises(UsageError, match="p50<10ms"):
+        parse_latency(wrong)
+    assert parse_latency("p90<250us") == ("p90", 0.25)

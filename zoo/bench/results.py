@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from zoo.bench import files
 from zoo.bench.summary import Summary, summarise, summarise_all
+from zoo.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 Value = str | int | float | bool | None
 _MS = 1e-6
+_LATENCY = re.compile(r"\s*(p50|p90|p99)\s*<=?\s*(\d+(?:\.\d*)?)\s*(us|ms|s)\s*")
+_UNITS_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 
 def to_rows(measured: Iterable[Result]) -> list[dict[str, Value]]:
@@ -89,3 +93,21 @@ def columns_by_model(path: Path) -> dict[str, dict[str, Value]]:
         if summary.cell.mode == "throughput" and (summary.items_per_s or 0) > float(row.get("throughput") or 0):
             row["throughput"] = _rounded(summary.items_per_s)
     return columns
+
+
+def parse_latency(given: str) -> tuple[str, float]:
+    """Read a limit of latency.
+
+    Returns:
+        The column of :func:`columns_by_model` that is meant, and its limit in milliseconds.
+
+    >>> parse_latency("p50<10ms"), parse_latency("p99 <= 0.5 s")
+    (('p50', 10.0), ('p99', 500.0))
+
+    Raises:
+        UsageError: It is something else.
+    """
+    found = _LATENCY.fullmatch(given)
+    if found is None:
+        raise UsageError(f"--latency takes a limit such as p50<10ms, p90<0.1s or p99<500us, got {given!r:.40}")
+    return found[1], float(found[2]) * _UNITS_MS[found[3]]

@@ -255,6 +255,9 @@ def _write_rows(rows: "Sequence[Mapping[str, Any]]", form: output.Format, *, is_
     settings = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in shared_settings(rows).items() if value)
     output.talk(f"all: {settings}", is_quiet=is_quiet)
     output.talk_left_out(left_out, "a wider terminal, or --format csv, shows them", is_quiet=is_quiet)
+    if any(row["status"] == "unstable" for row in rows):
+        hint = "unstable figures may be another next time: leave CPUs free with --threads, or add --until-stable 60"
+        output.talk(hint, is_quiet=is_quiet)
 
 
 def _write_plan(planned: "Plan", form: output.Format) -> None:
