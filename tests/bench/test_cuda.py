@@ -11,7 +11,7 @@ from zoo.bench.plan import ENGINES, why_not
 from zoo.bench.records import Cell, Effort
 from zoo.bench.runner import measure
 from zoo.bench.session import find_devices
-from zoo.bench.summary import TOLERANCES
+from zoo.bench.summary import tolerance
 
 pytestmark = [
     pytest.mark.cuda,
@@ -50,7 +50,7 @@ def test_engines_agree_with_eager_fp32(engine: str) -> None:
     run = measure(replace(CELL, engine=engine), EFFORT, started_ns=0)
     assert run.follows_input
     assert run.error is not None
-    assert run.error < TOLERANCES["fp32"]
+    assert run.error < tolerance(run, "fp32")
     assert run.memory.allocator_bytes
     assert len(run.input_copy_ns) > 0
 
@@ -63,7 +63,7 @@ def test_every_precision_of_the_device_is_within_its_tolerance() -> None:
         assert why_not(cell, device) is None
         run = measure(cell, EFFORT, started_ns=0)
         assert run.error is not None
-        assert run.error < TOLERANCES[precision]
+        assert run.error < tolerance(run, precision)
 
 
 def test_a_batch_that_does_not_fit_is_searched_for_no_further() -> None:

@@ -12,7 +12,7 @@ from zoo.bench.records import Ceilings, Conditions, Failure, Result
 from zoo.bench.results import columns_by_model, parse_latency, to_rows
 from zoo.bench.roofline import roofline
 from zoo.bench.stability import usable_runs
-from zoo.bench.summary import best_ceilings, is_stable, summarise
+from zoo.bench.summary import best_ceilings, is_stable, summarise, tolerance
 from zoo.errors import UsageError
 
 CEILINGS = Ceilings(matmul_flops=1e11, convolution_flops=2e11, copy_bytes=1e10, dispatch_ns=1000)
@@ -70,22 +70,33 @@ def test_disturbed_runs_are_left_out_when_enough_quiet_ones_exist() -> None:
 @pytest.mark.parametrize(
     ("precision", "error", "follows_input", "is_wrong"),
     [
-        ("fp32", 1e-5, True, False),
-        ("fp32", 1e-3, True, True),
-        ("bf16", 1e-2, True, False),
-        ("bf16", 1e-2, False, True),
+        ("fp32", 3e-5, True, False),
+        ("fp32", 5e-5, True, True),
+        ("fp16", 0.015, True, False),
+        ("fp16", 0.025, True, True),
+        ("bf16", 0.06, True, False),
+        ("bf16", 0.1, True, True),
+        ("bf16", 0.01, False, True),
         ("bf16", 1e30, True, True),
+        ("int8", 0.4, True, False),
+        ("int8", 0.6, True, True),
         ("fp32", None, None, False),
     ],
 )
 def test_a_wrong_engine_is_reported_as_wrong(
     precision: str, error: float | None, follows_input: bool | None, is_wrong: bool
 ) -> None:
-    """By its distance from eager fp32, or because its outputs do not follow its inputs."""
-    failure = summarise(
-        make_result([make_run([1.0], error=error, follows_input=follows_input)], precision=precision)
-    ).failure
+    """Rounding to bf16 moves the network by 2 %: 4e-5 is allowed in fp32, 2 % in fp16, 8 % in bf16, half in int8."""
+    run = make_run([1.0], error=error, follows_input=follows_input, sensitivity=0.02)
+    failure = summarise(make_result([run], precision=precision)).failure
     assert (failure is not None and failure.kind == "wrong") is is_wrong
+
+
+def test_tolerance_has_a_floor_and_a_ceiling() -> None:
+    """A network that rounding hardly moves is allowed a thousandth of that anyway, a chaotic one no more than half."""
+    assert tolerance(make_run([1.0], sensitivity=0.0), "fp32") == pytest.approx(2e-6)
+    assert tolerance(make_run([1.0], sensitivity=None), "bf16") == pytest.approx(4e-3)
+    assert tolerance(make_run([1.0], sensitivity=0.9), "bf16") == 0.5
 
 
 def test_roofline_of_a_compute_bound_call() -> None:

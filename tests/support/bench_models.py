@@ -33,6 +33,18 @@ def forgetful() -> nn.Module:
     return _Forgetful()
 
 
+class _Branching(nn.Module):
+    """Goes one of two ways, as the values say."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.flatten(1) if x.sum() > 0 else -x.flatten(1)
+
+
+def branching() -> nn.Module:
+    """A network that cannot be traced."""
+    return _Branching()
+
+
 class _Hungry(nn.Module):
     """Wants more memory than any machine has."""
 

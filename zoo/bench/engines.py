@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zoo.errors import MissingPackageError
+from zoo.errors import BenchError, MissingPackageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,10 +77,14 @@ def _quantised(model: nn.Module, probes: Sequence[torch.Tensor]) -> nn.Module:
     from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 
     backend = torch.backends.quantized.engine
-    observed = prepare_fx(model, get_default_qconfig_mapping(backend), (probes[0],))
-    for probe in probes:
-        observed(probe)
-    converted: nn.Module = convert_fx(observed)
+    try:
+        observed = prepare_fx(model, get_default_qconfig_mapping(backend), (probes[0],))
+        for probe in probes:
+            observed(probe)
+        converted: nn.Module = convert_fx(observed)
+    except Exception as error:  # a tracer meets every kind of code, and what it raises is any kind of error
+        fault = f"torch's quantiser cannot take this network apart ({type(error).__name__}: {error!s:.100})"
+        raise BenchError(f"no int8: {fault}; measure it in another precision") from error
     return converted
 
 

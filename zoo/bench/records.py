@@ -164,6 +164,8 @@ class Run:
     """Copies of one batch from the host to the device; empty on the CPU."""
     error: float | None = None
     """Distance of the engine's output from eager fp32: L2 norm of the difference over that of the reference."""
+    sensitivity: float | None = None
+    """The same distance for eager fp32 itself with its parameters rounded to bf16: what rounding does here."""
     follows_input: bool | None = None
     """Whether each output was nearest to the reference of its own input."""
     parameters: int | None = None

@@ -72,7 +72,8 @@ def _inference(cell: Cell, effort: Effort, stages: dict[str, int]) -> Run:
     with torch.inference_mode():
         probes = make_inputs(cell, _CHECKED_ITEMS, 2)
         make_typical(model, probes[0].float())
-        references = [output_tensor(model(probe.float())).cpu().double() for probe in probes]
+        references = _outputs(model, [probe.float() for probe in probes])
+        sensitivity = _sensitivity(model, probes[0].float(), references[0])
         sizes = _sizes(model)
         model = _convert(cell, model, probes)
         batch = cell.batch or _best_batch(cell, engines.with_precision(model, cell.precision, cell.device), clock)
@@ -80,8 +81,7 @@ def _inference(cell: Cell, effort: Effort, stages: dict[str, int]) -> Run:
         for x, probe in zip(inputs, probes, strict=False):
             x[:_CHECKED_ITEMS] = probe[:batch]
         call, prepare_ns = _prepare(cell, model, inputs[0], clock)
-        outputs = [output_tensor(call(x))[:_CHECKED_ITEMS].cpu().double() for x in inputs[:2]]
-        error, follows_input = compare_outputs(outputs, references)
+        error, follows_input = compare_outputs(_outputs(call, inputs[:2]), references)
         clock.reset_peak()
         values = take_values(call, inputs, clock, effort, least_ns=0 if cell.mode == "latency" else _VALUE_NS)
         memory = clock.peak(before_bytes)
@@ -96,6 +96,7 @@ def _inference(cell: Cell, effort: Effort, stages: dict[str, int]) -> Run:
         memory=memory,
         input_copy_ns=copies_ns,
         error=error,
+        sensitivity=sensitivity,
         follows_input=follows_input,
         ceilings=ceilings,
     )
@@ -120,6 +121,22 @@ def _prepare(cell: Cell, model: nn.Module, example: torch.Tensor, clock: Clock) 
     call(example)
     clock.synchronise()
     return call, time.monotonic_ns() - start_ns
+
+
+def _outputs(call: Call, inputs: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+    """Take the first items of the output for each input to the host, at once: an engine may use their memory again."""
+    return [output_tensor(call(x))[:_CHECKED_ITEMS].cpu().double() for x in inputs]
+
+
+def _sensitivity(model: nn.Module, x: torch.Tensor, reference: torch.Tensor) -> float:
+    """Round the parameters to bf16 for one call and tell how far that moves the output."""
+    exact = [parameter.clone() for parameter in model.parameters()]
+    for parameter in model.parameters():
+        parameter.copy_(parameter.bfloat16())
+    moved, _ = compare_outputs(_outputs(model, [x]), [reference])
+    for parameter, value in zip(model.parameters(), exact, strict=True):
+        parameter.copy_(value)
+    return moved
 
 
 def compare_outputs(outputs: list[torch.Tensor], references: list[torch.Tensor]) -> tuple[float, bool]:
