@@ -160,7 +160,14 @@ def test_columns_for_other_commands_take_the_fastest_cell_that_is_not_wrong(tmp_
     ):
         store.put(result)
     assert columns_by_model(tmp_path / "results.json") == {
-        "resnet18": {"p50": 2.0, "p90": 2.0, "p99": 2.0, "memory": 10**7, "throughput": 1600.0}
+        "resnet18": {
+            "p50": 2.0,
+            "p90": 2.0,
+            "p99": 2.0,
+            "throughput": 1600.0,
+            "memory": 10**7,
+            "measured": "cpu compile fp32",
+        }
     }
 
 

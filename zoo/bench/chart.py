@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from zoo.bench.results import registered_name
 from zoo.bench.summary import summarise_all
 from zoo.catalog import quantities
 from zoo.catalog.resolver import find_architecture, find_weights
-from zoo.errors import UnknownNameError, UsageError
+from zoo.errors import UsageError
 from zoo.plots.scatter import Point, Scatter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zoo.bench.records import Result
+    from zoo.bench.records import Cell, Result
     from zoo.bench.summary import Summary
 
 _X_TITLES = {"latency": "milliseconds for one picture, median", "throughput": "milliseconds for a picture of a batch"}
@@ -23,7 +24,7 @@ def chart_of(results: Sequence[Result], mode: Literal["latency", "throughput"] =
     """Describe the drawing of some results.
 
     A dot is a cell of this mode that is neither failed nor wrong and whose model has published weights with a top-5
-    error: that of the tag it was measured for, else of the default weights.
+    error: that of the tag it was measured for, else of the default weights. They must take the input measured.
 
     Raises:
         UsageError: No result is of that kind.
@@ -32,7 +33,7 @@ def chart_of(results: Sequence[Result], mode: Literal["latency", "throughput"] =
         (summary, error)
         for summary in summarise_all(results)
         if summary.cell.mode == mode and summary.failure is None and summary.items_per_s
-        if (error := _published_error(summary.cell.model)) is not None
+        if (error := _published_error(summary.cell)) is not None
     ]
     if not usable:
         raise UsageError(f"there is nothing to draw: no result of mode {mode} has a published top-5 error")
@@ -67,13 +68,16 @@ def front_of(points: Sequence[tuple[float, float]]) -> set[int]:
     return front
 
 
-def _published_error(model: str) -> float | None:
-    name, _, tag = model.partition(":")
-    try:
-        weights = find_weights(find_architecture(name), tag or "default")
-    except UnknownNameError:
+def _published_error(cell: Cell) -> float | None:
+    known = registered_name(cell)
+    if known is None:
         return None
-    return weights.published.top5_error_percent if weights.published else None
+    name, _, tag = known.partition(":")
+    architecture = find_architecture(name)
+    weights = find_weights(architecture, tag) if tag else architecture.default
+    if weights is None or weights.published is None or weights.input_size != cell.input_size:
+        return None
+    return weights.published.top5_error_percent
 
 
 def _point(summary: Summary, time_ms: float, error: float, *, is_front: bool) -> Point:

@@ -33,7 +33,9 @@ def read(path: Path) -> list[Result]:
 def _read_file(path: Path) -> list[Result]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
+    except OSError as error:
+        raise ResultFileError(str(path), f"it cannot be read ({error.strerror})") from error
+    except (UnicodeDecodeError, RecursionError) as error:
         raise ResultFileError(str(path), f"it cannot be read ({error})") from error
     except json.JSONDecodeError as error:
         raise ResultFileError(str(path), f"not JSON: {error.msg} in line {error.lineno}") from error

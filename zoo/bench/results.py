@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 
 from zoo.bench import files
 from zoo.bench.summary import Summary, summarise, summarise_all
-from zoo.errors import UsageError
+from zoo.catalog.resolver import find_architecture, find_weights
+from zoo.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from zoo.bench.records import Result
+    from zoo.bench.records import Cell, Result
 
 Value = str | int | float | bool | None
+MEASURED = ("p50", "p90", "p99", "throughput", "memory", "measured")
+"""Columns that a result file adds to rows of the registry."""
 _MS = 1e-6
 _LATENCY = re.compile(r"\s*(p50|p90|p99)\s*<=?\s*(\d+(?:\.\d*)?)\s*(us|ms|s)\s*")
 _UNITS_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
@@ -76,23 +79,44 @@ def columns_by_model(path: Path) -> dict[str, dict[str, Value]]:
     """Read the columns that a result file adds to ``zoo list`` and ``zoo choose``.
 
     Returns:
-        For each model its ``p50``, ``p90`` and ``p99`` (milliseconds at batch 1), ``throughput`` (items a second) and
-        ``memory`` (bytes). Where a file holds several cells of a model, the fastest that is not wrong counts.
+        For each ``name`` and ``name:tag`` its ``p50``, ``p90`` and ``p99`` (milliseconds at batch 1), ``memory``
+        (bytes), ``measured`` (how) and ``throughput`` (items a second). Where a file holds several cells of a model,
+        the fastest that is not wrong counts. Models that are not in the registry and cells with another input than the
+        model's own are left out: what the registry says of a model is not said of those.
 
     Raises:
         ResultFileError: The file cannot be used.
     """
     columns: dict[str, dict[str, Value]] = {}
     for summary in sorted(map(summarise, files.read(path)), key=lambda summary: summary.p50_ns or 0):
-        if summary.failure or summary.p50_ns is None:
+        cell = summary.cell
+        name = registered_name(cell)
+        if summary.failure or summary.p50_ns is None or name is None:
             continue
-        row = columns.setdefault(summary.cell.model, {})
-        if summary.cell.mode == "latency" and "p50" not in row:
+        row = columns.setdefault(name, {})
+        if cell.mode == "latency" and "p50" not in row:
             row |= {"p50": _ms(summary.p50_ns), "p90": _ms(summary.p90_ns), "p99": _ms(summary.p99_ns)}
-            row["memory"] = summary.memory_bytes
-        if summary.cell.mode == "throughput" and (summary.items_per_s or 0) > float(row.get("throughput") or 0):
+            row |= {"memory": summary.memory_bytes, "measured": f"{cell.device} {cell.engine} {cell.precision}"}
+        if cell.mode == "throughput" and (summary.items_per_s or 0) > float(row.get("throughput") or 0):
             row["throughput"] = _rounded(summary.items_per_s)
     return columns
+
+
+def registered_name(cell: Cell) -> str | None:
+    """Name what a cell measured as the registry does, ``name`` or ``name:tag``.
+
+    Returns:
+        ``None`` for a model that is not in the registry, and for another input than the model's own.
+    """
+    name, _, tag = cell.model.partition(":")
+    try:
+        architecture = find_architecture(name)
+        weights = find_weights(architecture, tag) if tag else None
+    except UnknownNameError:
+        return None
+    if cell.input_size != (weights or architecture).input_size:
+        return None
+    return f"{architecture.name}:{weights.tag}" if weights else architecture.name
 
 
 def parse_latency(given: str) -> tuple[str, float]:

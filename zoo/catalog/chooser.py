@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from math import inf
 from typing import TYPE_CHECKING, Literal
@@ -11,13 +11,18 @@ from zoo.catalog.query import Selection, pareto_front, select
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from zoo.catalog.registry import Registry
-    from zoo.catalog.rows import Row
+    from zoo.catalog.rows import Row, Value
 
-Cost = Literal["parameters", "multiply_adds", "size"]
-COST_WORDS: dict[Cost, str] = {"parameters": "parameters", "multiply_adds": "multiply-adds", "size": "bytes"}
+Cost = Literal["parameters", "multiply_adds", "size", "p50"]
+COST_WORDS: dict[Cost, str] = {
+    "parameters": "parameters",
+    "multiply_adds": "multiply-adds",
+    "size": "bytes",
+    "p50": "milliseconds",
+}
 NO_LICENCE = "none"
 _GAIN = "top5_error"
 
@@ -33,6 +38,8 @@ class Limits:
     licence: str | None = None
     """Patterns joined by commas; ``none`` stands for weights whose publisher states no licence."""
     task: str = "classification"
+    measured: Mapping[str, float] = field(default_factory=dict)
+    """By columns that were measured: ``{"p50": 10.0}`` allows 10 milliseconds."""
 
     def allow(self, row: Row) -> bool:
         """Tell whether a row is within the limits; a figure that is not known is not within a limit."""
@@ -41,6 +48,7 @@ class Limits:
             "multiply_adds": self.multiply_adds,
             _GAIN: self.top5_error_percent,
             "size": self.size_bytes,
+            **self.measured,
         }
         for column, bound in bounds.items():
             value = row.number(column)
@@ -74,18 +82,34 @@ class Choice:
     """Every row of the task whose error and cost are known."""
 
 
-def choose(limits: Limits, cost: Cost = "multiply_adds", registry: Registry | None = None) -> Choice:
+def choose(
+    limits: Limits,
+    cost: Cost = "multiply_adds",
+    registry: Registry | None = None,
+    *,
+    extra: Mapping[str, Mapping[str, Value]] | None = None,
+) -> Choice:
     """Find the rows within the limits that no other beats in both cost and top-5 error.
+
+    Args:
+        limits: What is allowed.
+        cost: What is weighed against the error.
+        registry: By default the one that ships with zoo.
+        extra: Measured columns, as :func:`zoo.catalog.query.select` takes them; the cost ``"p50"`` needs them.
 
     Raises:
         UnknownNameError: There is no such task.
-        UsageError: No model of the task has a known top-5 error, so none can be compared.
+        UsageError: No model of the task has a known top-5 error and cost, so none can be compared.
     """
-    every = select(Selection(task=limits.task, has_all_weights=True), registry)
+    every = select(Selection(task=limits.task, has_all_weights=True), registry, extra=extra)
+    if not any(_is_comparable(row, "parameters") for row in every):
+        raise UsageError(
+            f"no model of the task {limits.task} has a published top-5 error: choose --task classification"
+        )
     considered = tuple(row for row in every if _is_comparable(row, cost))
     if not considered:
         raise UsageError(
-            f"no model of the task {limits.task} has a published top-5 error: choose --task classification"
+            f"no model of the task {limits.task} with a published top-5 error was measured: zoo bench --all does that"
         )
     fitting = tuple(row for row in considered if limits.allow(row))
     front = pareto_front(fitting, cost, _GAIN)

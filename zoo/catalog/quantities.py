@@ -59,6 +59,17 @@ def percent(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:.2f}"
 
 
+def digits(value: float | None) -> str:
+    """Write three significant digits without an exponent.
+
+    >>> digits(1234.6), digits(0.012345), digits(None)
+    ('1,235', '0.0123', '-')
+    """
+    if value is None:
+        return UNKNOWN
+    return f"{value:,.0f}" if value >= 1000 else f"{float(f'{value:.3g}'):g}"
+
+
 def shape(value: Sequence[int] | None) -> str:
     """Write a shape as options take it.
 

@@ -49,7 +49,7 @@ def select(
         selection: Filters, order and limit.
         registry: By default the one that ships with zoo.
         is_cached: Tells whether all files of some weights lie in the cache.
-        extra: More columns for some architectures, by name.
+        extra: More columns, by ``name:tag``, or by ``name`` for all weights that take the architecture's own input.
 
     Raises:
         UnknownNameError: No model, family, task, provider or column is called that.
@@ -68,7 +68,7 @@ def select(
             architectures = [a for a in architectures if getattr(a, attribute) == wanted]
     first, last = parse_years(selection.year)
     rows = [
-        Row(a, w, bool(w and is_cached and is_cached(w)), (extra or {}).get(a.name, {}))
+        Row(a, w, bool(w and is_cached and is_cached(w)), _extra_of(a, w, extra or {}))
         for a in architectures
         if first <= a.year <= last
         for w in _weights_of(a, selection)
@@ -90,6 +90,15 @@ def _weights_of(architecture: Architecture, selection: Selection) -> Iterable[We
     if selection.has_all_weights and architecture.weights:
         return architecture.weights.values()
     return (architecture.default,)
+
+
+def _extra_of(
+    architecture: Architecture, weights: Weights | None, extra: Mapping[str, Mapping[str, Value]]
+) -> Mapping[str, Value]:
+    if weights is not None and (own := extra.get(f"{architecture.name}:{weights.tag}")):
+        return own
+    is_usual = weights is None or weights.input_size == architecture.input_size
+    return extra.get(architecture.name, {}) if is_usual else {}
 
 
 def parse_years(text: str | None) -> tuple[int, int]:

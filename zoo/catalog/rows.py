@@ -86,7 +86,8 @@ def column_name(name: str, extra: Iterable[str] = ()) -> str:
         UnknownNameError: There is no such column; offers the nearest.
     """
     plain = name.strip().lower().replace("-", "_").replace("top_5", "top5").replace("top_1", "top1")
-    plain = plain.removesuffix("_percent").removesuffix("_bytes")
+    for unit in ("_percent", "_bytes", "_ms", "_per_s"):
+        plain = plain.removesuffix(unit)
     known = [*COLUMNS, *extra]
     require_known("column", plain, known)
     return plain

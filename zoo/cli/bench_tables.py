@@ -15,17 +15,6 @@ if TYPE_CHECKING:
     from zoo.bench.results import Value
 
 
-def _digits(value: float | None) -> str:
-    """Write three significant digits without an exponent.
-
-    >>> _digits(1234.6), _digits(0.012345), _digits(None)
-    ('1,235', '0.0123', '-')
-    """
-    if value is None:
-        return quantities.UNKNOWN
-    return f"{value:,.0f}" if value >= 1000 else f"{float(f'{value:.3g}'):g}"
-
-
 def _plus_minus(value: float | None) -> str:
     return quantities.UNKNOWN if value is None else f"±{value:.1f} %"
 
@@ -49,16 +38,16 @@ _COLUMNS = (
     Column("batch", "batch", lambda value: "best" if value is None else str(value), is_number=True),
     Column("runs", "runs", quantities.text, is_number=True),
     Column("values", "values", quantities.text, is_number=True),
-    Column("p50_ms", "p50 ms", _digits, is_number=True),
+    Column("p50_ms", "p50 ms", quantities.digits, is_number=True),
     Column("spread_percent", "spread", _plus_minus, is_number=True),
-    Column("p90_ms", "p90 ms", _digits, is_number=True),
-    Column("p99_ms", "p99 ms", _digits, is_number=True),
-    Column("items_per_s", "items/s", _digits, is_number=True),
+    Column("p90_ms", "p90 ms", quantities.digits, is_number=True),
+    Column("p99_ms", "p99 ms", quantities.digits, is_number=True),
+    Column("items_per_s", "items/s", quantities.digits, is_number=True),
     Column("flops", "FLOP/s", quantities.count, is_number=True),
     Column("roofline_percent", "roofline", _percent, is_number=True),
     Column("bound_by", "bound by", quantities.text),
-    Column("prepare_ms", "prepare ms", _digits, is_number=True),
-    Column("input_copy_ms", "copy ms", _digits, is_number=True),
+    Column("prepare_ms", "prepare ms", quantities.digits, is_number=True),
+    Column("input_copy_ms", "copy ms", quantities.digits, is_number=True),
     Column("memory_bytes", "peak memory", quantities.size, is_number=True),
     Column("error", "error", _error, is_number=True),
     Column("status", "status", quantities.text),
@@ -93,8 +82,8 @@ def comparison_table(compared: Sequence[Comparison]) -> Table:
         Column("model", "model", quantities.text),
         Column("mode", "mode", quantities.text),
         Column("batch", "batch", quantities.text, is_number=True),
-        Column("before_ms", "before ms/item", _digits, is_number=True),
-        Column("after_ms", "after ms/item", _digits, is_number=True),
+        Column("before_ms", "before ms/item", quantities.digits, is_number=True),
+        Column("after_ms", "after ms/item", quantities.digits, is_number=True),
         Column("ratio", "ratio", _ratio, is_number=True),
         Column("low", "low", _ratio, is_number=True),
         Column("high", "high", _ratio, is_number=True),

@@ -6,14 +6,25 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from zoo.cli import output
-from zoo.cli.options import AsFormat, AsJson, Quiet, complete_tasks, examples, new_app
+from zoo.cli.options import AsFormat, AsJson, Measured, Quiet, complete_tasks, examples, new_app
 
 if TYPE_CHECKING:
-    from zoo.catalog.chooser import Choice
+    from collections.abc import Sequence
+
+    from zoo.catalog.chooser import Choice, Cost
     from zoo.cli.tables import Table
 
 app = new_app()
-_DROPPED_FIRST = ("licence", "year", "top1_error_percent", "size_bytes", "parameters", "multiply_adds")
+_COSTS: "dict[str, Cost]" = {
+    "multiply-adds": "multiply_adds",
+    "parameters": "parameters",
+    "size": "size",
+    "latency": "p50",
+}
+_DROPPED_FIRST = (
+    *("licence", "year", "memory_bytes", "throughput_per_s", "p99_ms", "p90_ms", "top1_error_percent", "size_bytes"),
+    *("measured", "parameters", "multiply_adds", "p50_ms"),
+)
 
 
 @app.command(
@@ -23,6 +34,7 @@ _DROPPED_FIRST = ("licence", "year", "top1_error_percent", "size_bytes", "parame
         "zoo choose --max-size 100MB --cost size",
         "zoo choose --max-multiply-adds 4G --plot choice.html",
         "zoo choose --licence 'none,bsd*,apache*'",
+        "zoo choose --latency 'p50<10ms' --bench sweep",
     )
 )
 def choose(
@@ -49,9 +61,20 @@ def choose(
     task: Annotated[str, typer.Option(metavar="TASK", help="What it must do.", autocompletion=complete_tasks)] = (
         "classification"
     ),
+    latency: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIMIT", help="As 'p50<10ms', on one picture; p90 and p99 too. Needs --bench.", show_default=False
+        ),
+    ] = None,
+    bench: Measured = None,
     cost: Annotated[
-        Literal["multiply-adds", "parameters", "size"], typer.Option(help="What to weigh against the error.")
-    ] = "multiply-adds",
+        Literal["multiply-adds", "parameters", "size", "latency"] | None,
+        typer.Option(
+            help="What to weigh against the error: multiply-adds, or with --bench the measured latency.",
+            show_default=False,
+        ),
+    ] = None,
     plot: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Draw error against cost: .png, .svg or .html.", show_default=False),
@@ -64,11 +87,18 @@ def choose(
 
     Prints the Pareto front: every model that is cheaper than all that err less, and errs less than all that are
     cheaper. All published weights are considered, errors are top-5 as their publishers state them.
+
+    With --bench the cost is the latency on your machine: the median for one picture, of the fastest result of each
+    model, as zoo bench measured it.
     """
     from zoo.catalog.chooser import Limits, choose
     from zoo.catalog.quantities import parse_quantity
+    from zoo.cli.row_tables import measured_columns
+    from zoo.errors import UsageError
 
     form = output.chosen_format(format, is_json=json)
+    if bench is None and (latency or cost == "latency"):
+        raise UsageError("latency is a matter of the machine: measure with zoo bench --output sweep, add --bench sweep")
     limits = Limits(
         parameters=parse_quantity("--max-parameters", max_parameters),
         multiply_adds=parse_quantity("--max-multiply-adds", max_multiply_adds),
@@ -76,23 +106,33 @@ def choose(
         size_bytes=parse_quantity("--max-size", max_size),
         licence=licence,
         task=task,
+        measured=_latency_limit(latency),
     )
-    choice = choose(limits, "multiply_adds" if cost == "multiply-adds" else cost)
+    measured, extra = measured_columns(bench)
+    choice = choose(limits, _COSTS[cost or ("latency" if bench else "multiply-adds")], extra=extra)
     if plot is not None:
         from zoo.plots.choice import draw_choice
 
         draw_choice(choice, plot)
         output.talk(f"drew {plot}", is_quiet=quiet)
-    _show(choice, form, is_quiet=quiet)
+    _show(choice, measured, form, is_quiet=quiet)
 
 
-def _show(choice: "Choice", form: output.Format, *, is_quiet: bool) -> None:
+def _latency_limit(given: str | None) -> dict[str, float]:
+    if given is None:
+        return {}
+    from zoo.bench.results import parse_latency
+
+    return dict([parse_latency(given)])
+
+
+def _show(choice: "Choice", measured: "Sequence[str]", form: output.Format, *, is_quiet: bool) -> None:
     from zoo.catalog import quantities
     from zoo.catalog.chooser import label
     from zoo.cli.row_tables import describe
     from zoo.cli.tables import Column, Table
 
-    names = ("multiply_adds", "parameters", "size", "top1_error", "top5_error", "year", "licence")
+    names = (*measured, "multiply_adds", "parameters", "size", "top1_error", "top5_error", "year", "licence")
     columns = [describe(name) for name in names]
     rows = [
         [place.row.architecture.name, place.row["weights"], *(place.row[name] for name in names), place.reason]
@@ -107,7 +147,8 @@ def _show(choice: "Choice", form: output.Format, *, is_quiet: bool) -> None:
         rows = [[label(place.row), *row[2:]] for place, row in zip(choice.places, rows, strict=True)]
     else:
         columns = [describe("name"), describe("weights"), *columns, Column("reason", "reason", quantities.text)]
-    table = Table(tuple(columns), rows, optional=_DROPPED_FIRST)
+    shown = {column.key for column in columns}
+    table = Table(tuple(columns), rows, optional=tuple(key for key in _DROPPED_FIRST if key in shown))
     width = output.terminal_width()
     if form == "table" and width and rows:
         _show_with_reasons_below(table, width)

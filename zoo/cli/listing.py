@@ -8,6 +8,7 @@ from zoo.cli import output
 from zoo.cli.options import (
     AsFormat,
     AsJson,
+    Measured,
     Quiet,
     complete_columns,
     complete_families,
@@ -28,6 +29,7 @@ app = new_app()
         "zoo list 'vgg*_bn' --sort -size",
         "zoo list --where 'parameters<10M and top5_error<8' --sort multiply-adds",
         "zoo list --year 2012..2016 --task classification --columns name,year,paper",
+        "zoo list --bench sweep --sort p50",
         "zoo list --format csv > models.csv",
     )
 )
@@ -72,6 +74,7 @@ def list_models(
     all_weights: Annotated[
         bool, typer.Option("--all-weights", help="One row for each set of weights, not only the default ones.")
     ] = False,
+    bench: Measured = None,
     format: AsFormat = None,
     json: AsJson = False,
     quiet: Quiet = False,
@@ -80,16 +83,20 @@ def list_models(
 
     Errors are percentages on ImageNet's validation pictures, one crop, as the weights' publisher states them. One
     multiply with its add counts once. M is 1,000,000; MB is 1,000,000 bytes. JSON and CSV hold exact numbers.
+
+    --bench adds what zoo bench measured, to sort by and filter on: p50, p90 and p99 (milliseconds for one picture),
+    throughput, memory and measured (how). Of several results for a model the fastest counts.
     """
     from zoo.catalog.query import Selection, select
     from zoo.cli.presence import Presence
-    from zoo.cli.row_tables import chosen_columns, row_table
+    from zoo.cli.row_tables import chosen_columns, measured_columns, row_table
 
     form = output.chosen_format(format, is_json=json)
     selection = Selection(pattern, family, task, provider, year, where, sort, limit, all_weights)
-    rows = select(selection, is_cached=Presence().has_all)
+    measured, extra = measured_columns(bench)
+    rows = select(selection, is_cached=Presence().has_all, extra=extra)
     is_terminal = output.terminal_width() is not None
-    table = row_table(rows, chosen_columns(columns), form, is_terminal=is_terminal)
+    table = row_table(rows, chosen_columns(columns, measured), form, is_terminal=is_terminal, measured=measured)
     left_out = output.write_table(table, form)
     if not quiet:
         models = len({row.architecture.name for row in rows})

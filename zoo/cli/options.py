@@ -1,5 +1,6 @@
 """Options and arguments that several commands share, and what completes them."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -64,6 +65,12 @@ Model = Annotated[
 Models = Annotated[
     list[str],
     typer.Argument(metavar="NAME", help="Models; NAME:TAG names weights.", autocompletion=complete_models),
+]
+Measured = Annotated[
+    Path | None,
+    typer.Option(
+        "--bench", metavar="FILE", help="A result file of zoo bench, or a folder of them.", show_default=False
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON; the same as --format json.")]
 AsFormat = Annotated[

@@ -18,6 +18,7 @@ _TITLES = {
     "parameters": "parameters",
     "multiply_adds": "multiply-adds for one picture",
     "size": "bytes to download",
+    "p50": "milliseconds for one picture, median",
 }
 
 
