@@ -68,8 +68,10 @@ format: $(VENV)/.installed-dev  ## Let ruff mend what it can
 registry: $(VENV)/.installed-dev  ## Build registry.json and the layer tables again
 	$(BIN)/zoo registry build
 
-docs: $(VENV)/.installed-dev  ## Generate the reference and build the site into site/
+docs: $(VENV)/.installed-dev  ## Renew the reference, figures and printed output; build site/
 	$(BIN)/python scripts/make_docs.py
+	$(BIN)/python -m scripts.make_figures
+	$(BIN)/python scripts/update_docs_output.py
 	$(BIN)/mkdocs build --strict
 
 wheel: $(VENV)/.installed-dev  ## Build the wheel and the source archive into dist/

@@ -309,7 +309,7 @@ class MismatchError(CheckpointError):
         self.differences = tuple(differences)
         listing = "".join(f"\n  {line}" for line in differences)
         advice = "name the architecture and the number of classes that the file was saved from"
-        super().__init__(file, f"its tensors do not fit {network}:{listing}\n", advice)
+        super().__init__(file, f"its tensors do not fit {network}", f"{advice}. What differs:{listing}")
 
 
 class MirrorError(ZooError):

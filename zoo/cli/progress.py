@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from zoo.catalog import quantities
 from zoo.cli import output
 from zoo.weights import events
+from zoo.weights.progress import download_bars
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -27,7 +28,7 @@ class FetchProgress:
     def __enter__(self) -> Self:
         """Begin to draw."""
         if not self._is_quiet and output.is_terminal(sys.stderr):
-            self._bars = _download_bars()
+            self._bars = download_bars(output.progress_console())
             self._bars.start()
         return self
 
@@ -76,19 +77,6 @@ class FetchProgress:
             from rich.markup import escape
 
             self._bars.console.print(f"{mark}{escape(output.safe(text))}", highlight=False)
-
-
-def _download_bars() -> Progress:
-    from rich import progress
-
-    return progress.Progress(
-        progress.TextColumn("{task.description}", markup=False),
-        progress.BarColumn(),
-        progress.DownloadColumn(),
-        progress.TransferSpeedColumn(),
-        progress.TimeRemainingColumn(),
-        console=output.progress_console(),
-    )
 
 
 class StepProgress:

@@ -1,7 +1,7 @@
 """The proxy's own certificate authority: it can vouch for the hosts that the mirror stands in for, and for no other.
 
 The certificate carries critical name constraints, so that a client that trusts it takes nothing more on its word, even
-if its key is stolen. ``docs/decisions/0030-proxy-tls.md`` says why this is cryptography and the standard library.
+if its key is stolen. ``docs/decisions/0032-proxy-tls.md`` says why this is cryptography and the standard library.
 """
 
 from __future__ import annotations

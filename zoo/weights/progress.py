@@ -11,7 +11,8 @@ from zoo.weights import events
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.progress import TaskID
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
 
 
 @contextmanager
@@ -41,14 +42,11 @@ def _drawn(*, is_quiet: bool) -> Iterator[events.Listener]:
     """Draw with rich, or print warnings where there is none."""
     try:
         from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-        from rich.progress import TransferSpeedColumn as SpeedColumn
     except ImportError:  # torch.hub.load works where only torch is installed
         yield _print_warnings
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), SpeedColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    bars = Progress(*columns, console=console, disable=is_quiet or not console.is_terminal)
+    bars = download_bars(console, is_shown=console.is_terminal and not is_quiet)
     tasks: dict[str, TaskID] = {}
 
     def show(event: events.Event) -> None:
@@ -70,6 +68,21 @@ def _drawn(*, is_quiet: bool) -> Iterator[events.Listener]:
     finally:
         if tasks:
             bars.stop()
+
+
+def download_bars(console: Console, *, is_shown: bool = True) -> Progress:
+    """Make bars with name, bytes, rate and time left, not started yet."""
+    from rich import progress
+
+    return progress.Progress(
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
+        console=console,
+        disable=not is_shown,
+    )
 
 
 def _print_warnings(event: events.Event) -> None:
