@@ -26,7 +26,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.made
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "installing what the tests and checks need ..." >&2
-	$(INSTALL) --editable '.[plot,export,mirror,bench,train,dev]'
+	$(INSTALL) --editable '.[plot,export,mirror,bench,openvino,train,tensorboard,dev]'
 	@touch $@
 
 .PHONY: install packages

@@ -231,6 +231,8 @@ def compare(
         output.fail(f"{len(failing)} of {len(compared)} results are slower by more than {threshold:g} % or broken")
         raise typer.Exit(1)
     output.talk(f"{len(compared)} compared", is_quiet=is_quiet)
+    if any(comparison.verdict == "unsure" for comparison in compared):
+        output.talk("where it is unsure more runs tell: --runs 20 --resume, both sides in turns", is_quiet=is_quiet)
 
 
 def _words(given: str) -> tuple[str, ...]:
