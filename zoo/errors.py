@@ -14,6 +14,7 @@
     ├── ConfigError          config.toml or an environment variable cannot be used; says the key
     ├── CacheError           a name or place in the cache cannot be used, or two digests contradict each other
     │   └── DiskFullError    the file does not fit
+    ├── WriteError           a file that was asked for cannot be written
     ├── LockFileError        zoo.lock is malformed; says the line
     ├── SourceError          one exchange with one server failed; says whether trying again can help
     ├── FetchError           no source gave the right bytes; names each source and its fault
@@ -203,6 +204,21 @@ class CacheError(ZooError):
 
 class DiskFullError(CacheError):
     """Report that a file does not fit on its disk, before or in the middle of the download."""
+
+
+class WriteError(ZooError):
+    """Report a file that cannot be written; the one before, if any, is as it was.
+
+    Args:
+        path: The file.
+        fault: What the file system or the library that writes says.
+    """
+
+    def __init__(self, path: str, fault: str) -> None:
+        """Keep the facts and make the message."""
+        self.path = path
+        self.fault = fault
+        super().__init__(f"cannot write {path}: {fault}; free some space, or choose another place")
 
 
 class LockFileError(ZooError):

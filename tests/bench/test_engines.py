@@ -59,7 +59,7 @@ def test_an_engine_without_its_package_says_what_to_install() -> None:
     """TensorRT is not here; the message names the extra."""
     if engines.is_installed("torch_tensorrt"):
         pytest.skip("Torch-TensorRT is installed")
-    with pytest.raises(MissingPackageError, match="engine tensorrt needs the package torch_tensorrt"):
+    with pytest.raises(MissingPackageError, match=r"engine tensorrt needs the package torch_tensorrt.*zoo\[tensorrt\]"):
         engines.prepare("tensorrt", torch.nn.Identity(), torch.zeros(1), "fp32")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.bench_results import make_result, noisy_runs
 from zoo.bench.files import Store, read, to_json
-from zoo.errors import ResultFileError
+from zoo.errors import ResultFileError, UsageError
 
 
 def test_a_file_and_a_folder_give_back_what_was_kept(tmp_path: Path) -> None:
@@ -32,6 +32,16 @@ def test_resume_takes_up_what_lies_there(tmp_path: Path) -> None:
     again = Store(tmp_path / "sweep")
     again.resume()
     assert again.results == first.results
+
+
+def test_results_are_not_written_over_by_a_session_that_begins_anew(tmp_path: Path) -> None:
+    """Hours of a sweep are not lost for want of --resume; what the file held is as it was."""
+    for path in (tmp_path / "one.json", tmp_path / "folder"):
+        Store(path).begin()  # makes no more than the folder
+        Store(path).put(make_result())
+        with pytest.raises(UsageError, match="--resume"):
+            Store(path).begin()
+        assert read(path) == [make_result()]
 
 
 def test_labels_of_different_cells_differ() -> None:

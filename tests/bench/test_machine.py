@@ -1,8 +1,13 @@
 """Facts of the machine: what others took, what was sampled on the device."""
 
 import os
+from dataclasses import replace
 
+import pytest
+
+from tests.support.bench_results import CELL, ENVIRONMENT
 from zoo.bench import machine
+from zoo.bench.comparability import comparability
 from zoo.bench.machine import CpuClock, contention, parse_cpu_line
 from zoo.bench.records import Conditions, Device
 from zoo.bench.sampling import Sample, Sampler, add_samples, is_busy
@@ -33,6 +38,19 @@ def test_the_facts_of_this_machine_are_there() -> None:
     assert machine.cpu_title()
     assert machine.package_versions()["torch"]
     assert CpuClock.read().own_s > 0
+
+
+def test_the_allocator_is_part_of_what_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library by its name alone, and glibc's variables; nothing where nothing is set, as in older files."""
+    for name in ("LD_PRELOAD", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES"):
+        monkeypatch.delenv(name, raising=False)
+    assert machine.allocator_settings() == ""
+    assert "allocator" not in comparability(CELL, ENVIRONMENT)
+    monkeypatch.setenv("LD_PRELOAD", "/opt/lib/libjemalloc.so.2")
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
+    settings = machine.allocator_settings()
+    assert settings == "libjemalloc.so.2 MALLOC_ARENA_MAX=1"
+    assert comparability(CELL, replace(ENVIRONMENT, allocator=settings))["allocator"] == settings
 
 
 def test_memory_of_this_process_grows_with_what_it_holds() -> None:

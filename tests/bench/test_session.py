@@ -79,6 +79,18 @@ def test_an_interrupted_session_keeps_what_it_measured_and_resumes(tmp_path: Pat
     assert whole.comparability["torch"] == whole.environment.versions["torch"]
 
 
+def test_runs_of_another_kind_are_not_mixed_into_a_result(tmp_path: Path) -> None:
+    """Another torch since the first run: the session stops, and what was measured stays as it was."""
+    planned, store = plan(SMALL, CPU), Store(tmp_path / "sweep")
+    run_plan(planned, CPU, replace(EFFORT, runs=1), store)
+    (result,) = store.results.values()
+    older = replace(result, comparability={**result.comparability, "torch": "1.0"})
+    store.put(older)
+    with pytest.raises(BenchError, match=r"torch was 1\.0 and is .*--output"):
+        run_plan(planned, CPU, EFFORT, store)
+    assert read(tmp_path / "sweep") == [older]
+
+
 def test_a_cell_that_cannot_be_measured_is_a_row_beside_those_that_can() -> None:
     """The refused cell has its reason; a cell that the store holds is not measured."""
     measured = make_result([RUN])

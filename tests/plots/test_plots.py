@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from zoo.catalog.chooser import Limits, choose
-from zoo.errors import UsageError
+from zoo.errors import UsageError, WriteError
 from zoo.plots.choice import chart_of
 from zoo.plots.page import render_page
 from zoo.plots.scatter import Point, Scatter, draw, labels_with_room, render
@@ -100,7 +100,7 @@ def test_nothing_to_draw_is_refused(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     """In words, with the file's name."""
-    with pytest.raises(UsageError, match="cannot write"):
+    with pytest.raises(WriteError, match="cannot write"):
         draw(CHART, tmp_path / "missing" / "chart.png")
 
 

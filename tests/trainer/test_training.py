@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 import zoo
+from tests.support.full_disk import run_limited
 from zoo.errors import CheckpointError, DatasetError, OptionError, TrainingError, UsageError
 from zoo.evaluator import evaluate, find_subject
 from zoo.predictor import Predictor
@@ -130,6 +131,34 @@ def test_killed_run_goes_on_to_the_same_curve(digits: Path, tmp_path: Path) -> N
         [epoch[name] for name in measured] for epoch in expected["epochs"]
     ]
     assert not list(killed.glob("*.partial"))
+
+
+def test_logs_for_tensorboard_hold_the_curve(digits: Path, tmp_path: Path) -> None:
+    """Read back by TensorBoard's own reader: one value an epoch."""
+    pytest.importorskip("tensorboard", reason="tensorboard is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    line = command("lenet5", str(digits), *ARGUMENTS, "--tensorboard", "--json", "--output", str(tmp_path / "run"))
+    epochs = json.loads(subprocess.run(line, capture_output=True, check=True).stdout)["epochs"]
+    events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
+    for name, key in (("loss/train", "train_loss"), ("error_percent/validation", "validation_error_percent")):
+        logged = [event.value for event in events.Scalars(name)]
+        assert logged == pytest.approx([epoch[key] for epoch in epochs], rel=1e-6)
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_a_run_in_words_and_keeps_the_last_state(digits: Path, tmp_path: Path) -> None:
+    """The network fits and the optimiser's state does not: one line, no torn file; with room the run goes on."""
+    output = tmp_path / "run"
+    arguments = ("train", "lenet5", str(digits), *ARGUMENTS, "--output", str(output))
+    done = run_limited(400_000, *arguments)
+    assert done.returncode == 1, done.stderr
+    assert f"error: cannot write {output / 'last.pt'}" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not [file for file in output.iterdir() if "partial" in file.name or file.name == "last.pt"]
+    again = run_limited(10**9, *arguments, "--resume")
+    assert again.returncode == 0, again.stderr
+    assert (output / "last.pt").is_file()
 
 
 @pytest.mark.slow

@@ -30,6 +30,8 @@ def comparability(cell: Cell, environment: Environment) -> dict[str, Scalar]:
         "cpu": environment.cpu,
         "cpus": environment.cpus,
     }
+    if environment.allocator:
+        key["allocator"] = environment.allocator
     return key | {package: versions[package] for package in packages if package in versions}
 
 

@@ -68,6 +68,7 @@ def describe_environment(device: str) -> Environment:
         system=machine.system_title(),
         versions=versions,
         commit=machine.commit(),
+        allocator=machine.allocator_settings(),
     )
 
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _AUTOCAST = {"fp16-autocast": torch.float16, "bf16-autocast": torch.bfloat16}
 _NATIVE = {"fp16": torch.float16, "bf16": torch.bfloat16}
 _CAPTURE_WARMUPS = 3
-_EXTRA = "bench"
 
 
 def set_precision(precision: str) -> None:
@@ -154,7 +153,7 @@ def is_installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def _require(package: str, engine: str) -> Any:
+def _require(package: str, engine: str, extra: str) -> Any:
     """Import a package that an engine needs.
 
     Raises:
@@ -163,19 +162,21 @@ def _require(package: str, engine: str) -> Any:
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        raise MissingPackageError(package, f"the engine {engine}", _EXTRA) from error
+        raise MissingPackageError(package, f"the engine {engine}", extra) from error
 
 
 def _onnxruntime(model: nn.Module, example: torch.Tensor, precision: str, mode: str) -> Call:
     """Export to ONNX and run there; inputs and outputs stay where torch has them, nothing is copied."""
     del precision, mode
-    runtime = _require("onnxruntime", "onnxruntime")
-    _require("onnxscript", "onnxruntime")
+    runtime = _require("onnxruntime", "onnxruntime", "export")
+    _require("onnxscript", "onnxruntime", "export")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     provider = "CUDAExecutionProvider" if example.is_cuda else "CPUExecutionProvider"
     if provider not in runtime.get_available_providers():
-        raise MissingPackageError("onnxruntime-gpu", "the engine onnxruntime on CUDA", _EXTRA)
+        raise BenchError(
+            "this ONNX Runtime has no CUDA: run pip uninstall onnxruntime, then pip install onnxruntime-gpu"
+        )
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "model.onnx")
         torch.onnx.export(model, (example,), path, dynamo=True, verbose=False)
@@ -200,7 +201,7 @@ _HINTS = {"fp32": "f32", "bf16-autocast": "bf16"}
 
 def _openvino(model: nn.Module, example: torch.Tensor, precision: str, mode: str) -> Call:
     """Convert for OpenVINO's CPU plug-in; ``bf16-autocast`` lets it compute in bf16."""
-    runtime = _require("openvino", "openvino")
+    runtime = _require("openvino", "openvino", "openvino")
     settings = {
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "PERFORMANCE_HINT": mode.upper() or "LATENCY",
@@ -214,7 +215,7 @@ def _openvino(model: nn.Module, example: torch.Tensor, precision: str, mode: str
 def _tensorrt(model: nn.Module, example: torch.Tensor, precision: str, mode: str) -> Call:
     """Compile with Torch-TensorRT, every layer in TensorRT or none."""
     del precision, mode
-    runtime = _require("torch_tensorrt", "tensorrt")
+    runtime = _require("torch_tensorrt", "tensorrt", "tensorrt")
     exported = torch.export.export(model, (example,))
     compiled: Call = runtime.dynamo.compile(exported, inputs=[example], require_full_compilation=True)
     return compiled

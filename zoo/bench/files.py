@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from zoo import whole_files
 from zoo.bench.records import SCHEMA_VERSION, Result, ResultFile
 from zoo.catalog.decoding import decode
-from zoo.errors import RegistryError, ResultFileError
+from zoo.errors import RegistryError, ResultFileError, UsageError, WriteError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,31 +58,52 @@ class Store:
     """Where a session keeps its results: a file ending in ``.json``, or a folder with one file for each cell."""
 
     def __init__(self, path: Path | None) -> None:
-        """Keep results at a path, or only in memory."""
+        """Keep results at a path, or only in memory; the folder is made before anything is measured.
+
+        Raises:
+            WriteError: It cannot be made.
+        """
         self.path = path
+        if path is not None:
+            try:
+                _folder(path).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise WriteError(str(path), error.strerror or str(error)) from error
         self.results: dict[str, Result] = {}
 
     def resume(self) -> None:
         """Take up the results that lie there, if any."""
-        if self.path is not None and (self.path.is_file() or (self.path.is_dir() and any(self.path.glob("*.json")))):
+        if self.path is not None and self._holds_results():
             self.results = {result.cell.label: result for result in read(self.path)}
+
+    def begin(self) -> None:
+        """Begin without results.
+
+        Raises:
+            UsageError: Some lie there, and would be lost.
+        """
+        if self._holds_results():
+            raise UsageError(f"{self.path} holds results: go on from there with --resume, or name another --output")
+
+    def _holds_results(self) -> bool:
+        path = self.path
+        return path is not None and (path.is_file() or any(path.glob("*.json")))
 
     def put(self, result: Result) -> None:
         """Keep the result of a cell in place of the one before; on disk it is whole or as it was."""
         self.results[result.cell.label] = result
         if self.path is None:
             return
-        if self.path.suffix == ".json":
+        if _folder(self.path) != self.path:
             _write(self.path, self.results.values())
         else:
             _write(self.path / f"{result.cell.label}.json", [result])
 
 
+def _folder(path: Path) -> Path:
+    """Tell where the files of a store lie."""
+    return path.parent if path.suffix == ".json" else path
+
+
 def _write(path: Path, results: Iterable[Result]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(json.dumps(to_json(results)) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    whole_files.write_text(path, json.dumps(to_json(results)) + "\n")

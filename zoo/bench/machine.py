@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import time
 from dataclasses import dataclass
@@ -103,6 +104,13 @@ def usable_cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def allocator_settings() -> str:
+    """List the environment variables that choose or steer the memory allocator of this process."""
+    preloaded = [Path(library).name for library in re.split(r"[: ]", os.environ.get("LD_PRELOAD", "")) if library]
+    names = sorted(name for name in os.environ if name.startswith(("MALLOC_", "GLIBC_TUNABLES")))
+    return " ".join([*preloaded, *(f"{name}={os.environ[name]}" for name in names)])
 
 
 def system_title() -> str:

@@ -211,6 +211,8 @@ class Environment:
     """Packages and libraries that were there: torch, cuda, cudnn, the engines, python."""
     commit: str | None = None
     """Commit of the checkout that holds zoo, with ``+`` if it was changed."""
+    allocator: str = ""
+    """Environment variables that choose or steer the memory allocator of the process: ``MALLOC_ARENA_MAX=1``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ _FAR = 1e30
 """Stands for infinite and not-a-number, which JSON cannot write."""
 _TINY = 1e-30
 _COPIES = 20
+_NO_MEMORY = ("allocate memory", "out of memory", "ALLOC_FAILED")
 
 
 def measure(cell: Cell, effort: Effort, started_ns: int) -> Run:
@@ -172,10 +173,10 @@ def _best_batch(cell: Cell, call: Call, clock: Clock) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether torch ran out of memory; on the CPU it raises a plain ``RuntimeError``."""
+    """Tell whether memory ran out; beside torch's allocators, CUDA's libraries raise a plain ``RuntimeError``."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
-    return isinstance(error, RuntimeError) and "allocate memory" in str(error)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
 
 
 def _time_input_copies(example: torch.Tensor, clock: Clock) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from zoo.bench import machine, processes, sampling
-from zoo.bench.comparability import comparability
+from zoo.bench.comparability import comparability, differences
 from zoo.bench.records import Cell, Device, Effort, Environment, Failure, Result, Run
 from zoo.bench.summary import is_stable
 from zoo.catalog.decoding import decode
@@ -82,7 +82,8 @@ def hold(device: Device, wait_s: float = 0.0, say: Callable[[str], None] | None 
         DeviceError: Another session holds it, or another program computes on it, and does not stop in time.
     """
     until_s = time.monotonic() + wait_s
-    path = Path(tempfile.gettempdir()) / f"zoo-bench-{device.name.replace(':', '')}.lock"
+    name = device.uuid or device.name.replace(":", "")  # CUDA_VISIBLE_DEVICES lets cuda:0 be any device
+    path = Path(tempfile.gettempdir()) / f"zoo-bench-{name}.lock"
     lock = FileLock(path, mode=0o666)
     is_told = False
     while True:
@@ -216,4 +217,8 @@ def with_another_run(result: Result, device: Device, folder: Path) -> Result:
     run, environment = decode(Run, answer["run"]), decode(Environment, answer["environment"])
     run = replace(run, conditions=sampling.add_samples(run.conditions, sampler.samples, run.measured_between_ns))
     like = comparability(cell, environment)
+    changed = differences(result.comparability, like) if result.runs else {}
+    if changed:
+        listing = ", ".join(f"{key} was {before} and is {now}" for key, (before, now) in changed.items())
+        raise BenchError(f"{cell.label} cannot get runs of another kind: {listing}; name another --output")
     return replace(result, environment=environment, runs=(*result.runs, run), comparability=like)

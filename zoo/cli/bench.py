@@ -150,8 +150,7 @@ def run(
         _write_plan(planned, chosen)
         return
     store = files.Store(output_path)
-    if is_resume:
-        store.resume()
+    (store.resume if is_resume else store.begin)()
     effort = Effort(runs=runs, measure_s=measure_s, timeout_s=timeout_s, stable_limit_s=stable_limit_s)
     is_interrupted = False
     try:

@@ -95,6 +95,12 @@ def run(arguments: list[str] | None = None) -> int:
             raise
         output.fail(f"this command needs the package {error.name.partition('.')[0]}, which is not installed")
         return 1
+    except OSError as error:
+        if error.errno is None:
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        output.fail(f"{place}{error.strerror}")
+        return 1
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0
     return 0

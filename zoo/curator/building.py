@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torchvision
 
+from zoo import whole_files
 from zoo.catalog.registry import SCHEMA_VERSION, Registry, find_registry, parse_registry
 from zoo.catalog.rows import require_known
 from zoo.curator import torchvision_source, zoo_source
@@ -180,13 +181,7 @@ def write(built: Built, registry: Path, folder: Path = FOLDER) -> None:
     """Write the registry and the layer tables; each file is replaced whole."""
     folder.mkdir(exist_ok=True)
     for name, text in built.tables.items():
-        _replace_text(table_file(name, folder), text)
+        whole_files.write_text(table_file(name, folder), text)
     for stray in _strays(built, folder):
         stray.unlink()
-    _replace_text(registry, built.registry)
-
-
-def _replace_text(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".partial")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    whole_files.write_text(registry, built.registry)

@@ -7,6 +7,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from zoo import whole_files
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -105,7 +107,9 @@ class Evaluation:
         return values
 
     def write(self, path: Path) -> None:
-        """Write the result as JSON; the file is replaced whole."""
-        temporary = path.with_name(f"{path.name}.partial")
-        temporary.write_text(json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        """Write the result as JSON; the file is replaced whole.
+
+        Raises:
+            WriteError: The file system refuses.
+        """
+        whole_files.write_text(path, json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n")

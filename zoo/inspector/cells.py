@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+from zoo import whole_files
 from zoo.errors import MissingProgramError, UsageError
 from zoo.loader.construction import find_builder
 from zoo.models.genotype import Genotype
@@ -37,7 +38,7 @@ def draw_svg(genotype: Genotype, file: Path) -> None:
 
     Raises:
         MissingProgramError: Graphviz's ``dot`` is not installed.
-        UsageError: The file cannot be written.
+        WriteError: The file cannot be written.
     """
     program = shutil.which("dot")
     if program is None:
@@ -54,7 +55,4 @@ def draw_svg(genotype: Genotype, file: Path) -> None:
         check=True,
         timeout=_LONGEST_DRAWING_S,
     ).stdout
-    try:
-        file.write_text(drawing, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}; choose another file") from error
+    whole_files.write_text(file, drawing)

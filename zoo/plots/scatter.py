@@ -7,6 +7,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import MissingPackageError, UsageError
+from zoo.whole_files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,8 @@ def draw(chart: Scatter, file: Path) -> None:
     """Draw into a file; its ending says what kind: ``.png``, ``.svg`` or ``.html``.
 
     Raises:
-        UsageError: Another ending, nothing to draw, or a file that cannot be written.
+        UsageError: Another ending, or nothing to draw.
+        WriteError: The file system refuses.
         MissingPackageError: matplotlib is not installed.
     """
     kind = file.suffix.lower()
@@ -73,10 +75,8 @@ def draw(chart: Scatter, file: Path) -> None:
         content = render_page(chart).encode()
     else:
         content, _ = render(chart, kind[1:])
-    try:
-        file.write_bytes(content)
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}; choose another file") from error
+    with replacing(file) as path:
+        path.write_bytes(content)
 
 
 def render(chart: Scatter, kind: str) -> tuple[bytes, list[tuple[float, float]]]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zoo.errors import MissingPackageError, TrainingError
+from zoo.errors import MissingPackageError, TrainingError, WriteError
+from zoo.whole_files import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from torch import nn
@@ -34,18 +33,32 @@ def write_best(folder: Path, model: nn.Module, record: OwnRecord) -> None:
 
     Raises:
         MissingPackageError: safetensors is not installed.
+        WriteError: The file system refuses.
     """
     try:
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
     except ImportError as error:
         raise MissingPackageError("safetensors", "zoo train", "train") from error
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    _replace(best_path(folder), lambda path: save_file(tensors, path, metadata=record.as_metadata()))
+    with replacing(best_path(folder)) as path:
+        try:
+            save_file(tensors, path, metadata=record.as_metadata())
+        except SafetensorError as error:
+            raise WriteError(str(best_path(folder)), str(error)) from error
 
 
 def write_last(folder: Path, state: dict[str, Any]) -> None:
-    """Write the state of a run; the file is replaced whole."""
-    _replace(last_path(folder), lambda path: torch.save(state, path))
+    """Write the state of a run; the file is replaced whole.
+
+    Raises:
+        WriteError: The file system refuses.
+    """
+    with replacing(last_path(folder)) as path:
+        try:
+            torch.save(state, path)
+        except RuntimeError as error:  # a full disk, of which torch tells no more
+            raise WriteError(str(last_path(folder)), f"torch.save failed ({error!s:.80})") from error
 
 
 def read_last(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
@@ -67,12 +80,3 @@ def read_last(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
         story = ", ".join(f"{key} was {found.get(key)!r:.60}, is {identity[key]!r:.60}" for key in differing)
         raise TrainingError(str(folder), f"it holds another run ({story}); choose another --output")
     return state
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the file, to the disk, then put it in the place of the old one."""
-    temporary = path.with_name(f"{path.name}.partial")
-    write(temporary)
-    with temporary.open("rb+") as stream:
-        os.fsync(stream.fileno())
-    temporary.replace(path)

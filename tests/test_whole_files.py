@@ -1,0 +1,62 @@
+"""Files are written whole or not at all, on a file system that refuses as well."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.full_disk import run_limited
+from zoo.errors import WriteError
+from zoo.whole_files import replacing, write_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_file_is_replaced_when_the_block_ends(tmp_path: Path) -> None:
+    """Until then the old one stands; what a killed writer left is taken away."""
+    file = tmp_path / "a.json"
+    file.write_text("old")
+    (tmp_path / ".a.json.partial").write_text("left by a kill")
+    with replacing(file) as temporary:
+        temporary.write_text("new")
+        assert file.read_text() == "old"
+    assert file.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_block_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    """Any error: nothing new stays."""
+    file = tmp_path / "a.json"
+    write_text(file, "old")
+
+    def write_half() -> None:
+        with replacing(file) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """The message holds the path and what the system says."""
+    with pytest.raises(WriteError, match=r"missing/a\.json: No such file or directory"):
+        write_text(tmp_path / "missing" / "a.json", "text")
+
+
+@pytest.mark.parametrize("name", ["choice.png", "choice.svg", "choice.html"])
+def test_a_drawing_that_does_not_fit_leaves_nothing(tmp_path: Path, name: str) -> None:
+    """The drawing before stays."""
+    file = tmp_path / "drawings" / name
+    file.parent.mkdir()
+    file.write_text("the one before")
+    done = run_limited(1000, "choose", "--plot", str(file))
+    assert done.returncode == 1
+    assert f"error: cannot write {file}: File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(file.parent.iterdir()) == [file]
+    assert file.read_text() == "the one before"
