@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 FAST_BYTES_PER_S = 200 << 20
 """A connection as fast as this gets no companion: more would only compete with the hashing."""
-FAST_PARTS = 8
-"""Parts that a fast connection asks for at once: it delivers them sooner than others one."""
 MOST_RESTARTS = 2
 """How often a source may change its file under us before it is asked for one piece only."""
 
@@ -51,7 +49,7 @@ class Job:
     is_ranged: bool
     tries: int
     begun_s: float
-    """On the monotonic clock."""
+    """On the monotonic clock: when it was claimed, then when its answer began."""
     position: int = 0
     """One past the last byte written and noted."""
 
@@ -92,7 +90,6 @@ class Ledger:
         self._gaps.refill(self.partial.finished, self.partial.length_bytes)
         self._is_ranged = True
         self._is_distrusted = False
-        self._is_fast = False
         self._is_over = False
         self._jobs = 0
         self._most_workers = options.connections
@@ -133,8 +130,7 @@ class Ledger:
                 return None
             self._jobs += 1
             if self._is_ranged:
-                is_alone = self._is_fast and self.alive == 1
-                gap = self._gaps.take(self._options.part_bytes * (FAST_PARTS if is_alone else 1))
+                gap = self._gaps.take(self._options.part_bytes)
                 return Job(self.partial, self.source, gap.start, gap.end, True, gap.tries, time.monotonic(), gap.start)
             return Job(self.partial, self.source, 0, None, False, self._gaps.take_all(), time.monotonic())
 
@@ -147,6 +143,7 @@ class Ledger:
         """
         with self.changed:
             self._check_is_current(job)
+            job.begun_s = time.monotonic()
             if head.status == 200:
                 length = head.length_bytes
                 if job.is_ranged:
@@ -179,8 +176,7 @@ class Ledger:
             self.changed.notify_all()
             if not job.is_ranged or self.alive >= self._most_workers:
                 return 0
-            self._is_fast = offset - job.start > FAST_BYTES_PER_S * (time.monotonic() - job.begun_s)
-            if self._is_fast:
+            if offset - job.start > FAST_BYTES_PER_S * (time.monotonic() - job.begun_s):
                 return 0
             return min(self._most_workers - self.alive, self._gaps.parts_left(self._options.part_bytes))
 

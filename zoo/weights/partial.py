@@ -205,9 +205,12 @@ class Partial:
     def hash_span(self, digest: hashlib._Hash, start: int, end: int, buffer: memoryview) -> None:
         """Add a span to a digest. It is read back from memory as a rule: it has just been written.
 
+        The disk begins to write it too, so that little is left to wait for when the file is whole.
+
         Raises:
             CacheError: The file ends before the span does.
         """
+        disk.begin_writing_back(self._file, start, end - start)
         while start < end:
             count = os.preadv(self._file, [buffer[: end - start]], start)
             if count == 0:
