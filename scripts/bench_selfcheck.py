@@ -131,8 +131,8 @@ def check_agreement() -> bool:
         centre = median([value for run in runs for value in run])
         intervals.append((low, centre, high))
         print(f"{name:22} {centre / 1e6:.4f} ms, 95 % interval [{low / 1e6:.4f}, {high / 1e6:.4f}]")
-    (low, _, high), (other_low, _, other_high) = intervals
-    return low <= other_high and other_low <= high
+    (low, centre, high), (other_low, other_centre, other_high) = intervals
+    return low <= other_centre <= high and other_low <= centre <= other_high
 
 
 CHECKS = {"overhead": check_overhead, "agreement": check_agreement, "planted": check_planted}

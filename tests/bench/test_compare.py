@@ -165,3 +165,12 @@ def test_a_check_with_too_few_runs_is_refused() -> None:
     few = make_result([RUN] * 3)
     with pytest.raises(BenchError, match="3 and 3 runs, and a verdict needs 4"):
         regressions(compare([few], [few]))
+
+
+def test_a_check_against_a_broken_baseline_is_refused() -> None:
+    """Whatever came after, nothing can be said: a check that cannot fail is none."""
+    good = make_result([make_run([1.0] * 10)] * 5)
+    crashed = replace(good, runs=(), failure=Failure("crashed", "ended by SIGSEGV"))
+    for broken in (crashed, make_result([make_run([1.0] * 10, error=0.5)] * 5)):
+        with pytest.raises(BenchError, match="has nothing to compare with"):
+            regressions(compare([broken], [good]))

@@ -1,5 +1,6 @@
 """Engines beside eager: each gives what eager gives, or is refused."""
 
+import importlib.util
 from dataclasses import replace
 
 import pytest
@@ -57,7 +58,7 @@ def test_compile_agrees_with_eager() -> None:
 
 def test_an_engine_without_its_package_says_what_to_install() -> None:
     """TensorRT is not here; the message names the extra."""
-    if engines.is_installed("torch_tensorrt"):
+    if importlib.util.find_spec("torch_tensorrt"):
         pytest.skip("Torch-TensorRT is installed")
     with pytest.raises(MissingPackageError, match=r"engine tensorrt needs the package torch_tensorrt.*zoo\[tensorrt\]"):
         engines.prepare("tensorrt", torch.nn.Identity(), torch.zeros(1), "fp32")

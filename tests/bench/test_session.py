@@ -11,6 +11,7 @@ from zoo.bench.files import Store, read
 from zoo.bench.plan import Grid, Plan, plan
 from zoo.bench.records import Device, Effort, Failure
 from zoo.bench.session import Progress, choose_device, hold, run_plan
+from zoo.bench.summary import summarise
 from zoo.errors import BenchError, DeviceError
 
 CPU = Device("cpu", "some CPU", ("fp32",))
@@ -89,6 +90,43 @@ def test_runs_of_another_kind_are_not_mixed_into_a_result(tmp_path: Path) -> Non
     with pytest.raises(BenchError, match=r"torch was 1\.0 and is .*--output"):
         run_plan(planned, CPU, EFFORT, store)
     assert read(tmp_path / "sweep") == [older]
+
+
+def test_an_output_that_is_no_number_is_a_wrong_row_and_not_the_end(tmp_path: Path) -> None:
+    """Through the worker, the decoder and the file: the next cell is measured, and the file can be read again."""
+    grid = replace(SMALL, models=["tests.support.bench_models.undefined", *SMALL.models])
+    run_plan(plan(grid, CPU), CPU, replace(EFFORT, runs=1), Store(tmp_path / "sweep"))
+    good, bad = sorted(read(tmp_path / "sweep"), key=lambda result: result.cell.model)
+    assert (bad.cell.model, good.cell.model) == (grid.models[0], grid.models[1])
+    wrong = summarise(bad).failure
+    assert wrong is not None
+    assert wrong.kind == "wrong"
+    assert summarise(good).failure is None
+
+
+def test_what_failed_is_tried_again_on_resume_and_keeps_its_runs(tmp_path: Path) -> None:
+    """A time limit that was too short, a device that was lost: the runs before stay."""
+    planned, store = plan(SMALL, CPU), Store(tmp_path / "sweep")
+    run_plan(planned, CPU, replace(EFFORT, runs=1), store)
+    (result,) = store.results.values()
+    store.put(replace(result, failure=Failure("timed-out", "no result after 1 s")))
+    again = Store(tmp_path / "sweep")
+    again.resume()
+    run_plan(planned, CPU, EFFORT, again)
+    (whole,) = read(tmp_path / "sweep")
+    assert whole.failure is None
+    assert whole.runs[0] == result.runs[0]
+    assert len(whole.runs) == 2
+
+
+def test_a_refused_cell_does_not_wipe_out_what_was_measured() -> None:
+    """A folder from a card that has bf16, gone on with on one that has not."""
+    elsewhere, measured = make_result([RUN], precision="bf16"), make_result([RUN])
+    store = Store(None)
+    store.put(elsewhere)
+    store.put(measured)
+    run_plan(Plan([measured.cell], [(elsewhere.cell, "no bf16")]), CPU, replace(EFFORT, runs=1), store)
+    assert store.results[elsewhere.cell.label] is elsewhere
 
 
 def test_a_cell_that_cannot_be_measured_is_a_row_beside_those_that_can() -> None:

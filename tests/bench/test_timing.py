@@ -57,6 +57,15 @@ def test_warm_up_that_never_settles_ends_at_its_limit_and_says_so() -> None:
     assert len(values.values_ns) == 5
 
 
+def test_values_of_many_short_calls_and_of_few_long_ones_can_be_steady() -> None:
+    """A value of 40 calls of 0.5 ms lasts 20 ms; calls of a second are taken six times, whatever the limit says."""
+    short = take_values(lambda _: None, ["x"], ScriptedClock([], then_ms=0.5), EFFORT, least_ns=20 * MS)
+    assert (short.is_steady, short.loops, len(short.warmup_ns)) == (True, 40, 7)
+    hasty = Effort(warmup_limit_s=0.0, measure_s=0)
+    long = take_values(lambda _: None, ["x"], ScriptedClock([], then_ms=1000), hasty, least_ns=0)
+    assert (long.is_steady, len(long.warmup_ns)) == (True, 7)
+
+
 def test_a_value_loops_until_it_lasts_long_enough() -> None:
     """Calls of 3 ms and values of 20 ms: seven calls; the value is the time of one."""
     clock = ScriptedClock([], then_ms=3)

@@ -172,3 +172,21 @@ def test_compare_names_what_was_not_measured_alike(capsys: pytest.CaptureFixture
     shown = capsys.readouterr()
     assert "precision fp32 / bf16" in shown.out
     assert "vgg16" in shown.err
+
+
+def test_a_sweep_that_was_cut_off_fails_the_check(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """What only the first file has was not checked."""
+    both = [make_result(noisy_runs(1)), make_result(noisy_runs(2), model="vgg16")]
+    before, after = keep(tmp_path / "before.json", *both), keep(tmp_path / "after.json", both[0])
+    assert run(["bench", "compare", before, after]) == 0
+    capsys.readouterr()
+    assert run(["bench", "compare", before, after, "--fail-above", "5%"]) == 1
+    assert "lacks 1 of the results" in capsys.readouterr().err
+
+
+def test_a_file_without_results_is_told_in_words(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """As --json prints it after Ctrl-C before the first result."""
+    file = tmp_path / "empty.json"
+    file.write_text('{"schema_version": 1, "results": []}')
+    assert run(["bench", "show", str(file)]) == 2
+    assert "holds no results" in capsys.readouterr().err

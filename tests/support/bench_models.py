@@ -33,6 +33,18 @@ def forgetful() -> nn.Module:
     return _Forgetful()
 
 
+class _Undefined(nn.Module):
+    """Divide nothing by nothing."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x.flatten(1) * 0) / 0
+
+
+def undefined() -> nn.Module:
+    """A network whose output is no number."""
+    return _Undefined()
+
+
 class _Branching(nn.Module):
     """Goes one of two ways, as the values say."""
 

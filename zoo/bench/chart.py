@@ -50,6 +50,7 @@ def chart_of(results: Sequence[Result], mode: Literal["latency", "throughput"] =
         x_title=_X_TITLES[mode],
         y_title="top-5 error in percent",
         points=points,
+        has_prefixes=False,
     )
 
 

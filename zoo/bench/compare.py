@@ -5,7 +5,9 @@ says nothing about how sure a difference is. Each run is one figure, its median 
 
 Where other programs took CPUs away on either side, the floor of each run is compared instead, the value that a tenth
 of its values stay below, and of the runs only the faster half: what others do can make a call slower and never faster,
-so the fast values of the fast runs are the undisturbed ones (Chen and Revels 2016, arXiv:1608.04295).
+so the fast values of the fast runs are the undisturbed ones (Chen and Revels 2016, arXiv:1608.04295). Over chosen runs
+the interval is narrower than its 95 %: for 10 or 20 equal runs a side it misses 1 in 10 to 15 % of simulated pairs, but
+a difference past the threshold is found in 1 %.
 """
 
 from __future__ import annotations
@@ -154,9 +156,12 @@ def regressions(compared: Sequence[Comparison]) -> list[Comparison]:
     """Choose what a check must fail on: slower or broken results.
 
     Raises:
-        BenchError: There are too few runs for a verdict, so the check could not fail.
+        BenchError: What was before failed, or there are too few runs for a verdict: the check could not fail.
     """
     for comparison in compared:
+        fault = comparison.first.failure or wrongness(comparison.first)
+        if fault:
+            raise BenchError(f"{comparison.first.cell.label} has nothing to compare with: {fault.message}")
         if comparison.ratio is not None and comparison.shift is None:
             cell = comparison.first.cell
             counts = [len(usable_runs(result)) for result in (comparison.first, comparison.second)]

@@ -33,7 +33,11 @@ def list_devices() -> list[Device]:
     if torch.backends.mps.is_available():
         precisions = ("fp32", "fp16", "bf16", "fp16-autocast", "bf16-autocast")
         found.append(Device("mps", f"{machine.cpu_title()} GPU", precisions, torch.mps.recommended_max_memory()))
-    return [*found, Device("cpu", machine.cpu_title(), _CPU_PRECISIONS, machine.available_bytes())]
+    return [*found, _cpu()]
+
+
+def _cpu() -> Device:
+    return Device("cpu", machine.cpu_title(), _CPU_PRECISIONS, machine.available_bytes())
 
 
 def _cuda_device(index: int) -> Device:
@@ -60,7 +64,8 @@ def describe_environment(device: str) -> Environment:
     if torch.version.cuda and device.startswith("cuda"):
         cudnn = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         versions |= {"cuda": torch.version.cuda, "cudnn": str(cudnn)}
-    (found,) = [candidate for candidate in list_devices() if candidate.name == device]
+    is_cpu = device == "cpu"  # asking CUDA takes more memory than a process for the CPU is allowed
+    found = _cpu() if is_cpu else next(candidate for candidate in list_devices() if candidate.name == device)
     return Environment(
         device=found,
         cpu=machine.cpu_title(),
@@ -147,6 +152,7 @@ class CudaClock:
 
     def reset_peak(self) -> None:
         """See :class:`Clock`."""
+        torch.cuda.empty_cache()  # what calibration and the search for a batch have left
         torch.cuda.reset_peak_memory_stats(self.device)
 
     def peak(self, before_bytes: int | None) -> Memory:

@@ -6,7 +6,6 @@ ONNX Runtime, OpenVINO and TensorRT take the network out of PyTorch; each needs 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -148,11 +147,6 @@ def _cudagraphs(model: nn.Module, example: torch.Tensor, precision: str, mode: s
     return replay
 
 
-def is_installed(package: str) -> bool:
-    """Tell whether a package can be imported, without importing it."""
-    return importlib.util.find_spec(package) is not None
-
-
 def _require(package: str, engine: str, extra: str) -> Any:
     """Import a package that an engine needs.
 
@@ -180,7 +174,8 @@ def _onnxruntime(model: nn.Module, example: torch.Tensor, precision: str, mode: 
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "model.onnx")
         torch.onnx.export(model, (example,), path, dynamo=True, verbose=False)
-        session = runtime.InferenceSession(path, options, providers=[provider])
+        settings = {"device_id": str(example.device.index or 0), "use_tf32": "0"} if example.is_cuda else {}
+        session = runtime.InferenceSession(path, options, providers=[(provider, settings)])
     source, target = session.get_inputs()[0].name, session.get_outputs()[0].name
     held = torch.empty(session.get_outputs()[0].shape, dtype=example.dtype, device=example.device)
     binding = session.io_binding()
@@ -201,14 +196,18 @@ _HINTS = {"fp32": "f32", "bf16-autocast": "bf16"}
 
 def _openvino(model: nn.Module, example: torch.Tensor, precision: str, mode: str) -> Call:
     """Convert for OpenVINO's CPU plug-in; ``bf16-autocast`` lets it compute in bf16."""
+    del mode
     runtime = _require("openvino", "openvino", "openvino")
     settings = {
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
-        "PERFORMANCE_HINT": mode.upper() or "LATENCY",
+        "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": _HINTS[precision],
     }
     exported = torch.export.export(model, (example,))
     compiled = runtime.compile_model(runtime.convert_model(exported), "CPU", settings)
+    used = compiled.get_property("INFERENCE_PRECISION_HINT")
+    if used != {"f32": runtime.Type.f32, "bf16": runtime.Type.bf16}[_HINTS[precision]]:
+        raise BenchError(f"OpenVINO computes in {used.get_type_name()} on this CPU, not in {precision}")
     return lambda x: torch.from_numpy(compiled(x.numpy())[0])
 
 
@@ -217,7 +216,9 @@ def _tensorrt(model: nn.Module, example: torch.Tensor, precision: str, mode: str
     del precision, mode
     runtime = _require("torch_tensorrt", "tensorrt", "tensorrt")
     exported = torch.export.export(model, (example,))
-    compiled: Call = runtime.dynamo.compile(exported, inputs=[example], require_full_compilation=True)
+    compiled: Call = runtime.dynamo.compile(
+        exported, inputs=[example], require_full_compilation=True, disable_tf32=True
+    )
     return compiled
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from zoo import whole_files
@@ -72,9 +72,9 @@ class Store:
         self.results: dict[str, Result] = {}
 
     def resume(self) -> None:
-        """Take up the results that lie there, if any."""
+        """Take up the results that lie there, if any; what failed is tried again."""
         if self.path is not None and self._holds_results():
-            self.results = {result.cell.label: result for result in read(self.path)}
+            self.results = {result.cell.label: replace(result, failure=None) for result in read(self.path)}
 
     def begin(self) -> None:
         """Begin without results.

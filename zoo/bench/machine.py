@@ -20,7 +20,7 @@ _COLUMN_STOLEN = 7
 
 @dataclass(frozen=True, slots=True)
 class CpuClock:
-    """CPU time used on the whole machine and by this process, at one moment."""
+    """CPU time used on the CPUs that this process may use, and by this process, at one moment."""
 
     wall_s: float
     own_s: float
@@ -33,20 +33,22 @@ class CpuClock:
         """Read the clocks now; what a system does not tell is ``None``."""
         now, own = time.monotonic(), time.process_time()
         try:
-            line = (_PROC / "stat").read_text().partition("\n")[0]
+            lines = (_PROC / "stat").read_text().splitlines()
             ticks_a_second = os.sysconf("SC_CLK_TCK")
+            names = {f"cpu{number}" for number in os.sched_getaffinity(0)}
         except (OSError, ValueError, AttributeError):
             return cls(now, own, None, None, None)
-        return cls(now, own, *parse_cpu_line(line, ticks_a_second))
+        seconds = [parse_cpu_line(line, ticks_a_second) for line in lines if line.partition(" ")[0] in names]
+        return cls(now, own, *(sum(column) for column in zip(*seconds, strict=True)))
 
 
 def parse_cpu_line(line: str, ticks_a_second: int) -> tuple[float, float, float]:
-    """Read the first line of /proc/stat.
+    """Read the line of one CPU in /proc/stat.
 
     Returns:
-        Seconds of work, seconds stolen by the hypervisor, and all seconds, of all CPUs together.
+        Seconds of work, seconds stolen by the hypervisor, and all seconds.
 
-    >>> parse_cpu_line("cpu  100 0 50 800 20 0 10 20 0 0", 100)
+    >>> parse_cpu_line("cpu0 100 0 50 800 20 0 10 20 0 0", 100)
     (1.6, 0.2, 10.0)
     """
     ticks = [int(column) for column in line.split()[1:9]]
@@ -61,7 +63,7 @@ def contention(before: CpuClock, after: CpuClock) -> tuple[float | None, float |
     """Tell what others took between two moments.
 
     Returns:
-        Percent of the machine's CPU time that was stolen, and the CPUs that other programs kept busy on average.
+        Percent of these CPUs' time that was stolen, and how many of them other programs kept busy on average.
     """
     wall_s = after.wall_s - before.wall_s
     if before.busy_s is None or after.busy_s is None or wall_s <= 0:
@@ -178,7 +180,9 @@ def limit_memory() -> None:
     import resource
 
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (held_bytes + free_bytes, hard))
+    wanted_bytes = held_bytes + free_bytes
+    limit_bytes = wanted_bytes if hard == resource.RLIM_INFINITY else min(wanted_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit_bytes, hard))
 
 
 def _status_bytes(key: str) -> int | None:

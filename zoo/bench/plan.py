@@ -237,6 +237,9 @@ def why_not(cell: Cell, device: Device) -> str | None:
         f"training in {cell.precision} alone loses small updates; use {cell.precision}-autocast": (
             cell.mode == "training" and cell.precision in ("fp16", "bf16")
         ),
+        "loading reads the weights as they are; measure it in fp32 and contiguous": (
+            cell.mode == "load" and (cell.precision != "fp32" or cell.memory_format != "contiguous")
+        ),
         "int8 is for inference; measure latency or throughput": (
             cell.precision == "int8" and cell.mode not in ("latency", "throughput")
         ),

@@ -35,7 +35,14 @@ def ask(task: Mapping[str, Any], timeout_s: float, environment: Mapping[str, str
     variables = {**os.environ, **(environment or {})}
     pipe = subprocess.PIPE
     process = subprocess.Popen(  # noqa: S603 - our own module
-        command, stdin=pipe, stdout=pipe, stderr=pipe, env=variables, text=True, start_new_session=True
+        command,
+        stdin=pipe,
+        stdout=pipe,
+        stderr=pipe,
+        env=variables,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
     )
     with process:
         try:

@@ -28,8 +28,8 @@ _MOST_INPUTS = 16
 _CACHE_BYTES = 64 * 2**20
 """More than the last cache of common devices: inputs that together exceed it do not lie in it when their turn comes."""
 _CHECKED_ITEMS = 2
-_FAR = 1e30
-"""Stands for infinite and not-a-number, which JSON cannot write."""
+_FAR = 1e9
+"""Stands for whatever is further away, for infinite and for not-a-number, which JSON cannot write."""
 _TINY = 1e-30
 _COPIES = 20
 _NO_MEMORY = ("allocate memory", "out of memory", "ALLOC_FAILED")
@@ -68,6 +68,7 @@ def make_inputs(cell: Cell, batch: int, count: int | None = None) -> list[torch.
 def _inference(cell: Cell, effort: Effort, stages: dict[str, int]) -> Run:
     clock = open_clock(cell.device)
     ceilings = measure_ceilings(cell, clock) if effort.has_ceilings and cell.precision != "int8" else None
+    engines.set_precision("fp32")  # for the references; the ceilings are those of the cell's precision
     model = build(cell)
     before_bytes = _bytes_without(model)
     with torch.inference_mode():
@@ -150,7 +151,7 @@ def compare_outputs(outputs: list[torch.Tensor], references: list[torch.Tensor])
     wanted = [reference[: len(output)] for output, reference in zip(outputs, references, strict=True)]
     distances = [[(output - other).norm().item() for other in wanted] for output in outputs]
     relative = [row[i] / max(wanted[i].norm().item(), _TINY) for i, row in enumerate(distances)]
-    error = max(distance if math.isfinite(distance) else _FAR for distance in relative)
+    error = max(min(distance, _FAR) if math.isfinite(distance) else _FAR for distance in relative)
     return error, all(row[i] <= min(row) for i, row in enumerate(distances))
 
 
@@ -162,7 +163,7 @@ def _best_batch(cell: Cell, call: Call, clock: Clock) -> int:
             inputs = make_inputs(cell, batch, 1)
             clock.time_calls(call, inputs)
             return min(clock.time_calls(call, inputs) for _ in range(3)) / 1e9
-        except RuntimeError as error:
+        except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             if torch.accelerator.is_available():

@@ -99,7 +99,10 @@ def is_busy(device: Device) -> bool:
     handle, nvml = _find(device), _open()
     if handle is None or nvml is None:
         return False
-    return bool(nvml.nvmlDeviceGetUtilizationRates(handle).gpu >= _BUSY_PERCENT)
+    try:
+        return bool(nvml.nvmlDeviceGetUtilizationRates(handle).gpu >= _BUSY_PERCENT)
+    except nvml.NVMLError:  # a slice of a device does not tell
+        return False
 
 
 def _open() -> Any:
@@ -127,6 +130,8 @@ def _find(device: Device) -> Any:
 
 def _read(handle: Any) -> Sample | None:
     nvml = _open()
+    if nvml is None:
+        return None
     try:
         return Sample(
             at_ns=time.monotonic_ns(),

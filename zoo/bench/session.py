@@ -17,7 +17,7 @@ from zoo.bench.comparability import comparability, differences
 from zoo.bench.records import Cell, Device, Effort, Environment, Failure, Result, Run
 from zoo.bench.summary import is_stable
 from zoo.catalog.decoding import decode
-from zoo.errors import BenchError, DeviceError
+from zoo.errors import BenchError, DeviceError, RegistryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -109,6 +109,8 @@ def _why_busy(device: Device, lock: FileLock) -> str | None:
         lock.acquire(timeout=0)
     except Timeout:
         return "another zoo bench is measuring on it"
+    except OSError as error:  # another user's lock, which stays when its session ends
+        return f"the lock {lock.lock_file} cannot be taken ({error.strerror}): let its owner remove it"
     if not sampling.is_busy(device):
         return None
     lock.release()
@@ -129,6 +131,8 @@ def run_plan(plan: Plan, device: Device, effort: Effort, store: Store, tell: Tel
     if not plan.cells:
         raise BenchError(plan.refused[0][1] if plan.refused else "there is nothing to measure; name a model")
     for cell, reason in plan.refused:
+        if cell.label in store.results and store.results[cell.label].runs:
+            continue  # measured elsewhere, on a device that could
         store.put(replace(_empty(cell, device, effort), failure=Failure("unsupported", reason)))
     with tempfile.TemporaryDirectory(prefix="zoo-bench-") as folder:
         session = _Session(plan, device, effort, store, tell, Path(folder))
@@ -201,7 +205,7 @@ def with_another_run(result: Result, device: Device, folder: Path) -> Result:
     A batch that the first run found is used by the others, so are kernels that ``torch.compile`` made in the first;
     they lie in ``folder``, apart from those of other cells and of other sessions.
     """
-    cell, effort = result.cell, replace(result.effort, has_ceilings=not result.runs)
+    cell, effort = result.cell, replace(result.effort, has_ceilings=result.effort.has_ceilings and not result.runs)
     batch = result.runs[0].batch if result.runs else cell.batch
     task = {"job": "measure", "cell": asdict(replace(cell, batch=batch)), "effort": asdict(effort)}
     kernels = f"{cell.label}-{len(result.runs)}" if cell.mode == "first-inference" else cell.label
@@ -210,11 +214,17 @@ def with_another_run(result: Result, device: Device, folder: Path) -> Result:
         "MKL_NUM_THREADS": str(cell.threads),
         "TORCHINDUCTOR_CACHE_DIR": str(folder / kernels),
     }
+    if cell.engine == "onnxruntime":
+        variables["NVIDIA_TF32_OVERRIDE"] = "0"  # its convolutions round to TF32 whatever its options say
     with sampling.Sampler(device) as sampler:
         answer = processes.ask(task, effort.timeout_s, variables)
     if "failure" in answer:
         return replace(result, failure=decode(Failure, answer["failure"]))
-    run, environment = decode(Run, answer["run"]), decode(Environment, answer["environment"])
+    try:
+        run, environment = decode(Run, answer["run"]), decode(Environment, answer["environment"])
+    except RegistryError as error:
+        fault = f"its figures make no sense: {error.fault} at {error.json_path}"
+        return replace(result, failure=Failure("failed", fault))
     run = replace(run, conditions=sampling.add_samples(run.conditions, sampler.samples, run.measured_between_ns))
     like = comparability(cell, environment)
     changed = differences(result.comparability, like) if result.runs else {}

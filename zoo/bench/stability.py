@@ -23,7 +23,6 @@ _BETWEEN_SHARE = 0.85
 _STOLEN_PERCENT = 2.0
 _CROWDED_CPUS = 0.15
 _GPU_HOST_THREADS = 1
-_CLOCK_DROP_PERCENT = 5.0
 
 
 def run_faults(run: Run, result: Result) -> list[str]:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from zoo.bench.records import Cell, Result, Run
 
 WIDE_PERCENT = 5.0
+LEAST_VALUES = 5
+"""The fewest that say something of their spread."""
 TOLERANCE_FACTORS = {"fp32": 2e-3, "tf32": 1, "fp16": 1, "fp16-autocast": 1, "bf16": 4, "bf16-autocast": 4}
 """How far an output may be from eager fp32, as a multiple of the network's own sensitivity to rounding.
 
@@ -67,7 +69,7 @@ class Summary:
     @property
     def spread_percent(self) -> float | None:
         """Half the width of the interval, in percent of the median."""
-        if self.interval_ns is None or not self.p50_ns:
+        if self.interval_ns is None or not self.p50_ns or self.values < LEAST_VALUES:
             return None
         return (self.interval_ns[1] - self.interval_ns[0]) / 2 / self.p50_ns * 100
 
@@ -177,6 +179,8 @@ def wrongness(result: Result) -> Failure | None:
 def _all_faults(result: Result, runs: list[Run], interval_ns: tuple[float, float], centre: float) -> list[str]:
     """Collect what is wrong with each run and with all together, each fault once with its worst case first."""
     faults = list(dict.fromkeys(fault for run in runs for fault in run_faults(run, result)))
+    if sum(len(run.values_ns) for run in runs) < LEAST_VALUES:
+        faults.append(f"fewer than {LEAST_VALUES} values: add --runs")
     width_percent = (interval_ns[1] - interval_ns[0]) / centre * 100
     if width_percent > WIDE_PERCENT:
         faults.append(f"wide interval: {width_percent:.0f} % of the median")

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from zoo.bench.devices import Clock
 
 
+_LEAST_WARMUPS = 7
+"""Calls before a limit ends the warm-up: the first, and two windows of three to hold against each other."""
+
+
 @dataclass(frozen=True, slots=True)
 class Values:
     """The timings of one run, each in nanoseconds for one call."""
@@ -52,7 +56,9 @@ def take_values(
 
     warmup_ns = [first_ns, once_ns]
     limit_ns = time.monotonic_ns() + effort.warmup_limit_s * 1e9
-    while not (has_settled := is_steady(warmup_ns[1:])) and time.monotonic_ns() < limit_ns:
+    while not (has_settled := is_steady([taken_ns * loops for taken_ns in warmup_ns[1:]])) and (
+        time.monotonic_ns() < limit_ns or len(warmup_ns) < _LEAST_WARMUPS
+    ):
         warmup_ns.append(take())
     values_ns: list[int] = []
     before, start_ns = machine.CpuClock.read(), time.monotonic_ns()

@@ -5,20 +5,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import os
 import re
+import signal
 import sys
 import time
 from dataclasses import asdict
 from typing import Any
 
 _WRITTEN_CHARACTERS = 500
+_PR_SET_PDEATHSIG = 1
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 def answer(task: dict[str, Any]) -> dict[str, Any]:
-    """Do one task: list the devices, measure their ceilings, or measure a cell.
+    """Do one task: ``{"job": "devices"}``, or ``{"job": "measure", "cell": ..., "effort": ...}``.
 
     Returns:
         What was asked for, or ``{"failure": {"kind": ..., "message": ...}}``.
@@ -39,7 +43,7 @@ def answer(task: dict[str, Any]) -> dict[str, Any]:
         return _failure("failed", str(error))
     except Exception as error:  # noqa: BLE001 - whatever a model or an engine raises is this cell's result
         if runner.is_out_of_memory(error):
-            size = f"a batch of {cell.batch}" if cell.batch else "even one item"
+            size = f"a batch of {cell.batch}" if cell.batch else "the best batch, with the inputs that take turns,"
             fault = f"{size} does not fit into the memory of {cell.device} ({error}); choose a smaller --batch, or best"
             return _failure("out-of-memory", fault)
         return _failure("failed", describe(error))
@@ -61,9 +65,16 @@ def _failure(kind: str, message: str) -> dict[str, Any]:
     return {"failure": {"kind": kind, "message": text[:_WRITTEN_CHARACTERS]}}
 
 
+def _end_with_parent() -> None:
+    """Let Linux end this process when the session that started it is gone: nobody would hold its device any more."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main() -> None:
     """Answer one task; whatever libraries print goes to stderr."""
     started_ns = time.monotonic_ns()
+    _end_with_parent()
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     task = json.load(sys.stdin)

@@ -164,7 +164,7 @@ def run(
         elif store.results:
             _write_rows(to_rows(store.results.values()), chosen, is_quiet=is_quiet)
     if is_interrupted:
-        output.fail("interrupted; what is in --output is kept, and --resume goes on from there")
+        output.fail(f"interrupted; {output_path} is kept, and --resume goes on" if output_path else "interrupted")
         raise typer.Exit(130)
 
 
@@ -185,8 +185,11 @@ def show(
     """Show what was measured."""
     from zoo.bench import files
     from zoo.bench.results import to_rows
+    from zoo.errors import UsageError
 
     measured = files.read(path)
+    if not measured:
+        raise UsageError(f"{path} holds no results: measure some with zoo bench NAME --output {path} --resume")
     if plot is not None:
         from zoo.bench.chart import chart_of
         from zoo.plots.scatter import draw
@@ -226,6 +229,9 @@ def compare(
     for file, alone in ((first, pairing.only_first), (second, pairing.only_second)):
         for result in alone:
             output.warn(f"only {file} has {result.cell.label}")
+    if fail_above and pairing.only_first:
+        output.fail(f"{second} lacks {len(pairing.only_first)} of the results that {first} has")
+        raise typer.Exit(1)
     if failing:
         output.fail(f"{len(failing)} of {len(compared)} results are slower by more than {threshold:g} % or broken")
         raise typer.Exit(1)
@@ -300,5 +306,6 @@ def _describe(result: "Result") -> str:
     from zoo.bench.summary import summarise
 
     row = to_row(summarise(result))
-    figure = f"{row['p50_ms']} ms" if row["p50_ms"] is not None else f"{row['status']}: {row['reason']}"
+    is_good = row["status"] in ("ok", "unstable")
+    figure = f"{row['p50_ms']} ms" if is_good else f"{row['status']}: {row['reason']}"
     return f"{result.cell.label}: {figure}"

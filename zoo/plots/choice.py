@@ -46,6 +46,7 @@ def chart_of(choice: Choice) -> Scatter:
         x_title=_TITLES[choice.cost],
         y_title="top-5 error in percent",
         points=points,
+        has_prefixes=choice.cost != "p50",
     )
 
 

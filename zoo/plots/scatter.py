@@ -49,6 +49,8 @@ class Scatter:
     x_title: str
     y_title: str
     points: tuple[Point, ...]
+    has_prefixes: bool = True
+    """Whether the numbers of x are written as counts are: 10 M."""
 
     @property
     def front(self) -> list[Point]:
@@ -134,7 +136,8 @@ def _draw_points(axes: Any, chart: Scatter) -> None:
 def _decorate(axes: Any, chart: Scatter) -> None:
     from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-    for axis, format_tick in ((axes.xaxis, EngFormatter(sep=" ")), (axes.yaxis, "{x:g}")):
+    x_format = EngFormatter(sep=" ") if chart.has_prefixes else "{x:g}"
+    for axis, format_tick in ((axes.xaxis, x_format), (axes.yaxis, "{x:g}")):
         axis.axes.set(**{f"{axis.axis_name}scale": "log"})
         axis.set_major_formatter(format_tick)
         axis.set_minor_formatter(NullFormatter())
