@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING
 
@@ -118,6 +119,17 @@ def test_closed_partial_takes_no_more_bytes(paths: tuple[Path, Path]) -> None:
     partial.close()
     assert not partial.write(3, b"def")
     assert paths[0].read_bytes() == b"abc"
+
+
+def test_closed_partial_is_hashed_no_further(paths: tuple[Path, Path]) -> None:
+    """A worker starts again while the calling thread hashes: the number of the closed file may be another file's."""
+    partial = Partial(*paths, EXPECTED)
+    partial.write(0, b"abc")
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(8))
+    assert partial.hash_span(digest, 0, 2, buffer)
+    partial.close()
+    assert not partial.hash_span(digest, 2, 3, buffer)
+    assert digest.digest() == hashlib.sha256(b"ab").digest()
 
 
 def test_new_start_never_writes_to_the_old_inode(paths: tuple[Path, Path]) -> None:

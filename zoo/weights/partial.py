@@ -137,7 +137,7 @@ class Partial:
         kept = usable_journal(path, journal_path, expected)
         self._journal = kept or Journal(expected.sha256)
         self._gate = threading.Condition()
-        self._writers = 0
+        self._users = 0
         self._is_closed = False
         self._log_is_full = False
         if kept is None:
@@ -182,49 +182,61 @@ class Partial:
 
     def write(self, offset: int, data: bytes) -> bool:
         """Write bytes at their place; false, and nothing written, if the file has been closed meanwhile."""
-        with self._gate:
-            if self._is_closed:
-                return False
-            self._writers += 1
-        try:
-            view = memoryview(data)
+        with self._kept_open() as is_open:
+            view = memoryview(data if is_open else b"")
             while view:
                 count = os.pwrite(self._file, view, offset)
                 view, offset = view[count:], offset + count
+            return is_open
+
+    @contextlib.contextmanager
+    def _kept_open(self) -> Iterator[bool]:
+        """Put :meth:`close` off until the block ends; false if it has come already."""
+        with self._gate:
+            is_open = not self._is_closed
+            self._users += is_open
+        try:
+            yield is_open
         finally:
             with self._gate:
-                self._writers -= 1
+                self._users -= is_open
                 self._gate.notify_all()
-        return True
 
     def record(self, start: int, end: int) -> None:
         """Note that a span has been written. One thread at a time."""
         self._journal.finished = self._journal.finished.with_span(start, end)
         self._append(["span", start, end])
 
-    def hash_span(self, digest: hashlib._Hash, start: int, end: int, buffer: memoryview) -> None:
-        """Add a span to a digest. It is read back from memory as a rule: it has just been written.
+    def hash_span(self, digest: hashlib._Hash, start: int, end: int, buffer: memoryview) -> bool:
+        """Add a span to a digest; false, and nothing added, if the file has been closed meanwhile.
+
+        It is read back from memory as a rule: it has just been written.
 
         The disk begins to write it too, so that little is left to wait for when the file is whole.
 
         Raises:
             CacheError: The file ends before the span does.
         """
-        disk.begin_writing_back(self._file, start, end - start)
-        while start < end:
-            count = os.preadv(self._file, [buffer[: end - start]], start)
-            if count == 0:
-                raise CacheError(self.path.name, "someone else has cut this partial file", "run the same command again")
-            digest.update(buffer[:count])
-            start += count
+        with self._kept_open() as is_open:
+            if not is_open:
+                return False
+            disk.begin_writing_back(self._file, start, end - start)
+            while start < end:
+                count = os.preadv(self._file, [buffer[: end - start]], start)
+                if count == 0:
+                    fault = "someone else has cut this partial file"
+                    raise CacheError(self.path.name, fault, "run the same command again")
+                digest.update(buffer[:count])
+                start += count
+        return True
 
     def close(self) -> None:
-        """Wait for writers in the middle of a block, then close; the files stay."""
+        """Wait for threads in the middle of a block, then close; the files stay."""
         with self._gate:
             if self._is_closed:
                 return
             self._is_closed = True
-            while self._writers:
+            while self._users:
                 self._gate.wait()
         os.close(self._file)
         os.close(self._log)

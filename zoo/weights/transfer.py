@@ -113,8 +113,8 @@ class Transfer:
             if hashed == length:
                 return digest.hexdigest()
             goal = min(frontier, hashed + HASH_BYTES)
-            partial.hash_span(digest, hashed, goal, buffer)
-            hashed = goal
+            if partial.hash_span(digest, hashed, goal, buffer):
+                hashed = goal
 
     def _has_news(self, partial: Partial, hashed: int) -> bool:
         """Tell whether the hashing thread has anything to do."""
