@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from zoo.catalog.records import WeightsFile
-from zoo.errors import MirrorError, SourceError, ZooError
+from zoo.errors import CacheError, MirrorError, SourceError, ZooError
 from zoo.mirror import archives, remotes, wants
 from zoo.mirror.catalogue import Item, StoredFile
 from zoo.mirror.pacing import Pacer
@@ -205,24 +205,35 @@ class Sync:
 
     def _bring(self, item: RemoteItem, file: RemoteFile) -> StoredFile:
         """Get one file into its place, from wherever it is cheapest."""
-        target = self.store.path(file.path)
         staged = self.store.staged(f"{staging_name(file)}.{secrets.token_hex(4)}")
         copy = self._copy_of(file)
-        if target.is_file() and (found := checked_digest(target, item, file)) is not None:
-            self.store.describe_blocks(file.path, found)
-            return stored_file(file, target.stat().st_size, found)
+        if (there := self._there(item, file)) is not None:
+            return there
         if copy is not None:
             os.link(copy, staged)
             sha256 = file.sha256 or sha256_file(staged)
         elif file.sha256 is not None or item.kind == "weights":
             staged = self.store.staged(staging_name(file))  # the same for all: partial files are gone on with
-            sha256 = self._fetch(file, staged.name)
+            try:
+                sha256 = self._fetch(file, staged.name)
+            except CacheError:
+                if (there := self._there(item, file)) is not None:  # another sync put it there under our hands
+                    return there
+                raise
         else:
             most = archives.LARGEST_BYTES if item.kind == "repository" else LARGEST_PLAIN_BYTES
             sha256 = self._download(item, file, staged, most)
         size_bytes = self.store.adopt(staged, file.path, sha256).stat().st_size
         self._tell(events.Finished(staged.name, size_bytes, was_cached=False))
         return stored_file(file, size_bytes, sha256)
+
+    def _there(self, item: RemoteItem, file: RemoteFile) -> StoredFile | None:
+        """Look whether a file is in its place, with the right bytes."""
+        target = self.store.path(file.path)
+        if not target.is_file() or (found := checked_digest(target, item, file)) is None:
+            return None
+        self.store.describe_blocks(file.path, found)
+        return stored_file(file, target.stat().st_size, found)
 
     def _describe(self, stored: StoredFile) -> tuple[str, ZooError] | None:
         """Make the digests of a file's blocks where they are missing or wrong; return what went wrong."""
