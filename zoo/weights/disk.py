@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import os
 import shutil
@@ -67,6 +66,8 @@ def begin_writing_back(handle: int, start: int, length: int) -> None:
 @cache
 def _sync_file_range() -> Callable[[int, int, int, int], int] | None:
     """Find Linux's call, which Python has no name for."""
+    import ctypes  # looking at the cache needs none of it
+
     try:
         call = ctypes.CDLL(None).sync_file_range
     except (OSError, AttributeError, TypeError):

@@ -183,11 +183,13 @@ class Partial:
     def write(self, offset: int, data: bytes) -> bool:
         """Write bytes at their place; false, and nothing written, if the file has been closed meanwhile."""
         with self._kept_open() as is_open:
-            view = memoryview(data if is_open else b"")
+            if not is_open:
+                return False
+            view = memoryview(data)
             while view:
                 count = os.pwrite(self._file, view, offset)
                 view, offset = view[count:], offset + count
-            return is_open
+        return True
 
     @contextlib.contextmanager
     def _kept_open(self) -> Iterator[bool]:
