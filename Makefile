@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PYTEST := $(BIN)/python -m pytest
+# More arguments for what a target runs: make bench-cli ARGS='--rounds 3', make test ARGS=tests/cli, make docs ARGS=README.md
+ARGS ?=
 
 .PHONY: help
 help:  ## List the targets
@@ -26,7 +28,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/.made
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "installing what the tests and checks need ..." >&2
-	$(INSTALL) --editable '.[plot,export,mirror,bench,openvino,train,tensorboard,dev]'
+	$(INSTALL) --editable '.[plot,export,mirror,bucket,bench,openvino,train,tensorboard,ray,dev]'
 	@touch $@
 
 .PHONY: install packages
@@ -45,10 +47,10 @@ run: $(VENV)/.installed  ## Set up, then run a short real session
 
 .PHONY: test test-fast check format
 test: $(VENV)/.installed-dev packages  ## Set up, then run all tests
-	$(PYTEST) --numprocesses 2 --dist worksteal
+	$(PYTEST) --numprocesses 2 --dist worksteal $(ARGS)
 
 test-fast: $(VENV)/.installed-dev  ## Run the tests that take less than ten seconds each
-	$(PYTEST) --numprocesses 2 --dist worksteal -m 'not slow'
+	$(PYTEST) --numprocesses 2 --dist worksteal -m 'not slow' $(ARGS)
 
 check: $(VENV)/.installed-dev  ## Lint, types, import rule, docstrings, registry and generated docs
 	$(BIN)/ruff check
@@ -57,40 +59,50 @@ check: $(VENV)/.installed-dev  ## Lint, types, import rule, docstrings, registry
 	$(BIN)/lint-imports
 	$(BIN)/interrogate --quiet zoo tests scripts hubconf.py
 	$(BIN)/zoo registry check
-	$(BIN)/python scripts/make_docs.py --check
-	$(BIN)/mkdocs build --quiet --strict --site-dir $$(mktemp -d)
+	$(BIN)/python -m scripts.make_docs --check
+	$(BIN)/python -m scripts.build_site $$(mktemp -d)
 
-format: $(VENV)/.installed-dev  ## Let ruff mend what it can
+format: $(VENV)/.installed-dev  ## Let ruff fix what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-.PHONY: registry docs wheel
+.PHONY: registry docs wheel site
 registry: $(VENV)/.installed-dev  ## Build registry.json and the layer tables again
 	$(BIN)/zoo registry build
 
 docs: $(VENV)/.installed-dev  ## Renew the reference, figures and printed output; build site/
-	$(BIN)/python scripts/make_docs.py
+	$(BIN)/python -m scripts.make_docs
 	$(BIN)/python -m scripts.make_figures
-	$(BIN)/python scripts/update_docs_output.py
-	$(BIN)/mkdocs build --strict
+	$(BIN)/python -m scripts.make_site_figure
+	$(BIN)/python scripts/update_docs_output.py $(ARGS)
+	$(BIN)/python -m scripts.build_site
+
+site: $(VENV)/.installed  ## Build the registry's web site into build/catalog/
+	$(BIN)/zoo site build build/catalog $(ARGS)
 
 wheel: $(VENV)/.installed-dev  ## Build the wheel and the source archive into dist/
-	$(BIN)/python -m build
+	$(BIN)/python -m build $(ARGS)
 
 # --- measurements, side by side in one run ----------------------------------------------------------------------------
 
-.PHONY: bench-cli bench-models bench-load bench-download bench-mirror
+.PHONY: bench-cli bench-models bench-evaluate bench-load bench-download bench-mirror bench-mirror-scale
 bench-cli: $(VENV)/.installed-dev  ## Start-up of the commands against bare Typer programs
-	$(BIN)/python scripts/bench_cli.py
+	$(BIN)/python -m scripts.bench_cli $(ARGS)
 
 bench-models: $(VENV)/.installed-dev  ## Our NASNet, PNASNet and MobileNet against timm's
-	$(BIN)/python scripts/bench_models.py
+	$(BIN)/python scripts/bench_models.py $(ARGS)
+
+bench-evaluate: $(VENV)/.installed-dev  ## zoo evaluate against a plain torchvision loop
+	$(BIN)/python scripts/bench_evaluate.py $(ARGS)
 
 bench-load: $(VENV)/.installed-dev  ## zoo.load_model against torchvision's get_model
-	$(BIN)/python scripts/bench_load.py
+	$(BIN)/python scripts/bench_load.py $(ARGS)
 
 bench-download: $(VENV)/.installed-dev packages  ## zoo download against curl, aria2c, torch.hub and huggingface_hub
-	$(BIN)/python scripts/bench_download.py
+	$(BIN)/python scripts/bench_download.py $(ARGS)
 
 bench-mirror: $(VENV)/.installed-dev packages  ## The mirror's server against nginx
-	$(BIN)/python scripts/bench_mirror.py
+	$(BIN)/python scripts/bench_mirror.py $(ARGS)
+
+bench-mirror-scale: $(VENV)/.installed-dev  ## A mirror of 200, 2,000 and 20,000 items: sync, serve, ask, list
+	$(BIN)/python scripts/bench_mirror_scale.py $(ARGS)

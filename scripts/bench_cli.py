@@ -1,14 +1,17 @@
-"""Measure how fast the command line starts, side by side with bare programs, in one run of less than a minute.
+"""Measure how fast the command line starts, beside bare programs, in less than a minute.
 
-Usage: python scripts/bench_cli.py [--rounds N] [--json FILE]
+Usage: python -m scripts.bench_cli [--rounds N] [--json FILE] [--sizes]
 
-The programs are run in turn, round after round, so that a busy machine slows all of them alike. Each is a fresh process
-whose output goes to a pipe. Reported is the median of each, and the ratios that the project promises:
+The programs are run in turn, round after round, so that a busy machine slows all of them alike.
+Each is a fresh process whose output goes to a pipe. Reported is the median of each, and the ratios
+that the project promises:
 
     zoo list              at least 20 times faster than torchvision's list_models()
-    zoo list              within 1.5 times of a bare Typer and Rich program that prints a table of as many rows
+    zoo list              within 1.5 times of a bare Typer and Rich program that prints as many rows
     zoo inspect resnet18  within 2 times of that program
     zoo --help            within 1.2 times of a bare Typer program's
+
+``--sizes`` times list, inspect and completion with registries of three sizes instead.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from scripts import registry_sizes
 
 BARE_HELP = '''
 import typer
@@ -95,7 +100,9 @@ def programs(folder: Path) -> dict[str, list[str]]:
     (folder / "bare_table.py").write_text(BARE_TABLE, encoding="utf-8")
     installed = Path(sys.executable).with_name("zoo")
     zoo = [str(installed)] if installed.is_file() else [sys.executable, "-m", "zoo"]
-    rows = subprocess.run([*zoo, "list", "--format", "csv"], capture_output=True, text=True, check=True)
+    rows = subprocess.run(
+        [*zoo, "list", "--format", "csv"], capture_output=True, text=True, check=True
+    )
     count = len(rows.stdout.splitlines()) - 1
     return {
         "python -c pass": [sys.executable, "-c", "pass"],
@@ -125,13 +132,19 @@ def measure(commands: dict[str, list[str]], rounds: int) -> dict[str, list[float
 def report(times: dict[str, list[float]]) -> str:
     """Write the times and the promised ratios as Markdown."""
     lines = ["| program | median, ms | fastest, ms | runs |", "|---|---:|---:|---:|"]
+
     for name, values in times.items():
-        lines.append(f"| {name} | {1e3 * statistics.median(values):.0f} | {1e3 * min(values):.0f} | {len(values)} |")
+        median_ms = 1e3 * statistics.median(values)
+        fastest_ms = 1e3 * min(values)
+        lines.append(f"| {name} | {median_ms:.0f} | {fastest_ms:.0f} | {len(values)} |")
+
     lines += ["", "| promise | measured | kept |", "|---|---:|---|"]
     for promise in PROMISES:
         ratio = ratio_of(promise, times)
         shown = f"{ratio:.1f} times faster" if promise.at_least >= 1 else f"{1 / ratio:.2f} times"
-        lines.append(f"| {promise.wording()} | {shown} | {'yes' if ratio >= promise.at_least else 'NO'} |")
+        lines.append(
+            f"| {promise.wording()} | {shown} | {'yes' if ratio >= promise.at_least else 'NO'} |"
+        )
     return "\n".join(lines)
 
 
@@ -142,17 +155,32 @@ def ratio_of(promise: Promise, times: dict[str, list[float]]) -> float:
 
 def main() -> None:
     """Measure and report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=12, help="runs of each program; the slow one has fewer")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=12, help="runs of each program; the slow one has fewer"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write every time here")
+    parser.add_argument("--sizes", action="store_true", help="registries of three sizes instead")
     arguments = parser.parse_args()
+    if arguments.sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            folders = registry_sizes.make_folders(Path(folder))
+            print(registry_sizes.report(registry_sizes.measure(folders, arguments.rounds)))
+        return
     with tempfile.TemporaryDirectory() as folder:
         times = measure(programs(Path(folder)), arguments.rounds)
-    print(f"Python {platform.python_version()}, {os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}\n")
+
+    load, *_ = os.getloadavg()
+    print(f"Python {platform.python_version()}, {os.cpu_count()} processors, load {load:.1f}\n")
     print(report(times))
+
     if arguments.json:
         ratios = [{**asdict(promise), "ratio": ratio_of(promise, times)} for promise in PROMISES]
-        arguments.json.write_text(json.dumps({"seconds": times, "promises": ratios}, indent=1), encoding="utf-8")
+        arguments.json.write_text(
+            json.dumps({"seconds": times, "promises": ratios}, indent=1), encoding="utf-8"
+        )
     sys.exit(any(ratio_of(promise, times) < promise.at_least for promise in PROMISES))
 
 

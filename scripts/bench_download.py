@@ -1,10 +1,11 @@
-"""Download one large file with several clients, side by side in one run, SHA-256 included for everyone.
+"""Download one large file with several clients, side by side, SHA-256 included for everyone.
 
-Three servers on loopback: nginx without a limit; nginx with ``limit_rate``, which holds back every *request* and lets
-its first second's worth through at once; and a small server whose *connections* are held back by the kernel
-(``SO_MAX_PACING_RATE``), as a busy server or a long line would. Rounds are interleaved, so that a slow moment of the
-machine hits everyone. Time is that of the whole program for curl and aria2c, and from call to verified file (imports
-done) for Python functions; zoo's contains fsync, which nobody else does. Needs Debian's nginx, curl and aria2.
+Three servers on loopback: nginx without a limit; nginx with ``limit_rate``, which holds back every
+*request* and lets its first second's worth through at once; and a small server whose *connections*
+are held back by the kernel (``SO_MAX_PACING_RATE``), as a busy server or a long line would. Rounds
+are interleaved, so that a slow moment of the machine hits everyone. Time is that of the whole
+program for curl and aria2c, and from call to verified file (imports done) for Python functions;
+zoo's contains fsync, which nobody else does. Needs Debian's nginx, curl and aria2.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ class Task:
     size_bytes: int
 
 
-# -- clients ----------------------------------------------------------------------------------------------------------
+# -- clients
+# --------------------------------------------------------------------------------------------------
 
 
 def fetch_with_zoo(task: Task) -> Callable[[], object]:
@@ -68,8 +70,8 @@ def fetch_with_zoo(task: Task) -> Callable[[], object]:
     import requests  # noqa: F401  (imports are done before the clock starts, for all clients)
 
     from zoo.catalog.records import WeightsFile
-    from zoo.weights import fetcher
-    from zoo.weights.options import FetchOptions
+    from zoo.download import fetcher
+    from zoo.download.options import FetchOptions
 
     file = WeightsFile(NAME, task.url, task.size_bytes, sha256=task.sha256)
     options = FetchOptions(folder=Path(task.folder), allow_private_addresses=True)
@@ -80,11 +82,16 @@ def fetch_with_torch_hub(task: Task) -> Callable[[], object]:
     """Return a call of torch.hub, which hashes while it downloads."""
     from torch import hub
 
-    return lambda: hub.download_url_to_file(task.url, f"{task.folder}/{NAME}", task.sha256, progress=False)
+    return lambda: hub.download_url_to_file(
+        task.url, f"{task.folder}/{NAME}", task.sha256, progress=False
+    )
 
 
 def fetch_with_huggingface_hub(task: Task) -> Callable[[], object]:
-    """Return a call of what hf_hub_download uses over HTTP, and a digest afterwards: it checks none itself."""
+    """Return a call of what hf_hub_download uses over HTTP, and a digest afterwards.
+
+    It checks none itself.
+    """
     from huggingface_hub.file_download import http_get
 
     def fetch() -> None:
@@ -97,7 +104,11 @@ def fetch_with_huggingface_hub(task: Task) -> Callable[[], object]:
     return fetch
 
 
-FUNCTIONS = {"zoo": fetch_with_zoo, "torch.hub": fetch_with_torch_hub, "huggingface_hub": fetch_with_huggingface_hub}
+FUNCTIONS = {
+    "zoo": fetch_with_zoo,
+    "torch.hub": fetch_with_torch_hub,
+    "huggingface_hub": fetch_with_huggingface_hub,
+}
 CURL = "curl -sf -o {folder}/{name} {url} && "
 ARIA2 = "aria2c -q --no-conf --file-allocation=none -x8 -s8 -k1M -d {folder} -o {name} {url}"
 CHECK = "echo '{sha256}  {folder}/{name}' | sha256sum --quiet -c -"
@@ -112,29 +123,49 @@ COMMANDS = {
 def run_child(client: str, task: Task) -> None:
     """Run one Python client in this process and print what it took."""
     call = FUNCTIONS[client](task)
-    cpu, wall = time.process_time(), time.perf_counter()
+    cpu = time.process_time()
+    wall = time.perf_counter()
     call()
     print(json.dumps({"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}))
 
 
 def measure(client: str, task: Task) -> dict[str, float]:
-    """Run one client in a fresh process and an empty folder; return seconds, CPU seconds and peak memory."""
-    shutil.rmtree(task.folder, ignore_errors=True)
-    Path(task.folder).mkdir()
+    """Run one client in a fresh process and an empty folder.
+
+    Return seconds, CPU seconds and peak memory.
+    """
+    folder = Path(task.folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+
+    facts = asdict(task)
     if client in FUNCTIONS:
-        command = [sys.executable, __file__, "--child", client, json.dumps(asdict(task))]
+        command = [sys.executable, __file__, "--child", client, json.dumps(facts)]
     else:
-        command = ["bash", "-c", COMMANDS[client].format(name=NAME, **asdict(task))]
-    environment = {**os.environ, "XDG_CACHE_HOME": f"{task.folder}-cache", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+        line = COMMANDS[client].format(name=NAME, **facts)
+        command = ["bash", "-c", line]
+    environment = {
+        **os.environ,
+        "XDG_CACHE_HOME": f"{task.folder}-cache",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    }
+
     start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         output = process.stdout.read() if process.stdout else b""
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - start
+
     check(process.returncode == 0, f"{client} failed on {task.url}")
-    check((Path(task.folder) / NAME).stat().st_size == task.size_bytes)
-    seconds = json.loads(output) if output else {"wall_s": wall, "cpu_s": usage.ru_utime + usage.ru_stime}
+    fetched = folder / NAME
+    check(fetched.stat().st_size == task.size_bytes)
+    seconds = {
+        "wall_s": wall,
+        "cpu_s": usage.ru_utime + usage.ru_stime,
+    }
+    if output:
+        seconds = json.loads(output)
     return {**seconds, "peak_mib": usage.ru_maxrss / 1024}
 
 
@@ -144,7 +175,8 @@ def check(is_right: bool, fault: str = "the file is wrong") -> None:
         sys.exit(fault)
 
 
-# -- servers ----------------------------------------------------------------------------------------------------------
+# -- servers
+# --------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -154,10 +186,15 @@ def nginx(folder: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     config = folder / "nginx.conf"
     config.write_text(NGINX.format(folder=folder, port=port, limit=LIMIT_MB_S))
-    with subprocess.Popen(["nginx", "-p", folder, "-c", config], stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        ["nginx", "-p", folder, "-c", config], stderr=subprocess.DEVNULL
+    ) as process:
         try:
             for _ in range(100):
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                with (
+                    contextlib.suppress(OSError),
+                    socket.create_connection(("127.0.0.1", port), timeout=1),
+                ):
                     break
                 time.sleep(0.05)
             yield f"http://127.0.0.1:{port}"
@@ -174,7 +211,9 @@ def paced_server(path: Path) -> Iterator[str]:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = listener.accept()
-                connection.setsockopt(socket.SOL_SOCKET, SO_MAX_PACING_RATE, LIMIT_MB_S * 1000 * 1000)
+                connection.setsockopt(
+                    socket.SOL_SOCKET, SO_MAX_PACING_RATE, LIMIT_MB_S * 1000 * 1000
+                )
                 threading.Thread(target=talk_paced, args=(connection, path), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
@@ -188,16 +227,30 @@ def paced_server(path: Path) -> Iterator[str]:
 def talk_paced(connection: socket.socket, path: Path) -> None:
     """Answer the requests of one connection."""
     size = path.stat().st_size
-    with contextlib.suppress(OSError), connection, connection.makefile("rb") as lines, path.open("rb") as stream:
+    with (
+        contextlib.suppress(OSError),
+        connection,
+        connection.makefile("rb") as lines,
+        path.open("rb") as stream,
+    ):
         while head := read_head(lines):
+            status = "200 OK"
+            start = 0
+            last = size - 1
             match = re.search(rb"\r\nRange: bytes=(\d+)-(\d*)", head, re.IGNORECASE)
-            start, last = (int(match[1]), int(match[2] or size - 1)) if match else (0, size - 1)
-            last = min(last, size - 1)
-            status = f"206 Partial\r\nContent-Range: bytes {start}-{last}/{size}" if match else "200 OK"
-            headers = f'Content-Length: {last - start + 1}\r\nETag: "1"\r\nAccept-Ranges: bytes'
-            connection.sendall(f"HTTP/1.1 {status}\r\n{headers}\r\n\r\n".encode())
+            if match:
+                start = int(match[1])
+                wanted = int(match[2] or last)
+                last = min(wanted, last)
+                status = f"206 Partial\r\nContent-Range: bytes {start}-{last}/{size}"
+
+            count = last - start + 1
+            headers = f'Content-Length: {count}\r\nETag: "1"\r\nAccept-Ranges: bytes'
+            answer = f"HTTP/1.1 {status}\r\n{headers}\r\n\r\n"
+            connection.sendall(answer.encode())
             while start <= last:
-                start += os.sendfile(connection.fileno(), stream.fileno(), start, last - start + 1)
+                left = last - start + 1
+                start += os.sendfile(connection.fileno(), stream.fileno(), start, left)
 
 
 def read_head(lines: BinaryIO) -> bytes:
@@ -208,7 +261,8 @@ def read_head(lines: BinaryIO) -> bytes:
     return head
 
 
-# -- the run ----------------------------------------------------------------------------------------------------------
+# -- the run
+# --------------------------------------------------------------------------------------------------
 
 
 def make_file(path: Path, size_bytes: int) -> str:
@@ -223,7 +277,11 @@ def make_file(path: Path, size_bytes: int) -> str:
     return digest.hexdigest()
 
 
-def run(folder: Path, size_bytes: int, rounds: int) -> dict[str, dict[str, list[dict[str, float]]]]:
+def run(
+    folder: Path,
+    size_bytes: int,
+    rounds: int,
+) -> dict[str, dict[str, list[dict[str, float]]]]:
     """Measure every client on every server, in interleaved rounds."""
     served = folder / "served" / NAME
     sha256 = make_file(served, size_bytes)
@@ -243,34 +301,54 @@ def run(folder: Path, size_bytes: int, rounds: int) -> dict[str, dict[str, list[
                 for client in clients[turn:] + clients[:turn]:
                     taken = measure(client, task)
                     results.setdefault(scene, {}).setdefault(client, []).append(taken)
-                    print(f"round {number + 1}: {scene}: {client}: {taken['wall_s']:.2f} s", file=sys.stderr)
+                    print(
+                        f"round {number + 1}: {scene}: {client}: {taken['wall_s']:.2f} s",
+                        file=sys.stderr,
+                    )
     return results
 
 
 def report(results: dict[str, dict[str, list[dict[str, float]]]]) -> str:
     """Write the results as markdown, and how zoo stands against the fastest other client."""
-    heading = ["| client | seconds: median (least to most) | CPU s | peak MiB |", "|---|---|---|---|"]
     lines = []
     for scene, clients in results.items():
-        lines += [f"\n**{scene}**\n", *heading]
-        medians = {client: statistics.median(run["wall_s"] for run in runs) for client, runs in clients.items()}
-        for client in sorted(medians, key=medians.__getitem__):
-            walls = [run["wall_s"] for run in clients[client]]
-            cpu = statistics.median(run["cpu_s"] for run in clients[client])
-            peak = max(run["peak_mib"] for run in clients[client])
+        lines += [
+            f"\n**{scene}**\n",
+            "| client | seconds: median (least to most) | CPU s | peak MiB |",
+            "|---|---|---|---|",
+        ]
+        medians = {client: _median(runs, "wall_s") for client, runs in clients.items()}
+        fastest_first = sorted(medians, key=medians.__getitem__)
+        for client in fastest_first:
+            runs = clients[client]
+            walls = [run["wall_s"] for run in runs]
+            peaks = [run["peak_mib"] for run in runs]
+            cpu = _median(runs, "cpu_s")
             spread = f"{medians[client]:.2f} ({min(walls):.2f} to {max(walls):.2f})"
-            lines.append(f"| {client} | {spread} | {cpu:.2f} | {peak:.0f} |")
-        rival = min((client for client in medians if client != "zoo"), key=medians.__getitem__)
-        lines.append(f"\nzoo is {medians[rival] / medians['zoo']:.2f} times as fast as {rival}.")
+            lines.append(f"| {client} | {spread} | {cpu:.2f} | {max(peaks):.0f} |")
+
+        rival, *_ = [client for client in fastest_first if client != "zoo"]
+        ratio = medians[rival] / medians["zoo"]
+        lines.append(f"\nzoo is {ratio:.2f} times as fast as {rival}.")
+
     return "\n".join(lines)
+
+
+def _median(runs: list[dict[str, float]], key: str) -> float:
+    values = [run[key] for run in runs]
+    return statistics.median(values)
 
 
 def main() -> None:
     """Read the options, run, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--size-mb", type=int, default=500)
-    parser.add_argument("--folder", help="where to put the files (about 1 GB); the temporary folder by default")
+    parser.add_argument(
+        "--folder", help="where to put the files (about 1 GB); the temporary folder by default"
+    )
     parser.add_argument("--json", type=Path, help="write every raw value to this file")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -278,7 +356,10 @@ def main() -> None:
         run_child(options.child[0], Task(**json.loads(options.child[1])))
         return
     for program in ("nginx", "curl", "aria2c", "openssl", "sha256sum"):
-        check(shutil.which(program) is not None, f"{program} is missing: run apt-get install nginx curl aria2 openssl")
+        check(
+            shutil.which(program) is not None,
+            f"{program} is missing: run apt-get install nginx curl aria2 openssl",
+        )
     with tempfile.TemporaryDirectory(prefix="zoo-bench-", dir=options.folder) as folder:
         Path(folder).chmod(0o755)  # nginx's workers run as another user
         results = run(Path(folder), options.size_mb * 1_000_000, options.rounds)

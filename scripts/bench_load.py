@@ -1,23 +1,24 @@
-"""Measure how long a cached model takes to load, side by side with torchvision, in one run of a few minutes.
+"""Measure how long a cached model takes to load, side by side with torchvision, in minutes.
 
 Usage: python scripts/bench_load.py [--rounds N] [--json FILE] [MODEL...]
 
-Files with the right names and layout but random values are written into a temporary TORCH_HOME (the real ones need the
-network). torchvision checks digests only while it downloads, so it takes them as they are. ``zoo`` gets a copy of its
-registry with the digests of these files, has read each of them once (as it does when it downloads one), and
-trusts that reading as ``verify="quick"`` does. Measured are, in a fresh process each, one after another in turn:
+Files with the right names and layout but random values are written into a temporary TORCH_HOME (the
+real ones need the network). torchvision checks digests only while it downloads, so it takes them as
+they are. ``zoo`` gets a copy of its registry with the digests of these files, has read each of them
+once (as it does when it downloads one), and trusts that reading as ``verify="quick"`` does.
+Measured are, in a fresh process each, one after another in turn:
 
     torchvision   torchvision.models.get_model(NAME, weights="DEFAULT")
     zoo           zoo.load_model(NAME) from the same pickle file
     zoo, twin     zoo.load_model(NAME) from the safetensors twin that ``zoo convert`` made of it
 
-A clock starts when all imports are done and what they left for the garbage collector is collected, and stops when the
-model is there; the files are in the page cache. A memory-mapped file is read when its values are first used, so
-that is measured, too: "read" is the time until every value has been read once, and "memory" the most that was resident
-until then, beyond what was before the call.
+A clock starts when all imports are done and what they left for the garbage collector is collected,
+and stops when the model is there; the files are in the page cache. A memory-mapped file is read
+when its values are first used, so that is measured, too: "read" is the time until every value has
+been read once, and "memory" the most that was resident until then, beyond what was before the call.
 
-Promised: zoo with its twin is at least 5 times faster for resnet152 and 10 times for vgg16, and takes less
-memory than 1.2 times the file.
+Promised: zoo with its twin is at least 5 times faster for resnet152 and 10 times for vgg16, and
+takes less memory than 1.2 times the file.
 """
 
 from __future__ import annotations
@@ -58,9 +59,13 @@ class Sample:
 
 def main() -> int:
     """Measure, print, and return 1 if a promise is broken."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("models", nargs="*", default=list(PROMISED_SPEED), metavar="MODEL")
-    parser.add_argument("--rounds", type=int, default=7, help="measurements of each way (default 7)")
+    parser.add_argument(
+        "--rounds", type=int, default=7, help="measurements of each way (default 7)"
+    )
     parser.add_argument("--json", type=Path, help="also write every measurement to this file")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -76,7 +81,8 @@ def main() -> int:
     return report(results)
 
 
-# --- the parent -------------------------------------------------------------------------------------------------------
+# --- the parent
+# --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,11 @@ class Measured:
         return max(sample.memory_bytes for sample in self.samples[way])
 
 
-def measure_model(model: str, folder: Path, rounds: int) -> Measured:
+def measure_model(
+    model: str,
+    folder: Path,
+    rounds: int,
+) -> Measured:
     """Prepare the files of one model and measure all ways in turn."""
     place = folder / model
     file_bytes = prepare(model, place)
@@ -114,7 +124,10 @@ def measure_model(model: str, folder: Path, rounds: int) -> Measured:
 
 
 def prepare(model: str, place: Path) -> int:
-    """Write weights with random values, a registry that knows their digest, and the twin; return the file's length."""
+    """Write weights with random values, a registry that knows their digest, and the twin.
+
+    Return the file's length.
+    """
     import torch
     import torchvision
 
@@ -129,16 +142,31 @@ def prepare(model: str, place: Path) -> int:
     path = checkpoints / str(record["file_name"])
     torch.save(torchvision.models.get_model(model, weights=None).state_dict(), path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    record |= {"sha256_prefix": digest[:8], "size_bytes": path.stat().st_size, "size_tolerance_bytes": 0}
+    record |= {
+        "sha256_prefix": digest[:8],
+        "size_bytes": path.stat().st_size,
+        "size_tolerance_bytes": 0,
+    }
     (place / "registry.json").write_text(json.dumps(registry), encoding="utf-8")
     for child in ("convert", "zoo"):  # the second reads the pickle once, as a download would
-        subprocess.run(child_command(child, model), env=environment(place, child), check=True, capture_output=True)
+        subprocess.run(
+            child_command(child, model),
+            env=environment(place, child),
+            check=True,
+            capture_output=True,
+        )
     return path.stat().st_size
 
 
-def run_child(way: str, model: str, place: Path) -> Sample:
+def run_child(
+    way: str,
+    model: str,
+    place: Path,
+) -> Sample:
     """Measure one way in a fresh process."""
-    done = subprocess.run(child_command(way, model), env=environment(place, way), check=True, capture_output=True)
+    done = subprocess.run(
+        child_command(way, model), env=environment(place, way), check=True, capture_output=True
+    )
     return Sample(**json.loads(done.stdout))
 
 
@@ -164,20 +192,31 @@ def report(results: dict[str, Measured]) -> int:
     """Print a table and the promises; return 1 if one is broken."""
     print(f"{'model':12} {'way':12} {'load':>10} {'read':>10} {'memory':>10} {'faster':>8}")
     for model, measured in results.items():
+        usual_s = measured.load_s("torchvision")
         for way in WAYS:
-            ratio = measured.load_s("torchvision") / measured.load_s(way)
-            times = f"{measured.load_s(way) * 1000:7.1f} ms {measured.read_s(way) * 1000:7.1f} ms"
-            print(f"{model:12} {way:12} {times} {measured.memory_bytes(way) / MIB:6.0f} MiB {ratio:7.1f}x")
+            load_s = measured.load_s(way)
+            read_s = measured.read_s(way)
+            ratio = usual_s / load_s
+            memory_mib = measured.memory_bytes(way) / MIB
+            times = f"{load_s * 1000:7.1f} ms {read_s * 1000:7.1f} ms"
+            print(f"{model:12} {way:12} {times} {memory_mib:6.0f} MiB {ratio:7.1f}x")
+
     is_kept = True
     for model, measured in results.items():
-        ratio = measured.load_s("torchvision") / measured.load_s("zoo, twin")
-        memory = max(measured.memory_bytes(way) for way in ("zoo", "zoo, twin")) / measured.file_bytes
         wanted = PROMISED_SPEED.get(model, 1.0)
-        is_kept &= ratio >= wanted and memory < PROMISED_MEMORY
-        print(
-            f"{model}: {ratio:.1f} times faster (promised {wanted:g}), memory {memory:.2f} of the file (promised 1.2)"
-        )
-    return 0 if is_kept else 1
+        ratio = measured.load_s("torchvision") / measured.load_s("zoo, twin")
+        plain_bytes = measured.memory_bytes("zoo")
+        twin_bytes = measured.memory_bytes("zoo, twin")
+        memory = max(plain_bytes, twin_bytes) / measured.file_bytes
+
+        is_kept &= ratio >= wanted
+        is_kept &= memory < PROMISED_MEMORY
+        speed = f"{ratio:.1f} times faster (promised {wanted:g})"
+        print(f"{model}: {speed}, memory {memory:.2f} of the file (promised {PROMISED_MEMORY:g})")
+
+    if is_kept:
+        return 0
+    return 1
 
 
 def as_json(results: dict[str, Measured]) -> dict[str, object]:
@@ -185,11 +224,20 @@ def as_json(results: dict[str, Measured]) -> dict[str, object]:
     import torch
     import torchvision
 
-    machine = {"machine": platform.platform(), "processors": os.cpu_count(), "torch": torch.__version__}
-    return {**machine, "torchvision": torchvision.__version__, "models": {n: asdict(m) for n, m in results.items()}}
+    machine = {
+        "machine": platform.platform(),
+        "processors": os.cpu_count(),
+        "torch": torch.__version__,
+    }
+    return {
+        **machine,
+        "torchvision": torchvision.__version__,
+        "models": {n: asdict(m) for n, m in results.items()},
+    }
 
 
-# --- the child --------------------------------------------------------------------------------------------------------
+# --- the child
+# --------------------------------------------------------------------------------------------------
 
 
 def measure(way: str, model: str) -> Sample:
@@ -198,24 +246,30 @@ def measure(way: str, model: str) -> Sample:
     import torchvision.models
 
     import zoo
+    import zoo.cache.safetensors_copies
+    import zoo.download.fetcher
+    import zoo.download.progress
     import zoo.loader
-    import zoo.weights.fetcher
-    import zoo.weights.progress
-    import zoo.weights.twins
     from zoo.catalog import registry
 
     registry.find_registry = lambda: Path(os.environ["BENCH_REGISTRY"])
     if way == "convert":
-        from zoo.converter import convert_model
+        from zoo.loader.converter import convert_model
 
         convert_model(model)
     gc.collect()
     before_bytes = reset_peak()
     start = time.perf_counter()
     is_theirs = way == "torchvision"
-    network = torchvision.models.get_model(model, weights="DEFAULT") if is_theirs else zoo.load_model(model)
+    network = (
+        torchvision.models.get_model(model, weights="DEFAULT")
+        if is_theirs
+        else zoo.load_model(model)
+    )
     loaded = time.perf_counter()
-    torch.set_num_threads(1)  # 932 small sums on a busy machine measure nothing but waiting for threads
+    torch.set_num_threads(
+        1
+    )  # 932 small sums on a busy machine measure nothing but waiting for threads
     checksum = sum(float(tensor.sum()) for tensor in network.state_dict().values())
     read = time.perf_counter()
     return Sample(loaded - start, read - start, peak_bytes() - before_bytes, checksum)

@@ -2,9 +2,9 @@
 
     python scripts/bench_mirror.py --size-mb 500 --rounds 3
 
-Each client thread reads the whole file over one connection with ``recv_into`` and drops the bytes. The servers take
-turns, so that noise of the machine meets both. Exit code 1 if the median ratio is below the goal (0.6 at 1 connection,
-0.75 at 16 and 64), or the server's memory grows.
+Each client thread reads the whole file over one connection with ``recv_into`` and drops the bytes.
+The servers take turns, so that noise of the machine meets both. Exit code 1 if the median ratio is
+below the goal (0.6 at 1 connection, 0.75 at 16 and 64), or the server's memory grows.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from zoo.mirror import authority
-from zoo.mirror.catalogue import Item, StoredFile
+from zoo.mirror.index import Item, StoredFile
+from zoo.mirror.serve import ca
 from zoo.mirror.settings import Settings
 from zoo.mirror.store import Store, now
 
@@ -73,7 +73,9 @@ class Cell:
 
 def main() -> int:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--size-mb", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="Write the raw values to this file.")
@@ -92,7 +94,13 @@ def main() -> int:
     return report(cells, before, grown, options)
 
 
-def measure(zoo_port: int, nginx_port: int, pid: int, connections: int, options: argparse.Namespace) -> Cell:
+def measure(
+    zoo_port: int,
+    nginx_port: int,
+    pid: int,
+    connections: int,
+    options: argparse.Namespace,
+) -> Cell:
     """Measure one number of connections, both servers in turns."""
     size_bytes = options.size_mb * 1_000_000
     ours: list[float] = []
@@ -104,9 +112,14 @@ def measure(zoo_port: int, nginx_port: int, pid: int, connections: int, options:
     return Cell(connections, ours, theirs, memory_bytes(pid) / 1e6)
 
 
-def fetch(port: int, connections: int, size_bytes: int) -> float:
+def fetch(
+    port: int,
+    connections: int,
+    size_bytes: int,
+) -> float:
     """Read the whole file over every connection at once. Return MB/s of all together."""
-    threads, failures = [], []
+    threads = []
+    failures = []
 
     def read() -> None:
         try:
@@ -144,16 +157,19 @@ def read_file(port: int, length_bytes: int) -> None:
 def make_mirror(root: Path, size_bytes: int) -> Path:
     """Make a mirror that holds one file."""
     store = Store.create(root, Settings())
-    authority.create(root)
-    path, digest = root / PATH, hashlib.sha256()
+    ca.create(Store(root))
+    path = root / PATH
+    digest = hashlib.sha256()
     path.parent.mkdir(parents=True)
     with path.open("wb") as stream:
         for _ in range(size_bytes // 1_000_000):
             block = os.urandom(1_000_000)
             stream.write(block)
             digest.update(block)
-    file = StoredFile(PATH, "https://bench.example.org/big.bin", size_bytes, digest.hexdigest(), now())
-    store.update(lambda catalogue: catalogue.with_item(Item("weights", "big", (file,))))
+    file = StoredFile(
+        PATH, "https://bench.example.org/big.bin", size_bytes, digest.hexdigest(), now()
+    )
+    store.enter(Item("weights", "big", (file,)))
     return root
 
 
@@ -165,9 +181,18 @@ def nginx(root: Path, folder: Path) -> Iterator[int]:
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
     config = folder / "nginx.conf"
-    config.write_text(NGINX.format(folder=folder, port=port, root=root, temporary=temporary))
+    config.write_text(
+        NGINX.format(
+            folder=folder,
+            port=port,
+            root=root,
+            temporary=temporary,
+        )
+    )
     folder.chmod(0o755)  # the workers are another user
-    process = subprocess.Popen(["nginx", "-c", str(config), "-p", str(folder)], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        ["nginx", "-c", str(config), "-p", str(folder)], stderr=subprocess.DEVNULL
+    )
     try:
         wait_for(port)
         yield port
@@ -203,18 +228,37 @@ def memory_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def report(cells: list[Cell], before: int, grown: int, options: argparse.Namespace) -> int:
+def report(
+    cells: list[Cell],
+    before: int,
+    grown: int,
+    options: argparse.Namespace,
+) -> int:
     """Print the table, write the raw values, and return the exit code."""
-    print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, {options.size_mb} MB file")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, "
+        f"{options.size_mb} MB file"
+    )
     print("connections  zoo MB/s  nginx MB/s  ratio  goal")
     for cell in cells:
-        ours, theirs = statistics.median(cell.zoo_mb_per_s), statistics.median(cell.nginx_mb_per_s)
-        print(f"{cell.connections:11}  {ours:8.0f}  {theirs:10.0f}  {cell.ratio:5.2f}  {GOALS[cell.connections]}")
-    print(f"memory of the server: {before / 1e6:.0f} MB at the start, {grown / 1e6:+.0f} MB at the end")
+        ours = statistics.median(cell.zoo_mb_per_s)
+        theirs = statistics.median(cell.nginx_mb_per_s)
+        print(
+            f"{cell.connections:11}  {ours:8.0f}  {theirs:10.0f}  {cell.ratio:5.2f}  "
+            f"{GOALS[cell.connections]}"
+        )
+    print(
+        f"memory of the server: {before / 1e6:.0f} MB at the start, "
+        f"{grown / 1e6:+.0f} MB at the end"
+    )
     if options.json:
         options.json.write_text(json.dumps([asdict(cell) for cell in cells], indent=1))
-    is_met = all(cell.ratio >= GOALS[cell.connections] for cell in cells) and grown < MEMORY_GROWTH_BYTES
-    return 0 if is_met else 1
+    is_met = (
+        all(cell.ratio >= GOALS[cell.connections] for cell in cells) and grown < MEMORY_GROWTH_BYTES
+    )
+    if is_met:
+        return 0
+    return 1
 
 
 if __name__ == "__main__":

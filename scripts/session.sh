@@ -23,3 +23,14 @@ PYTHON
 
 say "zoo bench --device auto lenet5 squeezenet1_1"
 "$bin/zoo" bench --device auto lenet5 squeezenet1_1
+
+folder=$(cd "$bin" && pwd)
+cat <<TEXT
+
+That was zoo, installed in $folder. To have it in this shell, and then to see what there is:
+
+    source $folder/activate
+    zoo --help
+
+README.md has the next steps, docs/tutorial/ the chapter, docs/install.md what brings what.
+TEXT

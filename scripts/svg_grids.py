@@ -1,6 +1,9 @@
-"""Grids of numbers as SVG: small, sharp, animated by CSS alone, readable on light and on dark pages.
+"""Grids of numbers as SVG.
 
-An SVG in an ``<img>`` follows the page's colour scheme through ``prefers-color-scheme``; every colour is a variable.
+Small, sharp, animated by CSS alone, readable on light and on dark pages.
+
+An SVG in an ``<img>`` follows the page's colour scheme through ``prefers-color-scheme``; every
+colour is a variable.
 """
 
 from __future__ import annotations
@@ -12,13 +15,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-COLOURS = """:root { --ink: #1f2933; --quiet: #66727f; --line: #c3ccd5; --blue: #3b6fb6; --orange: #d9480f; }
+COLOURS = """:root {
+  --ink: #1f2933; --quiet: #66727f; --line: #c3ccd5; --blue: #3b6fb6; --orange: #d9480f;
+}
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e4e8ee; --quiet: #a3adb8; --line: #4a5361; --blue: #5b93e0; --orange: #f0803c; }
 }"""
 _STYLE = f"""<style>
 {COLOURS}
-text {{ font: 13px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: var(--ink); text-anchor: middle; }}
+text {{ font: 13px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: var(--ink); }}
+text {{ text-anchor: middle; }}
 text.title {{ font-weight: 600; }}
 text.note {{ fill: var(--quiet); }}
 text.full {{ fill: #fff; }}
@@ -42,43 +48,83 @@ class Place:
     cell: float = CELL
 
 
-def document(width: float, height: float, label: str, *parts: str) -> str:
+def document(
+    width: float,
+    height: float,
+    label: str,
+    *parts: str,
+) -> str:
     """Put parts together into a file; the label is what a screen reader says."""
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" role="img">'
+    size = f'viewBox="0 0 {width:g} {height:g}" width="{width:g}"'
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">'
     return "\n".join([head, f"<title>{escape(label)}</title>", _STYLE, *parts, "</svg>", ""])
 
 
-def grid(place: Place, values: torch.Tensor, title: str, limit: float, digits: int = 0) -> str:
+def grid(
+    place: Place,
+    values: torch.Tensor,
+    title: str,
+    limit: float,
+    digits: int = 0,
+) -> str:
     """Draw a matrix of numbers: the larger, the fuller; blue above zero, orange below."""
     columns = values.shape[1]
     parts = [text(place.x + columns * place.cell / 2, place.y - 9, title, "title")]
     for row, numbers in enumerate(values.tolist()):
-        parts += [cell(place, row, column, number, limit, digits) for column, number in enumerate(numbers)]
+        parts += [
+            cell(place, row, column, number, limit, digits) for column, number in enumerate(numbers)
+        ]
     return "\n".join(parts)
 
 
-def cell(place: Place, row: int, column: int, number: float, limit: float, digits: int = 0, name: str = "") -> str:
+def cell(
+    place: Place,
+    row: int,
+    column: int,
+    number: float,
+    limit: float,
+    digits: int = 0,
+    name: str = "",
+) -> str:
     """Draw one number in its square; ``name`` is a CSS class by which an animation finds it."""
     share = min(abs(number) / limit, 1.0)
     kind = "cell negative" if number < 0 else "cell"
-    middle_x, middle_y = place.x + (column + 0.5) * place.cell, place.y + (row + 0.5) * place.cell
+    middle_x = place.x + (column + 0.5) * place.cell
+    middle_y = place.y + (row + 0.5) * place.cell
     square = (
-        f'<rect class="{kind}" x="{place.x + column * place.cell:g}" y="{place.y + row * place.cell:g}" '
+        f'<rect class="{kind}" x="{place.x + column * place.cell:g}" '
+        f'y="{place.y + row * place.cell:g}" '
         f'width="{place.cell:g}" height="{place.cell:g}" fill-opacity="{share * 0.95:.2f}"/>'
     )
-    label = text(middle_x, middle_y + 4.5, minus(f"{number:.{digits}f}"), "full" if share > 0.6 else "")
-    return f'<g class="{name}">{square}{label}</g>' if name else square + label
+    label = text(
+        middle_x, middle_y + 4.5, minus(f"{number:.{digits}f}"), "full" if share > 0.6 else ""
+    )
+    if name:
+        return f'<g class="{name}">{square}{label}</g>'
+    return square + label
 
 
-def window(place: Place, row: float, column: float, side: float, kind: str = "window") -> str:
+def window(
+    place: Place,
+    row: float,
+    column: float,
+    side: float,
+    kind: str = "window",
+) -> str:
     """Draw a frame around some cells."""
     return (
-        f'<rect class="{kind}" x="{place.x + column * place.cell:g}" y="{place.y + row * place.cell:g}" '
+        f'<rect class="{kind}" x="{place.x + column * place.cell:g}" '
+        f'y="{place.y + row * place.cell:g}" '
         f'width="{side * place.cell:g}" height="{side * place.cell:g}"/>'
     )
 
 
-def text(x: float, y: float, content: str, kind: str = "") -> str:
+def text(
+    x: float,
+    y: float,
+    content: str,
+    kind: str = "",
+) -> str:
     """Write centred text."""
     mark = f' class="{kind}"' if kind else ""
     return f'<text{mark} x="{x:g}" y="{y:g}">{escape(content)}</text>'
@@ -86,12 +132,21 @@ def text(x: float, y: float, content: str, kind: str = "") -> str:
 
 def minus(number: str) -> str:
     """Write a number with a true minus sign, and minus zero as zero."""
-    return number.replace("-", "\N{MINUS SIGN}") if float(number) else number.removeprefix("-")
+    if float(number):
+        return number.replace("-", "\N{MINUS SIGN}")
+    return number.removeprefix("-")
 
 
-def shown_in_step(name: str, step: int, steps: int, *, stays: bool) -> str:
-    """Write the keyframes that show an element in one step of an animation, or from that step on."""
-    begin, end = 100 * step / steps, 100 * (step + 1) / steps
+def shown_in_step(
+    name: str,
+    step: int,
+    steps: int,
+    *,
+    stays: bool,
+) -> str:
+    """Write the keyframes that show an element in one step of an animation, or from then on."""
+    begin = 100 * step / steps
+    end = 100 * (step + 1) / steps
     hidden = f"0% {{ opacity: 0 }} {begin:.3f}% {{ opacity: 1 }}" if step else "0% { opacity: 1 }"
     leaves = "" if stays else f" {end:.3f}% {{ opacity: 0 }}"
     return f"@keyframes {name} {{ {hidden}{leaves} }}"

@@ -1,11 +1,11 @@
-"""Train LeNet-5 on the handwritten digits of scikit-learn and write the weights that ship with ``zoo``.
+"""Train LeNet-5 on scikit-learn's digits and write the weights that ship with ``zoo``.
 
-    python scripts/train_lenet5.py              writes zoo/pretrained/lenet5-digits-<8 hex>.safetensors and its record
-    python scripts/train_lenet5.py --validate   counts errors by five-fold cross-validation; for choosing settings
+    python scripts/train_lenet5.py              writes weights and record to zoo/pretrained
+    python scripts/train_lenet5.py --validate   counts errors by five-fold cross-validation
 
-The test part is set aside by a fixed seed before anything else and is counted once, after training: nothing is chosen
-by it. Settings were chosen by ``--validate``, which never sees the test part. On the same processor and version of
-torch the file comes out the same byte for byte.
+The test part is set aside by a fixed seed before anything else and is counted once, after training:
+nothing is chosen by it. Settings were chosen by ``--validate``, which never sees the test part. On
+the same processor and version of torch the file comes out the same byte for byte.
 """
 
 from __future__ import annotations
@@ -56,47 +56,65 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Digits:
-    """Pictures ``(N, 1, 32, 32)`` from 0 (paper) to 1 (ink), and their labels ``(N,)``."""
+    """Images ``(N, 1, 32, 32)`` from 0 (paper) to 1 (ink), and their labels ``(N,)``."""
 
-    pictures: Tensor
+    images: Tensor
     labels: Tensor
 
     def take(self, places: Tensor) -> Digits:
         """Pick some of them."""
-        return Digits(self.pictures[places], self.labels[places])
+        return Digits(self.images[places], self.labels[places])
 
     def split(self) -> tuple[Digits, Digits]:
         """Set aside the test part, with the classes in proportion, by the fixed seed."""
         places = range(len(self.labels))
-        kept, aside = train_test_split(places, test_size=TEST_IMAGES, random_state=SPLIT_SEED, stratify=self.labels)
+        kept, aside = train_test_split(
+            places, test_size=TEST_IMAGES, random_state=SPLIT_SEED, stratify=self.labels
+        )
         return self.take(torch.tensor(kept)), self.take(torch.tensor(aside))
 
 
-def load_pictures() -> Digits:
-    """Read the 1,797 digits of scikit-learn, 8x8 with ink from 0 to 16, and enlarge them to 32x32."""
+def load_images() -> Digits:
+    """Read the 1,797 digits of scikit-learn, 8x8 with ink 0 to 16, and enlarge them to 32x32."""
     digits = load_digits()
     small = torch.as_tensor(digits.images, dtype=torch.float32)[:, None] / 16  # (N, 1, 8, 8)
-    pictures = functional.interpolate(small, size=(32, 32), mode="bilinear", align_corners=False)  # (N, 1, 32, 32)
-    return Digits(pictures, torch.as_tensor(digits.target))
+    images = functional.interpolate(
+        small, size=(32, 32), mode="bilinear", align_corners=False
+    )  # (N, 1, 32, 32)
+    return Digits(images, torch.as_tensor(digits.target))
 
 
-def distort(pictures: Tensor, settings: Settings, generator: torch.Generator) -> Tensor:
-    """Turn, shift, scale and shear each picture a little, at random."""
-    turn, shift_x, shift_y, scale_x, scale_y, shear = torch.rand(6, len(pictures), generator=generator) * 2 - 1
+def distort(
+    images: Tensor,
+    settings: Settings,
+    generator: torch.Generator,
+) -> Tensor:
+    """Turn, shift, scale and shear each image a little, at random."""
+    turn, shift_x, shift_y, scale_x, scale_y, shear = (
+        torch.rand(6, len(images), generator=generator) * 2 - 1
+    )
     angle = turn * math.radians(settings.rotation_degrees)
-    shift = settings.shift_pixels / 16  # in the units of affine_grid, where a picture of 32 pixels goes from -1 to 1
-    width, height = 1 + scale_x * settings.scale, 1 + scale_y * settings.scale
+    shift = (
+        settings.shift_pixels / 16
+    )  # in the units of affine_grid, where an image of 32 pixels goes from -1 to 1
+    width = 1 + scale_x * settings.scale
+    height = 1 + scale_y * settings.scale
     rows = [
-        torch.stack([width * angle.cos(), shear * settings.shear - angle.sin(), shift_x * shift], dim=1),
+        torch.stack(
+            [width * angle.cos(), shear * settings.shear - angle.sin(), shift_x * shift], dim=1
+        ),
         torch.stack([angle.sin(), height * angle.cos(), shift_y * shift], dim=1),
     ]
-    grid = functional.affine_grid(torch.stack(rows, dim=1), list(pictures.shape), align_corners=False)
-    return functional.grid_sample(pictures, grid, align_corners=False)
+    grid = functional.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, align_corners=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """Mean and standard deviation of the training pictures, with the digits that the record states."""
+    """Mean and standard deviation of the training images.
+
+    With the digits that the record states.
+    """
 
     mean: float
     std: float
@@ -104,14 +122,18 @@ class Normalisation:
     @classmethod
     def of(cls, data: Digits) -> Normalisation:
         """Measure them."""
-        return cls(round(float(data.pictures.mean()), 4), round(float(data.pictures.std()), 4))
+        return cls(round(float(data.images.mean()), 4), round(float(data.images.std()), 4))
 
-    def __call__(self, pictures: Tensor) -> Tensor:
+    def __call__(self, images: Tensor) -> Tensor:
         """Subtract and divide."""
-        return (pictures - self.mean) / self.std
+        return (images - self.mean) / self.std
 
 
-def train(data: Digits, settings: Settings, normalise: Normalisation) -> nn.Module:
+def train(
+    data: Digits,
+    settings: Settings,
+    normalise: Normalisation,
+) -> nn.Module:
     """Train a new LeNet-5 for the whole number of epochs; there is no early stop to choose by."""
     torch.manual_seed(settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
@@ -119,13 +141,20 @@ def train(data: Digits, settings: Settings, normalise: Normalisation) -> nn.Modu
     steps_per_epoch = math.ceil(len(data.labels) / settings.batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.peak_learning_rate, epochs=settings.epochs, steps_per_epoch=steps_per_epoch
+        optimizer,
+        settings.peak_learning_rate,
+        epochs=settings.epochs,
+        steps_per_epoch=steps_per_epoch,
     )
     for _ in range(settings.epochs):
-        for batch in torch.split(torch.randperm(len(data.labels), generator=generator), settings.batch_size):
-            pictures = distort(data.pictures[batch], settings, generator)
-            logits = model(normalise(pictures))
-            loss = functional.cross_entropy(logits, data.labels[batch], label_smoothing=settings.label_smoothing)
+        for batch in torch.split(
+            torch.randperm(len(data.labels), generator=generator), settings.batch_size
+        ):
+            images = distort(data.images[batch], settings, generator)
+            logits = model(normalise(images))
+            loss = functional.cross_entropy(
+                logits, data.labels[batch], label_smoothing=settings.label_smoothing
+            )
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             optimizer.step()
@@ -134,18 +163,29 @@ def train(data: Digits, settings: Settings, normalise: Normalisation) -> nn.Modu
 
 
 @torch.no_grad()
-def count_errors(model: nn.Module, data: Digits, normalise: Normalisation, best: int = 1) -> int:
-    """Count the pictures whose label is not among the ``best`` best guesses."""
-    guesses = model(normalise(data.pictures)).topk(best).indices
+def count_errors(
+    model: nn.Module,
+    data: Digits,
+    normalise: Normalisation,
+    best: int = 1,
+) -> int:
+    """Count the images whose label is not among the ``best`` best guesses."""
+    guesses = model(normalise(data.images)).topk(best).indices
     return int((guesses != data.labels[:, None]).all(dim=1).sum())
 
 
 def wilson_interval(errors: int, images: int) -> tuple[float, float]:
     """Bound the true error rate in percent at 95 % confidence (Wilson 1927)."""
-    z, rate = 1.959964, errors / images
-    middle = rate + z**2 / (2 * images)
-    half = z * math.sqrt(rate * (1 - rate) / images + z**2 / (4 * images**2))
-    low, high = (100 * (middle + sign * half) / (1 + z**2 / images) for sign in (-1, 1))
+    z = 1.959964
+    rate = errors / images
+    shift = z**2 / (2 * images)
+    variance = rate * (1 - rate) / images
+    correction = z**2 / (4 * images**2)
+    half = z * math.sqrt(variance + correction)
+    scale = 1 + z**2 / images
+
+    low = 100 * (rate + shift - half) / scale
+    high = 100 * (rate + shift + half) / scale
     return round(max(low, 0.0), 2), round(high, 2)
 
 
@@ -155,7 +195,8 @@ def cross_validate(data: Digits, settings: Settings) -> int:
     errors = 0
     for fold in range(FOLDS):
         rest = torch.cat([order[other::FOLDS] for other in range(FOLDS) if other != fold])
-        kept, aside = data.take(rest), data.take(order[fold::FOLDS])
+        kept = data.take(rest)
+        aside = data.take(order[fold::FOLDS])
         normalise = Normalisation.of(kept)
         errors += count_errors(train(kept, settings, normalise), aside, normalise)
     return errors
@@ -167,10 +208,11 @@ def describe_data(test_images: int) -> dict[str, object]:
     return {
         "name": "scikit-learn digits",
         "source": (
-            "sklearn.datasets.load_digits: the test set of UCI's Optical Recognition of Handwritten Digits "
+            "sklearn.datasets.load_digits: the test set of UCI's Optical Recognition of "
+            "Handwritten Digits "
             "(Alpaydin, Kaynak 1998), doi:10.24432/C50P49"
         ),
-        "licence": "CC-BY-4.0",
+        "license": "CC-BY-4.0",
         "images": images,
         "train_images": TRAIN_IMAGES,
         "test_images": test_images,
@@ -184,7 +226,7 @@ def describe_data(test_images: int) -> dict[str, object]:
 
 
 def describe_preprocessing(normalise: Normalisation) -> dict[str, object]:
-    """Say what stands between a picture and the network."""
+    """Say what stands between an image and the network."""
     return {
         "input_size": [1, 32, 32],
         "mean": [normalise.mean],
@@ -192,13 +234,18 @@ def describe_preprocessing(normalise: Normalisation) -> dict[str, object]:
         "resize_size": [32, 32],
         "crop_size": None,
         "interpolation": "bilinear",
-        "note": "Grey pictures scaled to 0..1, bright ink on a dark ground.",
+        "note": "Grey images scaled to 0..1, bright ink on a dark ground.",
     }
 
 
-def measure(model: nn.Module, test: Digits, normalise: Normalisation) -> dict[str, object]:
+def measure(
+    model: nn.Module,
+    test: Digits,
+    normalise: Normalisation,
+) -> dict[str, object]:
     """Count the errors on the test part."""
-    errors, images = count_errors(model, test, normalise), len(test.labels)
+    errors = count_errors(model, test, normalise)
+    images = len(test.labels)
     return {
         "test_images": images,
         "test_errors": errors,
@@ -219,10 +266,13 @@ def describe(file: Path, settings: Settings) -> dict[str, object]:
         "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         "num_classes": 10,
         "categories": [str(digit) for digit in range(10)],
-        "licence": "Apache-2.0",
+        "license": "Apache-2.0",
         "command": f"python scripts/train_lenet5.py{options}",
         "training": asdict(settings),
-        "versions": {"torch": torch.__version__.partition("+")[0], "scikit-learn": sklearn.__version__},
+        "versions": {
+            "torch": torch.__version__.partition("+")[0],
+            "scikit-learn": sklearn.__version__,
+        },
     }
 
 
@@ -240,16 +290,30 @@ def write(model: nn.Module, folder: Path) -> Path:
 def main() -> None:
     """Read the options, train, write and say what came out."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--epochs", type=int, default=Settings().epochs, help="default: %(default)s")
-    parser.add_argument("--output", type=Path, default=PRETRAINED, help="folder to write to; default: zoo/pretrained")
-    parser.add_argument("--validate", action="store_true", help="cross-validate on the training part and write nothing")
+    parser.add_argument(
+        "--epochs", type=int, default=Settings().epochs, help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=PRETRAINED,
+        help="folder to write to; default: zoo/pretrained",
+    )
+    parser.add_argument(
+        "--validate",
+        action="store_true",
+        help="cross-validate on the training part and write nothing",
+    )
     options = parser.parse_args()
     settings = Settings(epochs=options.epochs)
     torch.use_deterministic_algorithms(mode=True)
     torch.set_num_threads(1)  # more threads add up in another order
-    kept, test = load_pictures().split()
+    kept, test = load_images().split()
     if options.validate:
-        print(f"{cross_validate(kept, settings)} errors in {len(kept.labels)} pictures, five-fold cross-validation")
+        print(
+            f"{cross_validate(kept, settings)} errors in {len(kept.labels)} images, "
+            "five-fold cross-validation"
+        )
         return
     normalise = Normalisation.of(kept)
     model = train(kept, settings, normalise)
@@ -258,7 +322,9 @@ def main() -> None:
     record["preprocessing"] = describe_preprocessing(normalise)
     record["data"] = describe_data(len(test.labels))
     record["measured"] = measure(model, test, normalise)
-    (options.output / "lenet5-digits.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    (options.output / "lenet5-digits.json").write_text(
+        json.dumps(record, indent=2) + "\n", encoding="utf-8"
+    )
     print(f"{file.name}: {record['measured']}")
 
 

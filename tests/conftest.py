@@ -1,13 +1,31 @@
-"""Fixtures for every test: a cache and a configuration of its own, and the shared data where it is present."""
+"""Fixtures for every test.
+
+A cache and a configuration of its own, and the shared data where it is present.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests run side by side; threads of one would slow the other
+from tests.support.faulty_server import FaultyServer
+from tests.support.fetch_desk import DATA, Desk, make_desk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # the tests run side by side; threads of one would slow the other
+
+# A shell starts what it puts in the background with Ctrl-C ignored, and children inherit that:
+# tests that interrupt a command would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
@@ -15,11 +33,15 @@ SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
 @pytest.fixture(autouse=True)
 def torch_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the test an empty torch cache and no configuration, so that it neither reads nor leaves anything outside."""
+    """Give the test an empty torch cache and no configuration.
+
+    So it neither reads nor leaves anything outside.
+    """
     for name in ("ZOO_MIRROR", "ZOO_LOCK", "HF_HUB_CACHE", "GITHUB_TOKEN", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "huggingface"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     return tmp_path / "torch"
@@ -33,7 +55,41 @@ def repository() -> Path:
 
 @pytest.fixture
 def shared_data() -> Path:
-    """Real pictures and weights beside the repository; the test is skipped where they are absent."""
+    """Real images and weights beside the repository; the test is skipped where they are absent."""
     if not SHARED_DATA.is_dir():
-        pytest.skip("the real pictures and weights (shared/data beside the repository) are absent")
+        pytest.skip("the real images and weights (shared/data beside the repository) are absent")
     return SHARED_DATA
+
+
+SPEAKING = (
+    "ZOO_MIRROR",
+    "ZOO_LOCK",
+    "NETRC",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+)
+"""Variables that change how a fetch behaves."""
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Offer an empty cache in an environment that says nothing."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy") or name in SPEAKING:
+            monkeypatch.delenv(name)
+    for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        place = tmp_path / name.lower()
+        place.mkdir()
+        monkeypatch.setenv(name, str(place))
+    monkeypatch.chdir(tmp_path)
+    return make_desk(tmp_path / "checkpoints")
+
+
+@pytest.fixture
+def server() -> Iterator[FaultyServer]:
+    """Offer a server that serves the usual file until a test tells it otherwise."""
+    with FaultyServer() as running:
+        running.behave = lambda exchange: exchange.serve(DATA)
+        yield running

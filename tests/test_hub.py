@@ -1,8 +1,10 @@
-"""torch.hub, unmodified, on this repository: from a folder and from a server that plays GitHub, with only torch."""
+"""torch.hub, unmodified, on this repository.
+
+From a folder and from a server that plays GitHub, with only torch.
+"""
 
 from __future__ import annotations
 
-import ast
 import doctest
 import json
 import os
@@ -12,13 +14,20 @@ from importlib.metadata import packages_distributions, requires
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import torch
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from safetensors.torch import load_file
 
-from tests.support.github_server import GitHubServer, HubRepository, archive_working_tree, serve_github
+from tests.support.github_server import (
+    GitHubServer,
+    HubRepository,
+    archive_working_tree,
+    serve_github,
+)
 from zoo import hub
 from zoo.catalog.registry import load_registry
+from zoo.errors import OptionError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +40,8 @@ import json, sys
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in REFUSED:
-            raise ModuleNotFoundError(f"No module named {name!r} (refused: only torch is installed)", name=name)
+            fault = f"No module named {name!r} (refused: only torch is installed)"
+            raise ModuleNotFoundError(fault, name=name)
 
 REFUSED = set(json.loads(sys.argv[1]))
 sys.meta_path.insert(0, Refuse())
@@ -50,24 +60,42 @@ def _torch_and_what_it_needs() -> set[str]:
         if name not in found:
             found.add(name)
             needed = [Requirement(text) for text in (requires(name) or ())]
-            waiting += [need.name for need in needed if not need.marker or need.marker.evaluate({"extra": ""})]
+            waiting += [
+                need.name
+                for need in needed
+                if not need.marker or need.marker.evaluate({"extra": ""})
+            ]
     return found
 
 
 def _refused_modules() -> list[str]:
-    """Name every module here that does not come with torch; and filelock, which torch needs only to compile."""
+    """Name every module here that does not come with torch.
+
+    And filelock, which torch needs only to compile.
+    """
     kept = _torch_and_what_it_needs() | {"torch-zoo"}
     modules = packages_distributions().items()
-    return [m for m, owners in modules if not kept & {canonicalize_name(o) for o in owners}] + ["filelock"]
+    return [m for m, owners in modules if not kept & {canonicalize_name(o) for o in owners}] + [
+        "filelock"
+    ]
 
 
 def _run(program: str, folder: Path, server: GitHubServer | None = None) -> Any:
-    """Run a program where only torch can be imported, with a clean TORCH_HOME; return its last line, which is JSON."""
+    """Run a program where only torch can be imported, with a clean TORCH_HOME.
+
+    Return its last line, which is JSON.
+    """
     environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     environment |= {"TORCH_HOME": str(folder / "torch")} | (server.environment() if server else {})
     command = [sys.executable, "-c", ONLY_TORCH + program, json.dumps(_refused_modules())]
     done = subprocess.run(
-        command, check=False, capture_output=True, text=True, cwd=folder, env=environment, timeout=300
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environment,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])  # torch.hub says above it what it downloads
@@ -77,35 +105,59 @@ def _run(program: str, folder: Path, server: GitHubServer | None = None) -> Any:
 def github(repository: Path, tmp_path: Path) -> Iterator[GitHubServer]:
     """Serve this repository as it stands in the working tree, on branch main and as tag v0.1.0."""
     if not (repository / ".git").exists():
-        pytest.skip("this is no git checkout, so torch.hub's GitHub route is NOT tested: git archive needs one")
+        pytest.skip(
+            "no git checkout, which git archive needs: torch.hub's GitHub route is NOT tested"
+        )
     served = HubRepository("torch-zoo/zoo", branches={"main": COMMIT}, tags={"v0.1.0": COMMIT})
-    served.archives[COMMIT] = archive_working_tree(repository, f"torch-zoo-zoo-{COMMIT[:7]}", tmp_path / "git")
+    served.archives[COMMIT] = archive_working_tree(
+        repository, f"torch-zoo-zoo-{COMMIT[:7]}", tmp_path / "git"
+    )
     with serve_github(served, tmp_path) as server:
         yield server
 
 
 def _entry_points(repository: Path) -> list[str]:
-    """Read the names that ``hubconf.py`` imports from ``zoo.hub``, without running it."""
-    tree = ast.parse((repository / "hubconf.py").read_text(encoding="utf-8"))
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "zoo.hub"]
-    return [alias.name for node in imports for alias in node.names]
+    """List what ``hubconf.py`` publishes, as torch.hub does: public callables."""
+    folder = f"import sys; sys.path.insert(0, {str(repository)!r}); import hubconf; "
+    program = (
+        folder + "print(*(n for n, v in vars(hubconf).items() if callable(v) and n[0] != '_'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
 
 
 def test_refusal_covers_the_packages_that_zoo_uses_elsewhere() -> None:
-    """The list of refused modules is worked out, so it is checked against the names that matter, and torch's own."""
+    """The list of refused modules is worked out, so it is held against the names that matter."""
     refused = set(_refused_modules())
-    assert {"torchvision", "rich", "typer", "requests", "numpy", "filelock", "safetensors", "PIL", "timm"} <= refused
+    assert {
+        "torchvision",
+        "rich",
+        "typer",
+        "requests",
+        "numpy",
+        "filelock",
+        "safetensors",
+        "PIL",
+        "timm",
+    } <= refused
     assert not {"torch", "zoo", "sympy", "typing_extensions"} & refused
 
 
 def test_every_architecture_of_ours_is_an_entry_point(repository: Path) -> None:
-    """``hubconf.py`` publishes what ``registry.json`` records with provider ``zoo``, no less and no more."""
-    ours = [name for name, record in load_registry().architectures.items() if record.provider == "zoo"]
+    """``hubconf.py`` publishes what the registry records with provider ``zoo``, and no more."""
+    ours = [
+        name for name, record in load_registry().architectures.items() if record.provider == "zoo"
+    ]
     assert sorted(_entry_points(repository)) == sorted(ours)
 
 
 def test_hub_loads_from_a_folder_with_only_torch(repository: Path, tmp_path: Path) -> None:
-    """``source="local"``: random CNNNet and classic LeNet-5, and the pretrained LeNet-5 without a download."""
+    """``source="local"``.
+
+    Random CNNNet and classic LeNet-5, and the pretrained LeNet-5 without a download.
+    """
     program = f"""
 folder = {str(repository)!r}
 load = lambda *names, **options: torch.hub.load(folder, *names, source="local", **options)
@@ -121,12 +173,40 @@ print(json.dumps([
     assert _run(program, tmp_path) == [57_012_034, 60_850, 61_706, False, [2, 10]]
 
 
-def test_hub_loads_from_github_with_only_torch(github: GitHubServer, repository: Path, tmp_path: Path) -> None:
-    """The whole route: default branch, validation, zip, code and weights out of it; nothing else is downloaded."""
+@pytest.mark.parametrize("weights", ["DEFAULT", "default", "digits"])
+def test_b25_weights_alone_load_as_in_torchvisions_hubconf(weights: str) -> None:
+    """B25: ``weights=`` needs no ``pretrained=True`` beside it."""
+    model = hub.lenet5(weights=weights)
+    assert not model.training
+    usual = hub.lenet5(pretrained=True).state_dict()
+    assert torch.equal(model.state_dict()["c1.bias"], usual["c1.bias"])
+
+
+def test_b25_no_weights_is_a_network_with_random_values() -> None:
+    """B25: ``weights=None`` says so even where ``pretrained`` says otherwise.
+
+    Unknown tags are named.
+    """
+    assert hub.lenet5(weights=None).training
+    assert hub.lenet5(pretrained=True, weights=None).training
+    with pytest.raises(UnknownNameError, match="digits"):
+        hub.lenet5(weights="digit")
+    with pytest.raises(OptionError, match="weights='DEFAULT': no weights are published"):
+        hub.cnnnet(weights="DEFAULT")
+
+
+def test_hub_loads_from_github_with_only_torch(
+    github: GitHubServer, repository: Path, tmp_path: Path
+) -> None:
+    """The whole route: default branch, validation, zip, code and weights out of it.
+
+    Nothing else is downloaded.
+    """
     program = """
 model = torch.hub.load("torch-zoo/zoo", "lenet5", pretrained=True, trust_repo=True, verbose=False)
 import zoo
-print(json.dumps([sum(p.numel() for p in model.parameters()), zoo.__file__, model.c1.bias.tolist()]))
+parameters = sum(p.numel() for p in model.parameters())
+print(json.dumps([parameters, zoo.__file__, model.c1.bias.tolist()]))
 """
     parameters, file, bias = _run(program, tmp_path, github)
     assert parameters == 61_706
@@ -141,7 +221,9 @@ print(json.dumps([sum(p.numel() for p in model.parameters()), zoo.__file__, mode
     ]
 
 
-def test_hub_lists_the_entry_points_and_nothing_else(github: GitHubServer, repository: Path, tmp_path: Path) -> None:
+def test_hub_lists_the_entry_points_and_nothing_else(
+    github: GitHubServer, repository: Path, tmp_path: Path
+) -> None:
     """A tag works as a ref; every entry point has its help, and only entry points are shown."""
     program = """
 ref = "torch-zoo/zoo:v0.1.0"
@@ -165,7 +247,10 @@ def test_examples_in_the_help_run(repository: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_hub_says_which_ref_does_not_exist(github: GitHubServer, tmp_path: Path) -> None:
-    """The server is no yes-man: an unknown ref is torch.hub's own error, after branches and tags were read."""
+    """The server is no yes-man.
+
+    An unknown ref is torch.hub's own error, after branches and tags were read.
+    """
     program = """
 try:
     torch.hub.load("torch-zoo/zoo:v9", "lenet5", trust_repo=True)
@@ -191,20 +276,34 @@ except Exception as error:
 """
     assert _run(program, tmp_path) == [
         "ZooError",
-        "cnnnet cannot be built with pretrained=True: no weights are published for it; leave pretrained out",
+        (
+            "cnnnet cannot be built with pretrained=True: no weights are published for it; "
+            "leave pretrained out"
+        ),
     ]
 
 
 @pytest.mark.parametrize("kind", ["package", "namespace", "file"])
-def test_hubconf_says_so_when_another_zoo_is_loaded(kind: str, repository: Path, tmp_path: Path) -> None:
-    """Analytics Zoo is called ``zoo`` too: the message names what was loaded, what was expected and the way out."""
+def test_hubconf_says_so_when_another_zoo_is_loaded(
+    kind: str, repository: Path, tmp_path: Path
+) -> None:
+    """Analytics Zoo is called ``zoo`` too.
+
+    The message names what was loaded, what was expected and the way out.
+    """
     foreign = tmp_path / "site"
-    made = foreign / {"package": "zoo/__init__.py", "namespace": "zoo/common/__init__.py", "file": "zoo.py"}[kind]
+    made = (
+        foreign
+        / {"package": "zoo/__init__.py", "namespace": "zoo/common/__init__.py", "file": "zoo.py"}[
+            kind
+        ]
+    )
     made.parent.mkdir(parents=True)
     made.write_text("", encoding="utf-8")
     program = f"""
 import os
-sys.path[:] = [{str(foreign)!r}, *(path for path in sys.path if not os.path.isdir(os.path.join(path, "zoo")))]
+others = [path for path in sys.path if not os.path.isdir(os.path.join(path, "zoo"))]
+sys.path[:] = [{str(foreign)!r}, *others]
 import zoo
 try:
     torch.hub.load({str(repository)!r}, "lenet5", source="local")
@@ -213,6 +312,7 @@ except ImportError as error:
 """
     place = foreign / ("zoo.py" if kind == "file" else "zoo")
     assert _run(program, tmp_path) == (
-        f"torch.hub needs the package zoo in {repository / 'zoo'}, but Python has loaded another package of that name "
-        f"from {place}; start a new Python process that does not import the other one before torch.hub.load"
+        f"torch.hub needs the package zoo in {repository / 'zoo'}, but Python has loaded another "
+        f"package of that name from {place}; start a new Python process that does not import the "
+        "other one before torch.hub.load"
     )

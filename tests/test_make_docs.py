@@ -1,4 +1,7 @@
-"""The generator of the reference: it finds pages that are out of date, and turns docstrings into Markdown."""
+"""The generator of the reference.
+
+It finds pages that are out of date, and turns docstrings into Markdown.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ def make_docs() -> ModuleType:
     return module
 
 
-def test_a_page_that_differs_is_shown_with_its_first_lines(make_docs: ModuleType, tmp_path: Path) -> None:
+def test_a_page_that_differs_is_shown_with_its_first_lines(
+    make_docs: ModuleType, tmp_path: Path
+) -> None:
     """Equal pages give nothing; another one and a missing one do."""
     (tmp_path / "page.md").write_text("one\ntwo\n")
     assert make_docs.stale("page.md", "one\ntwo\n", tmp_path) is None
@@ -39,9 +44,15 @@ def test_a_page_that_differs_is_shown_with_its_first_lines(make_docs: ModuleType
 
 def test_a_page_that_is_generated_no_more_is_found(make_docs: ModuleType, tmp_path: Path) -> None:
     """What people wrote beside the generated pages stays."""
-    for name, text in (("old.md", f"{make_docs.NOTE}\n# Old"), ("new.md", make_docs.NOTE), ("written.md", "# By hand")):
+    for name, text in (
+        ("old.md", f"{make_docs.NOTE}\n# Old"),
+        ("new.md", make_docs.NOTE),
+        ("written.md", "# By hand"),
+        ("below/old.md", make_docs.NOTE),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert make_docs.leftovers({"new.md"}, tmp_path) == ["old.md"]
+    assert make_docs.leftovers({"new.md"}, tmp_path) == ["below/old.md", "old.md"]
 
 
 def test_every_command_and_every_model_has_its_place(make_docs: ModuleType) -> None:
@@ -59,7 +70,20 @@ def test_history_goes_from_lenet_on_with_protocols(make_docs: ModuleType) -> Non
     """In the order of the years; a figure of an ensemble says so."""
     page = make_docs.history_page()
     assert page.index("LeNet-5 |") < page.index("AlexNet") < page.index("ResNet-152")
-    assert "4.49 % (one network, validation, crops: dense, multi-scale); 3.57 % (6 networks, test" in page
+    assert (
+        "4.49 % (one network, validation, crops: dense, multi-scale); 3.57 % (6 networks, test"
+        in page
+    )
+
+
+def test_papers_are_links(make_docs: ModuleType) -> None:
+    """Of arXiv, by a DOI, or where the authors put them."""
+    assert make_docs.link_to("arXiv:1512.03385") == (
+        "[arXiv:1512.03385](https://arxiv.org/abs/1512.03385)"
+    )
+    assert make_docs.link_to("doi:10.1109/5.726791").endswith("(https://doi.org/10.1109/5.726791)")
+    assert make_docs.link_to("https://a.example/b.pdf").endswith("(https://a.example/b.pdf)")
+    assert make_docs.link_to(None) == ""
 
 
 DOCSTRING = """\
@@ -75,7 +99,7 @@ Returns:
 >>> 1 + 1
 2
 
-A picture::
+An image::
 
     a
      b
@@ -98,7 +122,7 @@ A thing.
 2
 ```
 
-A picture
+An image
 
 ```text
 a
@@ -119,7 +143,9 @@ def test_signatures_keep_defaults_and_stars(make_docs: ModuleType) -> None:
     def short(*names: str, mode: str = "quick") -> None:
         """Do nothing."""
 
-    def long(name: str, *, size_bytes: int = 3, listener_of_events: object = None, **options: object) -> None:
+    def long(
+        name: str, *, size_bytes: int = 3, listener_of_events: object = None, **options: object
+    ) -> None:
         """Do nothing."""
 
     assert make_docs._signature("short", short) == "short(*names: str, mode: str = 'quick') -> None"

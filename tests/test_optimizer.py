@@ -13,11 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tests.models.reference_nas import relative_error, with_statistics
+from zoo.engines.folding import fold_batch_norms
 from zoo.errors import OptimizeError, ShapeError, UsageError
 from zoo.models.cell_layers import StridedDepthwise, StridedPool
 from zoo.models.cells import Options
-from zoo.models.nasnet import NASNET_A, NASNet, NASNetSize
-from zoo.optimizer import fold_batch_norms, optimize
+from zoo.models.nasnet import NASNet, NASNetSize
+from zoo.models.published_cells import NASNET_A
+from zoo.optimizer import optimize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,30 +57,39 @@ def _convolution_and_norm(*, is_read_twice: bool = False, has_statistics: bool =
 @pytest.mark.parametrize(
     ("build", "folded"),
     [
-        (torchvision.models.resnet18, 20),  # one per convolution: the first, 16 in blocks, 3 in shortcuts
+        (
+            torchvision.models.resnet18,
+            20,
+        ),  # one per convolution: the first, 16 in blocks, 3 in shortcuts
         (torchvision.models.mobilenet_v2, 52),
         (_small_nasnet, None),
     ],
     ids=["resnet18", "mobilenet_v2", "nasnet"],
 )
 def test_folding_keeps_the_answer(build: Callable[[], nn.Module], folded: int | None) -> None:
-    """In float64 what is left is rounding; in float32 the folded network is as near to the truth as the plain one."""
+    """In float64 what is left is rounding.
+
+    In float32 the folded network is as near to the truth as the plain one.
+    """
     torch.manual_seed(0)
     model = with_statistics(build())
-    pictures = torch.randn(2, 3, 65, 64, dtype=torch.float64)
+    images = torch.randn(2, 3, 65, 64, dtype=torch.float64)
     with torch.inference_mode():
-        truth = model(pictures)
-        assert relative_error(optimize(model, pictures)(pictures), truth) < 1e-12
+        truth = model(images)
+        assert relative_error(optimize(model, images)(images), truth) < 1e-12
         narrow = model.float()
-        fast = optimize(narrow, pictures.float())
-        assert fast(pictures.float()).dtype == torch.float32
-        plain_error = relative_error(narrow(pictures.float()).double(), truth)
-        assert relative_error(fast(pictures.float()).double(), truth) < 5 * plain_error
+        fast = optimize(narrow, images.float())
+        assert fast(images.float()).dtype == torch.float32
+        plain_error = relative_error(narrow(images.float()).double(), truth)
+        assert relative_error(fast(images.float()).double(), truth) < 5 * plain_error
     assert folded is None or fast.folded == folded
 
 
 def test_nasnet_folds_all_but_the_norms_behind_a_concatenation() -> None:
-    """The stem, each projection and each separable convolution lose theirs; a factorized reduction joins two layers."""
+    """The stem, each projection and each separable convolution lose theirs.
+
+    A factorized reduction joins two layers.
+    """
     model = _small_nasnet()
     norms = [name for name, module in model.named_modules() if isinstance(module, nn.BatchNorm2d)]
     behind = [name for name in norms if name.endswith("final_path_bn")]
@@ -116,10 +127,10 @@ def test_every_kind_of_layer_is_folded(layers: list[nn.Module]) -> None:
 def test_a_batch_norm_that_must_stay_stays(options: dict[str, bool]) -> None:
     """Something else reads the convolution, or the norm takes its statistics from each batch."""
     model = _convolution_and_norm(**options)
-    pictures = torch.randn(2, 3, 8, 8)
-    fast = optimize(model, pictures)
+    images = torch.randn(2, 3, 8, 8)
+    fast = optimize(model, images)
     assert fast.folded == 0
-    torch.testing.assert_close(fast(pictures), model(pictures).detach())
+    torch.testing.assert_close(fast(images), model(images).detach())
 
 
 def test_layers_that_run_twice_are_not_folded() -> None:
@@ -136,10 +147,10 @@ def test_layers_that_run_twice_are_not_folded() -> None:
             return y
 
     model = with_statistics(Shared()).float()
-    pictures = torch.randn(2, 3, 8, 8)
-    fast = optimize(model, pictures)
+    images = torch.randn(2, 3, 8, 8)
+    fast = optimize(model, images)
     assert fast.folded == 0
-    torch.testing.assert_close(fast(pictures), model(pictures).detach())
+    torch.testing.assert_close(fast(images), model(images).detach())
 
 
 def test_a_network_that_cannot_be_traced_still_runs() -> None:
@@ -155,10 +166,10 @@ def test_a_network_that_cannot_be_traced_still_runs() -> None:
             return y if y.sum() > 0 else -y
 
     model = Branching().eval()
-    pictures = torch.randn(2, 3, 8, 8)
-    fast = optimize(model, pictures)
+    images = torch.randn(2, 3, 8, 8)
+    fast = optimize(model, images)
     assert fast.folded == 0
-    torch.testing.assert_close(fast(pictures), model(pictures).detach())
+    torch.testing.assert_close(fast(images), model(images).detach())
 
 
 def test_the_model_is_left_as_it_is() -> None:
@@ -181,19 +192,21 @@ def test_an_optimized_network_takes_other_sizes_and_keeps_no_gradients() -> None
     other = torch.randn(3, 3, 51, 64, requires_grad=True)
     torch.testing.assert_close(fast(other), model(other).detach())
     assert not fast(other).requires_grad
-    assert fast.network.get_parameter("conv0.conv.weight").is_contiguous(memory_format=torch.channels_last)
-    assert "engine=eager, folded=" in repr(fast)
+    assert fast.network.get_parameter("conv0.conv.weight").is_contiguous(
+        memory_format=torch.channels_last
+    )
+    assert "engine=optimize, folded=" in repr(fast)
 
 
-def test_half_precision_inside_gives_the_type_of_the_picture_outside() -> None:
+def test_half_precision_inside_gives_the_type_of_the_image_outside() -> None:
     """The error is that of bfloat16: 8 bits of mantissa, added up over the layers."""
     model = _small_nasnet()
-    pictures = torch.randn(2, 3, 64, 64)
-    fast = optimize(model, pictures, dtype=torch.bfloat16)
+    images = torch.randn(2, 3, 64, 64)
+    fast = optimize(model, images, dtype=torch.bfloat16)
     assert {parameter.dtype for parameter in fast.parameters()} == {torch.bfloat16}
-    result = fast(pictures)
+    result = fast(images)
     assert result.dtype == torch.float32
-    assert 1e-5 < relative_error(result, model(pictures)) < 0.1
+    assert 1e-5 < relative_error(result, model(images)) < 0.1
 
 
 class _Named(NamedTuple):
@@ -222,13 +235,16 @@ def test_results_keep_their_structure(pack: Callable[[Tensor], Any]) -> None:
 
 
 def test_a_network_that_answers_otherwise_is_refused() -> None:
-    """Whoever draws random numbers in evaluation mode cannot be checked, so nobody is promised the same answer."""
+    """Whoever draws random numbers in evaluation mode cannot be checked, and is refused."""
 
     class Dice(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return x + torch.randn_like(x)
 
-    with pytest.raises(OptimizeError, match=r"engine eager: its answer .* away from the model's.*use the model itself"):
+    with pytest.raises(
+        OptimizeError,
+        match=r"engine eager: its answer .* away from the model's.*use the model itself",
+    ):
         optimize(Dice(), torch.randn(2, 100))
 
 
@@ -244,7 +260,10 @@ def test_a_network_that_answers_with_nan_is_refused() -> None:
 
 
 def test_an_engine_that_fails_says_why() -> None:
-    """Float16 has no kernel for this on a CPU, or any other fault of torch's: one sentence, and what to try."""
+    """Float16 has no kernel for this on a CPU, or any other fault of torch's.
+
+    One sentence, and what to try.
+    """
 
     class OnlyFloat(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -252,7 +271,9 @@ def test_an_engine_that_fails_says_why() -> None:
                 raise RuntimeError("float32 only\nand more lines")
             return x
 
-    with pytest.raises(OptimizeError, match="engine eager: RuntimeError: float32 only; use the model itself") as caught:
+    with pytest.raises(
+        OptimizeError, match="engine eager: RuntimeError: float32 only; use the model itself"
+    ) as caught:
         optimize(OnlyFloat(), torch.randn(2), dtype=torch.float16)
     assert caught.value.engine == "eager"
 
@@ -260,8 +281,14 @@ def test_an_engine_that_fails_says_why() -> None:
 @pytest.mark.parametrize(
     ("options", "fault"),
     [
-        ({"engine": "tensorrt"}, "no engine is called 'tensorrt'; choose one of eager, compile, cudagraphs"),
-        ({"engine": "cudagraphs"}, "cudagraphs needs model and example on a CUDA device, got cpu.*engine compile"),
+        (
+            {"engine": "tensorflow"},
+            "no engine is called 'tensorflow'; choose one of eager, compile, aotinductor, ",
+        ),
+        (
+            {"engine": "cudagraphs"},
+            "the engine optimize:cudagraphs runs on cuda, not on cpu; try eager",
+        ),
     ],
 )
 def test_wrong_usage_is_refused(options: dict[str, Any], fault: str) -> None:
@@ -272,7 +299,9 @@ def test_wrong_usage_is_refused(options: dict[str, Any], fault: str) -> None:
 
 def test_model_and_example_on_two_devices_are_refused() -> None:
     """The message names both devices."""
-    with pytest.raises(UsageError, match=r"the model is on meta and the example on cpu; move both to one device"):
+    with pytest.raises(
+        UsageError, match=r"the model is on meta and the example on cpu; move both to one device"
+    ):
         optimize(nn.Linear(2, 2, device="meta"), torch.zeros(1, 2))
 
 
@@ -290,29 +319,38 @@ def test_a_compiled_network_keeps_the_answer() -> None:
     """Frozen weights, packed once; another size compiles again and is right, too."""
     torch.manual_seed(0)
     projected = nn.Sequential(nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8), nn.ReLU(inplace=True))
-    halved = nn.Sequential(StridedDepthwise(8, 5), nn.Conv2d(8, 4, 1), nn.BatchNorm2d(4), StridedPool("avg"))
+    halved = nn.Sequential(
+        StridedDepthwise(8, 5), nn.Conv2d(8, 4, 1), nn.BatchNorm2d(4), StridedPool("avg")
+    )
     model = with_statistics(nn.Sequential(projected, halved)).float()
-    pictures = torch.randn(2, 3, 40, 40)
-    fast = optimize(model, pictures, engine="compile")
+    images = torch.randn(2, 3, 40, 40)
+    fast = optimize(model, images, engine="compile")
     assert fast.folded == 2
-    for tried in (pictures, torch.randn(1, 3, 33, 48)):
+    for tried in (images, torch.randn(1, 3, 33, 48)):
         assert relative_error(fast(tried), model(tried)) < 1e-5
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
             fast(tried)
-        packed = [event for event in profile.events() if event.name == "mkldnn::_convolution_pointwise"]
+        packed = [
+            event for event in profile.events() if event.name == "mkldnn::_convolution_pointwise"
+        ]
         assert len(packed) == 2  # the strided one makes its kernel anew
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here, so no CUDA graph was recorded")
+@pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="no CUDA device here, so no CUDA graph was recorded"
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_recorded_graph_keeps_the_answer_and_refuses_other_sizes(dtype: torch.dtype) -> None:
-    """Each replay reads its own picture, and an earlier result is not overwritten by a later one."""
+def test_a_recorded_graph_keeps_the_answer_for_any_batch_and_refuses_other_sizes(
+    dtype: torch.dtype,
+) -> None:
+    """Each replay reads its own image, and an earlier result is not overwritten by a later one."""
     model = _small_nasnet().cuda()
-    pictures = torch.randn(2, 3, 40, 40, device="cuda")
-    fast = optimize(model, pictures, engine="cudagraphs", dtype=dtype)
-    first = fast(pictures)
-    fast(torch.zeros_like(pictures))
-    assert relative_error(first, model(pictures)) < (1e-3 if dtype == torch.float32 else 0.1)
-    with pytest.raises(ShapeError, match=r"recorded for pictures of \(2, 3, 40, 40\), got \(1, 3, 40, 40\)"):
-        fast(pictures[:1])
+    images = torch.randn(2, 3, 40, 40, device="cuda")
+    fast = optimize(model, images, engine="cudagraphs", dtype=dtype)
+    first = fast(images)
+    fast(torch.zeros_like(images))
+    assert relative_error(first, model(images)) < (1e-3 if dtype == torch.float32 else 0.1)
+    assert relative_error(fast(images[:1]), model(images[:1])) < 0.1
+    with pytest.raises(ShapeError, match=r"items of \(3, 40, 40\), got \(3, 33, 40\)"):
+        fast(images[:, :, :33])

@@ -1,4 +1,4 @@
-"""The wheel: built from this tree, installed alone with typer and rich, it lists and inspects models without torch."""
+"""The wheel, alone with typer and rich: it lists and inspects models without torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,15 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the source archive, and the wheel from it, as `python -m build` does."""
     folder = tmp_path_factory.mktemp("dist")
     repository = Path(__file__).parents[1]
-    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(repository)]
+    command = [
+        sys.executable,
+        "-m",
+        "build",
+        "--no-isolation",
+        "--outdir",
+        str(folder),
+        str(repository),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
@@ -44,7 +52,10 @@ def test_wheel_holds_the_registry_the_layers_and_the_packaged_weights(archives: 
     (wheel,) = archives.glob("torch_zoo-*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"zoo/registry.json", "zoo/inspector/layers/resnet18.json", "zoo/cli/main.py"} <= names
-    assert any(name.startswith("zoo/pretrained/lenet5") and name.endswith(".safetensors") for name in names)
+    assert "zoo/py.typed" in names, "type checkers of users would not look at the annotations"
+    assert any(
+        name.startswith("zoo/pretrained/lenet5") and name.endswith(".safetensors") for name in names
+    )
     assert not any(name.startswith(("tests/", "docs/")) for name in names)
 
 
@@ -55,11 +66,20 @@ def test_source_archive_is_built(archives: Path) -> None:
 
 def test_list_works_without_torch(bare_environment: Path) -> None:
     """`zoo list` reads the registry inside the wheel."""
-    command = [str(bare_environment / "zoo"), "list", "resnet18", "--task", "classification", "--json"]
+    command = [
+        str(bare_environment / "zoo"),
+        "list",
+        "resnet18",
+        "--task",
+        "classification",
+        "--json",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=bare_environment)
     rows = json.loads(done.stdout)
-    assert [row["name"] for row in rows] == ["resnet18"]
-    no_torch = subprocess.run([bare_environment / "python", "-c", "import torch"], capture_output=True, check=False)
+    assert rows[0]["name"] == "resnet18"  # exactly what was typed comes first
+    no_torch = subprocess.run(
+        [bare_environment / "python", "-c", "import torch"], capture_output=True, check=False
+    )
     assert no_torch.returncode != 0
 
 

@@ -1,4 +1,4 @@
-"""Predicting with real weights on real pictures, and with the weights that ship with the package."""
+"""Predicting with real weights on real images, and with the weights that ship with the package."""
 
 from __future__ import annotations
 
@@ -26,32 +26,60 @@ def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[byte
     return subprocess.run(command, capture_output=True, input=stdin, check=False)
 
 
-def test_real_pictures_get_the_reference_labels(shared_data: Path) -> None:
-    """The first eight pictures in batches of three: five indices each, as the reference lists them."""
-    pictures = [str(path) for path in sorted((shared_data / "imagenet-sample" / "val").glob("*/*.JPEG"))[:8]]
+def test_real_images_get_the_reference_labels(shared_data: Path) -> None:
+    """The first eight images in batches of three.
+
+    Five indices each, as the reference lists them.
+    """
+    images = [
+        str(path) for path in sorted((shared_data / "imagenet-sample" / "val").glob("*/*.JPEG"))[:8]
+    ]
     predictor = Predictor("squeezenet1_1", checkpoint=shared_data / "weights" / "squeezenet1_1.pth")
     expected = json.loads((shared_data / "squeezenet1_1_top5.json").read_text())
-    for prediction in predictor.predict(pictures, batch=3):
-        indices = [guess.index for guess in prediction.guesses]
-        assert indices == expected[prediction.picture.rpartition("/")[2]]
-    first = next(predictor.predict(pictures[:1]))
-    assert first.guesses[0].label == "tench"
-    assert 0.9 < first.guesses[0].probability < 1
+    for prediction in predictor.predict(images, batch=3):
+        indices = [label.index for label in prediction.predictions]
+        assert indices == expected[prediction.image.rpartition("/")[2]]
+    first = next(predictor.predict(images[:1]))
+    assert first.predictions[0].label == "tench"
+    assert 0.9 < first.predictions[0].probability < 1
 
 
 def test_packaged_lenet_reads_a_digit(tmp_path: Path) -> None:
     """A bright bar on dark ground is a one."""
-    picture = Image.new("L", (32, 32), 0)
-    picture.paste(255, (14, 4, 18, 28))
-    picture.save(tmp_path / "one.png")
+    image = Image.new("L", (32, 32), 0)
+    image.paste(255, (14, 4, 18, 28))
+    image.save(tmp_path / "one.png")
     (prediction,) = Predictor("lenet5").predict([str(tmp_path / "one.png")], top=3)
-    assert prediction.guesses[0].label == "1"
-    assert [guess.probability for guess in prediction.guesses] == sorted(
-        (guess.probability for guess in prediction.guesses), reverse=True
+    assert prediction.predictions[0].label == "1"
+    assert [label.probability for label in prediction.predictions] == sorted(
+        (label.probability for label in prediction.predictions), reverse=True
     )
 
 
-def test_broken_picture_does_not_stop_the_others(tmp_path: Path) -> None:
+def test_another_engine_names_the_same_label(tmp_path: Path) -> None:
+    """Made for batches of four, given five images."""
+    for number in range(5):
+        image = Image.new("L", (32, 32), 0)
+        image.paste(255, (12 + number, 4, 16 + number, 28))
+        image.save(tmp_path / f"{number}.png")
+    images = [str(path) for path in sorted(tmp_path.glob("*.png"))]
+    eager = list(Predictor("lenet5").predict(images))
+    folded = list(Predictor("lenet5", engine="optimize", batch=4).predict(images, batch=4))
+    assert [row.predictions[0].label for row in folded] == [
+        row.predictions[0].label for row in eager
+    ]
+
+
+def test_unknown_engine_offers_the_nearest(tmp_path: Path) -> None:
+    """Also on the command line."""
+    Image.new("L", (32, 32)).save(tmp_path / "a.png")
+    done = run("lenet5", str(tmp_path / "a.png"), "--engine", "openvin")
+    assert done.returncode == 1
+    assert b"openvino" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_broken_image_does_not_stop_the_others(tmp_path: Path) -> None:
     """It is named on stderr, the rest is printed, the exit code is 1."""
     Image.new("L", (32, 32)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"broken")
@@ -59,18 +87,20 @@ def test_broken_picture_does_not_stop_the_others(tmp_path: Path) -> None:
     done = run("lenet5", str(tmp_path), "--json")
     rows = json.loads(done.stdout)
     assert done.returncode == 1
-    assert [len(row["guesses"]) for row in rows] == [5, 0, 5]
-    assert b"b.png: it is no picture" in done.stderr
+    assert [len(row["predictions"]) for row in rows] == [5, 0, 5]
+    assert b"b.png: it is no image" in done.stderr
     assert b"Traceback" not in done.stderr
 
 
 def test_stdin_is_read_and_csv_is_written(tmp_path: Path) -> None:
-    """`-` takes the picture from a pipe."""
+    """`-` takes the image from a pipe."""
     Image.new("L", (32, 32)).save(tmp_path / "a.png")
-    done = run("lenet5", "-", "--format", "csv", "--top", "2", stdin=(tmp_path / "a.png").read_bytes())
+    done = run(
+        "lenet5", "-", "--format", "csv", "--top", "2", stdin=(tmp_path / "a.png").read_bytes()
+    )
     lines = done.stdout.decode().splitlines()
     assert done.returncode == 0
-    assert lines[0] == "picture,rank,index,label,probability"
+    assert lines[0] == "image,rank,index,label,probability"
     assert [line.split(",")[:2] for line in lines[1:]] == [["-", "1"], ["-", "2"]]
 
 
@@ -86,14 +116,16 @@ def test_checkpoint_with_own_labels_names_them(tmp_path: Path) -> None:
     model = zoo.load_model("squeezenet1_1", weights=None, num_classes=2)
     save_file(model.state_dict(), tmp_path / "pets.safetensors")
     Image.new("RGB", (300, 300)).save(tmp_path / "a.png")
-    predictor = Predictor("squeezenet1_1", checkpoint=tmp_path / "pets.safetensors", labels=["cat", "fish"])
+    predictor = Predictor(
+        "squeezenet1_1", checkpoint=tmp_path / "pets.safetensors", labels=["cat", "fish"]
+    )
     (prediction,) = predictor.predict([str(tmp_path / "a.png")])
-    assert {guess.label for guess in prediction.guesses} == {"cat", "fish"}
-    assert sum(guess.probability for guess in prediction.guesses) == pytest.approx(1)
+    assert {label.label for label in prediction.predictions} == {"cat", "fish"}
+    assert sum(label.probability for label in prediction.predictions) == pytest.approx(1)
 
 
 def test_detectors_are_refused() -> None:
-    """Only classifiers name one label for a picture."""
+    """Only classifiers name one label for an image."""
     with pytest.raises(OptionError, match="its task is detection"):
         Predictor("fasterrcnn_resnet50_fpn")
 

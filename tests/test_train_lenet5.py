@@ -39,9 +39,11 @@ def _test_part(record: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
     )
     small = torch.tensor(digits.images[aside][:, None] / 16, dtype=torch.float32)
     height, width = record["preprocessing"]["resize_size"]
-    pictures = torch.nn.functional.interpolate(small, (height, width), mode=record["preprocessing"]["interpolation"])
+    images = torch.nn.functional.interpolate(
+        small, (height, width), mode=record["preprocessing"]["interpolation"]
+    )
     mean, std = record["preprocessing"]["mean"][0], record["preprocessing"]["std"][0]
-    return (pictures - mean) / std, torch.tensor(digits.target[aside])
+    return (images - mean) / std, torch.tensor(digits.target[aside])
 
 
 def test_pretrained_lenet5_makes_the_errors_that_its_record_states() -> None:
@@ -49,9 +51,9 @@ def test_pretrained_lenet5_makes_the_errors_that_its_record_states() -> None:
     record = _record(PRETRAINED)
     model = lenet5().eval()
     model.load_state_dict(load_file(PRETRAINED / record["file_name"]))
-    pictures, labels = _test_part(record)
+    images, labels = _test_part(record)
     with torch.no_grad():
-        guesses = model(pictures).argmax(dim=1)
+        guesses = model(images).argmax(dim=1)
     errors = int((guesses != labels).sum())
     measured = record["measured"]
     assert (errors, len(labels)) == (measured["test_errors"], measured["test_images"])
@@ -60,35 +62,54 @@ def test_pretrained_lenet5_makes_the_errors_that_its_record_states() -> None:
 
 
 def test_pretrained_lenet5_record_describes_the_file_beside_it() -> None:
-    """Name, size, digest and the one file there is agree; the name carries the digest's first eight digits."""
+    """Name, size, digest and the one file there is agree.
+
+    The name carries the digest's first eight digits.
+    """
     record = _record(PRETRAINED)
     (file,) = PRETRAINED.glob("*.safetensors")
     data = file.read_bytes()
     digest = hashlib.sha256(data).hexdigest()
-    assert (record["file_name"], record["size_bytes"], record["sha256"]) == (file.name, len(data), digest)
+    assert (record["file_name"], record["size_bytes"], record["sha256"]) == (
+        file.name,
+        len(data),
+        digest,
+    )
     assert file.name == f"lenet5-digits-{digest[:8]}.safetensors"
 
 
 def test_held_out_digits_are_not_among_the_training_digits() -> None:
-    """No test picture occurs in the training part: scikit-learn's digits hold no two equal pictures."""
+    """No test image occurs in the training part: scikit-learn's digits hold no two equal images."""
     digits = load_digits()
-    assert len(np.unique(digits.data, axis=0)) == len(digits.data) == _record(PRETRAINED)["data"]["images"]
+    assert (
+        len(np.unique(digits.data, axis=0))
+        == len(digits.data)
+        == _record(PRETRAINED)["data"]["images"]
+    )
 
 
 def _run_script(*options: str) -> str:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(ROOT / "scripts" / "train_lenet5.py"), *options]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment, timeout=300)
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, env=environment, timeout=300
+    )
     return done.stdout
 
 
 @pytest.mark.slow
 def test_training_script_learns_and_writes_the_same_file_again(tmp_path: Path) -> None:
-    """Two epochs beat chance by far; a second run finds the same digest and replaces an older file."""
+    """Two epochs beat chance by far.
+
+    A second run finds the same digest and replaces an older file.
+    """
     stale = tmp_path / "second" / "lenet5-digits-00000000.safetensors"
     stale.parent.mkdir()
     stale.touch()
-    outputs = [_run_script("--epochs", "2", "--output", str(tmp_path / name)) for name in ("first", "second")]
+    outputs = [
+        _run_script("--epochs", "2", "--output", str(tmp_path / name))
+        for name in ("first", "second")
+    ]
     first, second = (_record(tmp_path / name) for name in ("first", "second"))
     assert first == second
     assert [file.name for file in stale.parent.glob("*.safetensors")] == [first["file_name"]]

@@ -3,19 +3,24 @@
 ::
 
     ZooError
-    ├── RegistryError        registry.json or the facts file is malformed; says the JSON path
+    ├── DocumentError        a document of JSON is malformed; says the JSON path
+    │   └── RegistryError    registry.json or the facts file is malformed
     ├── UnknownNameError     no such architecture, weights, family, column ...; offers the nearest
+    ├── ForeignNameError     a name of timm or torchvision; says what it is called here
     ├── QueryError           a filter expression cannot be read
     ├── UsageError           options that contradict each other or a value out of range
     ├── MissingPackageError  an optional package is needed; says how to install it
     ├── MissingProgramError  a program outside Python is needed; says how to install it
+    ├── BuilderError         a record names no builder that may be called, or one that is not here
     ├── OptionError          a builder takes no such option, or refuses its value
     ├── ShapeError           a formula or a network was given a shape that does not fit
     ├── ConfigError          config.toml or an environment variable cannot be used; says the key
-    ├── CacheError           a name or place in the cache cannot be used, or two digests contradict each other
+    ├── CacheError           a name or place in the cache cannot be used, or two digests differ
     │   └── DiskFullError    the file does not fit
     ├── WriteError           a file that was asked for cannot be written
     ├── LockFileError        zoo.lock is malformed; says the line
+    ├── LockConflictError    what a program fetched is not what zoo.lock has; lists both
+    ├── TrustError           signed files, keys or a state of a registry are not to be believed
     ├── SourceError          one exchange with one server failed; says whether trying again can help
     ├── FetchError           no source gave the right bytes; names each source and its fault
     ├── CheckpointError      a weights file is damaged, hostile or of no known format
@@ -26,38 +31,100 @@
     │   ├── DeviceError      no such device, busy, or lost; lists the devices that exist
     │   ├── ResultFileError  a result file is malformed; says the JSON path
     │   └── UnlikeError      two results were not measured alike; names what differs
-    ├── PictureError         a picture cannot be had or decoded; says which and why
-    ├── DatasetError         a folder of labelled pictures cannot be used
+    ├── ExecutorError        a cluster cannot be reached
+    ├── ImageError           an image cannot be had or decoded; says which and why
+    ├── DatasetError         a folder of labelled images cannot be used
     ├── TrainingError        a training run cannot begin, go on or converge
-    └── (each package adds its own below, in the order of the import rows)
+    └── SearchError          a search cannot begin, go on or be read
 
-The command line prints ``str(error)`` on stderr and exits with 1 (2 for ``UsageError``); facts are attributes,
-the message is made from them.
+The command line prints ``str(error)`` on stderr and exits with 1 (2 for ``UsageError``). Every
+error carries ``subject`` (what it is about), ``fault`` (what was expected and what is there) and
+``advice`` (what to do next), any of the three but the fault may be empty; further facts are
+attributes too, and the message is made from them: *subject: fault; advice*.
+
+The file is long because it is a list: one class after the other, each with the facts that it
+carries. In one place they can be read against each other and against the tree.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+def install_command(extra: str) -> str:
+    """Say how to install what an extra brings: from the clone that runs, if one does.
+
+    Args:
+        extra: The extra of ``torch-zoo``.
+    """
+    clone = Path(__file__).parents[1]
+    if (clone / "pyproject.toml").is_file():
+        return f'pip install -e "{clone}[{extra}]"'
+    return f'pip install "torch-zoo[{extra}]"'
+
+
+def _restore(
+    cls: type[ZooError],
+    message: str,
+    facts: dict[str, Any],
+) -> ZooError:
+    """Make an error again on the other side of a pickle, with the facts that it carried."""
+    error = cls.__new__(cls, message)
+    error.__dict__.update(facts)
+    return error
+
+
 class ZooError(Exception):
-    """Mark an error that a user can act on: the message says what to do next."""
+    """Mark an error that a user can act on: the message says what to do next.
+
+    Args:
+        fault: What was expected and what is there.
+        subject: What the error is about: a file, a name, an address.
+        advice: What to do next.
+        opening: What the message says before the fault, where the subject alone would not do.
+    """
+
+    def __init__(
+        self,
+        fault: str,
+        *,
+        subject: str = "",
+        advice: str = "",
+        opening: str | None = None,
+    ) -> None:
+        """Keep the facts and make the message."""
+        self.subject = subject
+        self.fault = fault
+        self.advice = advice
+
+        message = fault
+        beginning = subject if opening is None else opening
+        if beginning:
+            message = f"{beginning}: {message}"
+        if advice:
+            message = f"{message}; {advice}"
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive the way back from a worker process: the message is made already."""
+        return _restore, (type(self), str(self), dict(self.__dict__))
 
 
 class UsageError(ZooError):
     """Report options or arguments that cannot be meant."""
 
 
-class RegistryError(ZooError):
-    """Report a fault in ``registry.json``.
+class DocumentError(ZooError):
+    """Report a fault in a document of JSON.
 
     Args:
-        json_path: Where the fault is, as ``$.architectures.resnet18.parameters``.
+        json_path: Where the fault is, as ``$.results[0].case.batch``.
         fault: What was expected and what stands there.
-        file: The file that was read.
+        file: The file that was read, where that is known already.
         advice: What to do.
     """
 
@@ -65,14 +132,31 @@ class RegistryError(ZooError):
         self,
         json_path: str,
         fault: str,
-        file: str = "registry.json",
-        advice: str = 'run "zoo registry build" to make it again',
+        file: str = "",
+        advice: str = "",
     ) -> None:
         """Keep the facts and make the message."""
         self.json_path = json_path
-        self.fault = fault
-        self.file = file
-        super().__init__(f"{file} is malformed at {json_path}: {fault}; {advice}")
+        opening = f"malformed at {json_path}"
+        if file:
+            opening = f"{file} is {opening}"
+        super().__init__(fault, subject=file, advice=advice, opening=opening)
+
+
+class RegistryError(DocumentError):
+    """Report a fault in ``registry.json``; arguments as for a :class:`DocumentError`."""
+
+    REBUILD = 'to make it again, run "zoo registry build"'
+
+    def __init__(
+        self,
+        json_path: str,
+        fault: str,
+        file: str = "registry.json",
+        advice: str = REBUILD,
+    ) -> None:
+        """Keep the facts and make the message."""
+        super().__init__(json_path, fault, file, advice)
 
 
 class UnknownNameError(ZooError):
@@ -85,14 +169,39 @@ class UnknownNameError(ZooError):
         advice: The next command to type.
     """
 
-    def __init__(self, kind: str, name: str, nearest: Sequence[str] = (), advice: str = "") -> None:
+    def __init__(
+        self,
+        kind: str,
+        name: str,
+        nearest: Sequence[str] = (),
+        advice: str = "",
+    ) -> None:
         """Keep the facts and make the message."""
         self.kind = kind
         self.name = name
         self.nearest = tuple(nearest)
-        hint = f"; did you mean {' or '.join(self.nearest)}?" if self.nearest else ""
-        end = f"{hint.rstrip('?')}? {advice}" if hint and advice else hint or (f"; {advice}" if advice else "")
-        super().__init__(f"no {kind} is called {name!r}{end}")
+
+        next_step = advice
+        if self.nearest:
+            names = " or ".join(self.nearest)
+            next_step = f"did you mean {names}? {advice}".rstrip()
+        fault = f"no {kind} is called {name!r}"
+        super().__init__(fault, subject=name, advice=next_step, opening="")
+
+
+class ForeignNameError(ZooError, AttributeError):
+    """Report a function that ``zoo`` has under another name.
+
+    Args:
+        name: What was asked for.
+        ours: What to type.
+    """
+
+    def __init__(self, name: str, ours: str) -> None:
+        """Keep the facts and make the message."""
+        self.ours = ours
+        fault = f"zoo has no {name}"
+        super().__init__(fault, subject=name, advice=f"type {ours}", opening="")
 
 
 class QueryError(ZooError):
@@ -104,15 +213,17 @@ class QueryError(ZooError):
         fault: What was expected there.
     """
 
-    def __init__(self, expression: str, position: int, fault: str) -> None:
+    def __init__(
+        self,
+        expression: str,
+        position: int,
+        fault: str,
+    ) -> None:
         """Keep the facts and make the message."""
-        self.expression = expression
         self.position = position
-        self.fault = fault
-        super().__init__(
-            f"cannot read {expression!r} at character {position + 1}: {fault}; "
-            "write for example 'parameters<10M and top5_error<8'"
-        )
+        opening = f"cannot read {expression!r} at character {position + 1}"
+        advice = "write for example 'parameters<10M and top5_error<8'"
+        super().__init__(fault, subject=expression, advice=advice, opening=opening)
 
 
 class MissingPackageError(ZooError):
@@ -124,12 +235,18 @@ class MissingPackageError(ZooError):
         extra: The extra of ``torch-zoo`` that brings it.
     """
 
-    def __init__(self, package: str, feature: str, extra: str) -> None:
+    def __init__(
+        self,
+        package: str,
+        feature: str,
+        extra: str,
+    ) -> None:
         """Keep the facts and make the message."""
         self.package = package
-        self.feature = feature
         self.extra = extra
-        super().__init__(f'{feature} needs the package {package}: run pip install "torch-zoo[{extra}]"')
+        fault = f"{feature} needs the package {package}"
+        advice = f"run {install_command(extra)}"
+        super().__init__(fault, subject=feature, advice=advice, opening="")
 
 
 class MissingProgramError(ZooError):
@@ -141,12 +258,31 @@ class MissingProgramError(ZooError):
         advice: How to install it.
     """
 
-    def __init__(self, program: str, feature: str, advice: str) -> None:
+    def __init__(
+        self,
+        program: str,
+        feature: str,
+        advice: str,
+    ) -> None:
         """Keep the facts and make the message."""
         self.program = program
-        self.feature = feature
-        self.advice = advice
-        super().__init__(f"{feature} needs the program {program}, which is not on the PATH; {advice}")
+        fault = f"{feature} needs the program {program}, which is not on the PATH"
+        super().__init__(fault, subject=feature, advice=advice, opening="")
+
+
+class BuilderError(ZooError):
+    """Report an architecture whose builder may not be called, or is not there.
+
+    Args:
+        model: Name of the architecture.
+        fault: What its record names, and what was expected.
+    """
+
+    def __init__(self, model: str, fault: str) -> None:
+        """Keep the facts and make the message."""
+        opening = f"{model} cannot be built"
+        advice = "use a registry that you trust, or another version of the package that builds it"
+        super().__init__(fault, subject=model, advice=advice, opening=opening)
 
 
 class OptionError(ZooError):
@@ -156,14 +292,20 @@ class OptionError(ZooError):
         model: Name of the architecture.
         option: The option as the user typed it.
         fault: What the builder says.
+        advice: What to do.
     """
 
-    def __init__(self, model: str, option: str, fault: str) -> None:
+    def __init__(
+        self,
+        model: str,
+        option: str,
+        fault: str,
+        advice: str = "",
+    ) -> None:
         """Keep the facts and make the message."""
-        self.model = model
         self.option = option
-        self.fault = fault
-        super().__init__(f"{model} cannot be built with {option}: {fault}")
+        opening = f"{model} cannot be built with {option}"
+        super().__init__(fault, subject=model, advice=advice, opening=opening)
 
 
 class ShapeError(ZooError):
@@ -180,9 +322,8 @@ class ConfigError(ZooError):
 
     def __init__(self, place: str, fault: str) -> None:
         """Keep the facts and make the message."""
-        self.place = place
-        self.fault = fault
-        super().__init__(f"{place} cannot be used: {fault}; mend or remove it")
+        opening = f"{place} cannot be used"
+        super().__init__(fault, subject=place, advice="fix or remove it", opening=opening)
 
 
 class CacheError(ZooError):
@@ -194,12 +335,14 @@ class CacheError(ZooError):
         advice: What to do.
     """
 
-    def __init__(self, file_name: str, fault: str, advice: str) -> None:
+    def __init__(
+        self,
+        file_name: str,
+        fault: str,
+        advice: str,
+    ) -> None:
         """Keep the facts and make the message."""
-        self.file_name = file_name
-        self.fault = fault
-        self.advice = advice
-        super().__init__(f"{file_name}: {fault}; {advice}")
+        super().__init__(fault, subject=file_name, advice=advice)
 
 
 class DiskFullError(CacheError):
@@ -216,9 +359,8 @@ class WriteError(ZooError):
 
     def __init__(self, path: str, fault: str) -> None:
         """Keep the facts and make the message."""
-        self.path = path
-        self.fault = fault
-        super().__init__(f"cannot write {path}: {fault}; free some space, or choose another place")
+        advice = "free some space, or choose another place"
+        super().__init__(fault, subject=path, advice=advice, opening=f"cannot write {path}")
 
 
 class LockFileError(ZooError):
@@ -230,15 +372,58 @@ class LockFileError(ZooError):
         fault: What was expected and what stands there.
     """
 
-    def __init__(self, file: str, line_number: int, fault: str) -> None:
+    def __init__(
+        self,
+        file: str,
+        line_number: int,
+        fault: str,
+    ) -> None:
         """Keep the facts and make the message."""
-        self.file = file
         self.line_number = line_number
-        self.fault = fault
-        super().__init__(
-            f"{file}, line {line_number}: {fault}; restore the file from version control, "
-            "or remove the line to learn the digest again"
+        opening = f"{file}, line {line_number}"
+        advice = (
+            "restore the file from version control, or remove the line to learn the digest again"
         )
+        super().__init__(fault, subject=file, advice=advice, opening=opening)
+
+
+class LockConflictError(ZooError):
+    """Report that a program fetched something else than ``zoo.lock`` has.
+
+    Args:
+        file: The lock file, which stays as it is.
+        conflicts: What is locked and what was fetched, one text each.
+    """
+
+    def __init__(self, file: str, conflicts: Sequence[str]) -> None:
+        """Keep the facts and make the message."""
+        self.conflicts = tuple(conflicts)
+        listed = "; ".join(conflicts)
+        fault = f"it says otherwise: {listed}; nothing was changed"
+        advice = "to take what is there now, add --update"
+        super().__init__(fault, subject=file, advice=advice)
+
+
+class TrustError(ZooError):
+    """Report keys, signed files or a signed state that cannot be used or believed.
+
+    Args:
+        subject: The address, file or role.
+        fault: What was expected and what is there; for an update, that nothing was changed.
+        advice: What to do.
+        kind: For an update, the kind of refusal: ``"tampered"``, ``"rolled back"``, ``"frozen"``...
+    """
+
+    def __init__(
+        self,
+        subject: str,
+        fault: str,
+        advice: str,
+        kind: str = "",
+    ) -> None:
+        """Keep the facts and make the message."""
+        self.kind = kind
+        super().__init__(fault, subject=subject, advice=advice)
 
 
 class SourceError(ZooError):
@@ -262,12 +447,16 @@ class SourceError(ZooError):
         status: int | None = None,
     ) -> None:
         """Keep the facts and make the message."""
-        self.source = source
-        self.fault = fault
         self.is_retryable = is_retryable
         self.retry_after_s = retry_after_s
         self.status = status
-        super().__init__(f"{source}: {fault}")
+        super().__init__(fault, subject=source)
+        # Not in the message: a list of failures has one advice, at its end.
+        self.advice = "check the network and the address"
+        if is_retryable:
+            self.advice = "check the network, or try again later"
+        elif status in (401, 403):
+            self.advice = "check that its token may read it"
 
 
 class FetchError(ZooError):
@@ -279,16 +468,31 @@ class FetchError(ZooError):
         kept_bytes: How much lies in the partial file, to go on from.
     """
 
-    def __init__(self, file_name: str, failures: Sequence[SourceError], kept_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        file_name: str,
+        failures: Sequence[SourceError],
+        kept_bytes: int = 0,
+    ) -> None:
         """Keep the facts and make the message."""
-        self.file_name = file_name
         self.failures = tuple(failures)
         self.kept_bytes = kept_bytes
-        story = ", then ".join(str(failure) for failure in failures) or "it has no source"
-        kept = f"{kept_bytes} bytes are kept, the next run goes on from there" if kept_bytes else "nothing was kept"
-        is_passing = any(failure.is_retryable for failure in failures)
-        advice = "try again later" if is_passing else "check the address"
-        super().__init__(f"cannot fetch {file_name}: {story}; {kept}; {advice} or name another source with --mirror")
+
+        story = ", then ".join(map(str, failures)) or "it has no source"
+        kept = "nothing was kept"
+        if kept_bytes:
+            kept = f"{kept_bytes} bytes are kept, the next run goes on from there"
+
+        first_step = "check the address"
+        if any(failure.is_retryable for failure in failures):
+            first_step = "try again later"
+
+        super().__init__(
+            f"{story}; {kept}",
+            subject=file_name,
+            advice=f"{first_step} or name another source with --mirror",
+            opening=f"cannot fetch {file_name}",
+        )
 
 
 class CheckpointError(ZooError):
@@ -301,13 +505,13 @@ class CheckpointError(ZooError):
     """
 
     def __init__(
-        self, file: str, fault: str, advice: str = "get the file again, or ask its publisher for a sound one"
+        self,
+        file: str,
+        fault: str,
+        advice: str = "get the file again, or ask its publisher for a sound one",
     ) -> None:
         """Keep the facts and make the message."""
-        self.file = file
-        self.fault = fault
-        self.advice = advice
-        super().__init__(f"{file} is refused: {fault}; {advice}")
+        super().__init__(fault, subject=file, advice=advice, opening=f"{file} is refused")
 
 
 class MismatchError(CheckpointError):
@@ -319,13 +523,19 @@ class MismatchError(CheckpointError):
         differences: One line for each key that differs.
     """
 
-    def __init__(self, file: str, network: str, differences: Sequence[str]) -> None:
+    def __init__(
+        self,
+        file: str,
+        network: str,
+        differences: Sequence[str],
+    ) -> None:
         """Keep the facts and make the message."""
         self.network = network
         self.differences = tuple(differences)
-        listing = "".join(f"\n  {line}" for line in differences)
+        fault = f"its tensors do not fit {network}"
         advice = "name the architecture and the number of classes that the file was saved from"
-        super().__init__(file, f"its tensors do not fit {network}", f"{advice}. What differs:{listing}")
+        lines = [f"{advice}. What differs:", *differences]
+        super().__init__(file, fault, "\n  ".join(lines))
 
 
 class MirrorError(ZooError):
@@ -337,12 +547,14 @@ class MirrorError(ZooError):
         advice: What to do.
     """
 
-    def __init__(self, subject: str, fault: str, advice: str) -> None:
+    def __init__(
+        self,
+        subject: str,
+        fault: str,
+        advice: str,
+    ) -> None:
         """Keep the facts and make the message."""
-        self.subject = subject
-        self.fault = fault
-        self.advice = advice
-        super().__init__(f"{subject}: {fault}; {advice}")
+        super().__init__(fault, subject=subject, advice=advice)
 
 
 class BenchError(ZooError):
@@ -359,14 +571,27 @@ class DeviceError(BenchError):
         advice: What to do.
     """
 
-    def __init__(self, device: str, fault: str, devices: Sequence[str] = (), advice: str = "") -> None:
+    def __init__(
+        self,
+        device: str,
+        fault: str,
+        devices: Sequence[str] = (),
+        advice: str = "",
+    ) -> None:
         """Keep the facts and make the message."""
-        self.device = device
-        self.fault = fault
         self.devices = tuple(devices)
-        there = f"; this machine has {', '.join(devices)}" if devices else ""
-        advice = advice or f"choose one with --device, for example --device {self.devices[-1] if devices else 'cpu'}"
-        super().__init__(f"cannot use the device {device}: {fault}{there}; {advice}")
+        example = "cpu"
+        if self.devices:
+            example = self.devices[-1]
+            listed = ", ".join(self.devices)
+            fault = f"{fault}; this machine has {listed}"
+
+        super().__init__(
+            fault,
+            subject=device,
+            advice=advice or f"choose one with --device, for example --device {example}",
+            opening=f"cannot use the device {device}",
+        )
 
 
 class ResultFileError(BenchError):
@@ -379,9 +604,9 @@ class ResultFileError(BenchError):
 
     def __init__(self, file: str, fault: str) -> None:
         """Keep the facts and make the message."""
-        self.file = file
-        self.fault = fault
-        super().__init__(f'{file} is no result of "zoo bench": {fault}; measure again with --output {file}')
+        opening = f"{file} is no result of a benchmark"
+        advice = f"measure again with --output {file}"
+        super().__init__(fault, subject=file, advice=advice, opening=opening)
 
 
 class UnlikeError(BenchError):
@@ -392,45 +617,81 @@ class UnlikeError(BenchError):
         differing: What differs, with its value in each file: ``{"precision": ("fp32", "bf16")}``.
     """
 
-    def __init__(self, model: str, differing: Mapping[str, tuple[object, object]]) -> None:
+    def __init__(
+        self,
+        model: str,
+        differing: Mapping[str, tuple[object, object]],
+    ) -> None:
         """Keep the facts and make the message."""
-        self.model = model
         self.differing = dict(differing)
-        listing = ", ".join(f"{key} ({one} and {other})" for key, (one, other) in differing.items())
-        super().__init__(
-            f"the two results of {model} were not measured alike, they differ in {listing}; "
-            "measure both alike, or compare them all the same with --force"
-        )
+        pairs = []
+        for key, (one, other) in differing.items():
+            pair = f"{key} ({one} and {other})"
+            pairs.append(pair)
+        listed = ", ".join(pairs)
+        fault = f"the two results of {model} were not measured alike, they differ in {listed}"
+        advice = "measure both alike, or compare them all the same with --force"
+        super().__init__(fault, subject=model, advice=advice, opening="")
 
 
-class PictureError(ZooError):
-    """Report a picture that cannot be used.
+class ExecutorError(ZooError):
+    """Report a cluster, or a node of one, that cannot be worked with.
+
+    Args:
+        place: The cluster or the node.
+        fault: What is wrong with it.
+        advice: What to do.
+    """
+
+    def __init__(
+        self,
+        place: str,
+        fault: str,
+        advice: str = "",
+    ) -> None:
+        """Keep the facts and make the message."""
+        opening = f"cannot use {place}"
+        super().__init__(fault, subject=place, advice=advice, opening=opening)
+
+
+class ImageError(ZooError):
+    """Report an image that cannot be used.
 
     Args:
         place: The file, folder, pattern or URL.
         fault: What is wrong with it.
+        advice: What to do.
     """
 
-    def __init__(self, place: str, fault: str) -> None:
+    def __init__(
+        self,
+        place: str,
+        fault: str,
+        advice: str = "",
+    ) -> None:
         """Keep the facts and make the message."""
-        self.place = place
-        self.fault = fault
-        super().__init__(f"cannot use the picture {place}: {fault}")
+        opening = f"cannot use the image {place}"
+        super().__init__(fault, subject=place, advice=advice, opening=opening)
 
 
 class DatasetError(ZooError):
-    """Report a folder of labelled pictures that cannot be used.
+    """Report a folder of labelled images that cannot be used.
 
     Args:
         place: The folder or folders.
         fault: What was expected.
+        advice: What to do.
     """
 
-    def __init__(self, place: str, fault: str) -> None:
+    def __init__(
+        self,
+        place: str,
+        fault: str,
+        advice: str = "",
+    ) -> None:
         """Keep the facts and make the message."""
-        self.place = place
-        self.fault = fault
-        super().__init__(f"cannot use the data set {place}: {fault}")
+        opening = f"cannot use the data set {place}"
+        super().__init__(fault, subject=place, advice=advice, opening=opening)
 
 
 class TrainingError(ZooError):
@@ -438,14 +699,32 @@ class TrainingError(ZooError):
 
     Args:
         place: The model or the folder.
-        fault: What is wrong, and what to do.
+        fault: What is wrong.
+        advice: What to do.
     """
 
-    def __init__(self, place: str, fault: str) -> None:
+    def __init__(
+        self,
+        place: str,
+        fault: str,
+        advice: str = "",
+    ) -> None:
         """Keep the facts and make the message."""
-        self.place = place
-        self.fault = fault
-        super().__init__(f"training {place}: {fault}")
+        super().__init__(fault, subject=place, advice=advice, opening=f"training {place}")
+
+
+class SearchError(ZooError):
+    """Report an architecture search that cannot begin, go on or be read.
+
+    Args:
+        folder: Of the search, or a file of it.
+        fault: What is wrong.
+        advice: What to do.
+    """
+
+    def __init__(self, folder: str, fault: str, advice: str = "") -> None:
+        """Keep the facts and make the message."""
+        super().__init__(fault, subject=folder, advice=advice)
 
 
 class OptimizeError(ZooError):
@@ -459,6 +738,8 @@ class OptimizeError(ZooError):
     def __init__(self, engine: str, fault: str) -> None:
         """Keep the facts and make the message."""
         self.engine = engine
-        self.fault = fault
-        advice = "use the model itself" if engine == "eager" else "try the engine eager"
-        super().__init__(f"the network cannot be optimized with the engine {engine}: {fault}; {advice}")
+        opening = f"the network cannot be optimized with the engine {engine}"
+        advice = "try the engine eager"
+        if engine == "eager":
+            advice = "use the model itself"
+        super().__init__(fault, subject=engine, advice=advice, opening=opening)

@@ -19,14 +19,20 @@ class Simulated:
 
 
 def test_a_device_without_cost_of_calls_gets_batch_one() -> None:
-    """Where a larger batch gains nothing, the smallest is the best; two doublings are tried to see that."""
+    """Where a larger batch gains nothing, the smallest is the best.
+
+    Two doublings are tried to see that.
+    """
     device = Simulated(0, 0.01)
     assert find_best(device) == 1
     assert device.tried == [1, 2, 4]
 
 
 def test_search_doubles_while_it_gains() -> None:
-    """Calls cost ten items' time: the rate grows by 5 % until batch 256, and 512 is within 3 % of the limit."""
+    """Calls cost ten items' time.
+
+    The rate grows by 5 % until batch 256, and 512 is within 3 % of the limit.
+    """
     best = find_best(Simulated(0.001, 0.0001))
     rate = best / (0.001 + 0.0001 * best)
     assert rate >= 0.95 * 10_000

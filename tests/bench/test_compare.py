@@ -35,13 +35,20 @@ def test_a_speed_up_of_ten_percent_is_found() -> None:
 
 
 def crowded_runs(seed: int, centre_ms: float = 10.0) -> list[Run]:
-    """Draw ten runs on a machine that others use: two in three calls wait, one run in four is a fifth slower."""
+    """Draw ten runs on a machine that others use.
+
+    Two in three calls wait, one run in four is a fifth slower.
+    """
     chance = random.Random(seed)  # noqa: S311 - synthetic values
     runs = []
     for _ in range(10):
         level = centre_ms * chance.gauss(1, 0.02) * (1.2 if chance.random() < 0.25 else 1)
-        waits = (chance.expovariate(1 / level) if chance.random() < 2 / 3 else 0 for _ in range(100))
-        runs.append(make_run([level + wait for wait in waits], conditions=Conditions(others_cpus=8.0)))
+        waits = (
+            chance.expovariate(1 / level) if chance.random() < 2 / 3 else 0 for _ in range(100)
+        )
+        runs.append(
+            make_run([level + wait for wait in waits], conditions=Conditions(others_cpus=8.0))
+        )
     return runs
 
 
@@ -49,7 +56,10 @@ def test_on_a_crowded_machine_the_floor_of_the_faster_runs_is_compared() -> None
     """There too ten percent are found in at least 9 of 10 cases, and identical pairs differ in at most 1 of 20."""
 
     def verdict(seed: int, after_ms: float) -> str:
-        first, second = make_result(crowded_runs(2 * seed)), make_result(crowded_runs(2 * seed + 1, after_ms))
+        first, second = (
+            make_result(crowded_runs(2 * seed)),
+            make_result(crowded_runs(2 * seed + 1, after_ms)),
+        )
         (comparison,) = compare([first], [second])
         assert comparison.basis == "floor"
         return comparison.verdict
@@ -61,7 +71,9 @@ def test_on_a_crowded_machine_the_floor_of_the_faster_runs_is_compared() -> None
 def test_one_crowded_side_puts_both_on_the_floor() -> None:
     """The median of one side and the floor of the other would be no comparison."""
     quiet = make_result([make_run([10.0] * 10)] * 5)
-    crowded = make_result([make_run([10.0] * 5 + [30.0] * 5, conditions=Conditions(others_cpus=8.0))] * 5)
+    crowded = make_result(
+        [make_run([10.0] * 5 + [30.0] * 5, conditions=Conditions(others_cpus=8.0))] * 5
+    )
     (comparison,) = compare([quiet], [crowded])
     assert (comparison.basis, comparison.ratio, comparison.verdict) == ("floor", 1.0, "same")
 
@@ -70,7 +82,13 @@ def test_the_floor_keeps_the_faster_half_and_never_fewer_than_a_verdict_needs() 
     """Of ten runs five, of five runs four."""
     runs = [make_run([float(level)] * 10) for level in (5, 1, 4, 2, 3)]
     assert [figure / 1e6 for figure in run_figures(make_result(runs), "floor")] == [1, 2, 3, 4]
-    assert [figure / 1e6 for figure in run_figures(make_result(runs * 2), "floor")] == [1, 1, 2, 2, 3]
+    assert [figure / 1e6 for figure in run_figures(make_result(runs * 2), "floor")] == [
+        1,
+        1,
+        2,
+        2,
+        3,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +134,7 @@ def test_the_commit_may_differ() -> None:
     assert compare([first], [second])[0].differing == {}
 
 
-def test_the_same_cell_is_paired_before_the_same_model() -> None:
+def test_the_same_case_is_paired_before_the_same_model() -> None:
     """Two precisions on each side, in another order; a model that only one side has stays alone."""
     fp32, bf16 = make_result(), make_result(precision="bf16")
     alone = make_result(model="vgg16")
@@ -141,7 +159,10 @@ def test_batches_that_were_found_are_compared_by_item() -> None:
 
 
 def test_a_check_fails_on_what_became_slower_or_broken() -> None:
-    """One model twice as slow, one that crashes now, one the same: the first two are regressions."""
+    """One model twice as slow, one that crashes now, one the same.
+
+    The first two are regressions.
+    """
     before = [make_result(noisy_runs(1), model=name) for name in ("slow", "broken", "same")]
     after = [
         make_result(noisy_runs(2, centre_ms=20.0), model="slow"),
@@ -150,7 +171,10 @@ def test_a_check_fails_on_what_became_slower_or_broken() -> None:
     ]
     compared = compare(before, after)
     assert [comparison.verdict for comparison in compared] == ["slower", "broken", "same"]
-    assert [comparison.first.cell.model for comparison in regressions(compared)] == ["slow", "broken"]
+    assert [comparison.first.case.model for comparison in regressions(compared)] == [
+        "slow",
+        "broken",
+    ]
 
 
 def test_a_wrong_output_is_broken_however_fast() -> None:

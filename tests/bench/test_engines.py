@@ -6,21 +6,21 @@ from dataclasses import replace
 import pytest
 import torch
 
-from zoo.bench import engines
-from zoo.bench.plan import ENGINES
-from zoo.bench.records import Cell, Effort
+from zoo.bench.records import Case, Effort
 from zoo.bench.runner import measure
 from zoo.bench.summary import tolerance
+from zoo.engines.known import find_engine
+from zoo.engines.record import Request
 from zoo.errors import BenchError, MissingPackageError
 
-CELL = Cell("tests.support.bench_models.small", "latency", "cpu", (3, 16, 16), 1)
+CASE = Case("tests.support.bench_models.small", "latency", "cpu", (3, 16, 16), 1)
 EFFORT = Effort(measure_s=0.01, warmup_limit_s=0.01, has_ceilings=False)
 
 
 def check(engine: str, precision: str = "fp32", batch: int = 1) -> float:
     """Measure the small network in an engine, hold its output against eager fp32 and return the distance."""
-    cell = replace(CELL, engine=engine, mode="throughput", batch=batch, precision=precision)  # type: ignore[arg-type]  # words
-    run = measure(cell, EFFORT, started_ns=0)
+    case = replace(CASE, engine=engine, mode="throughput", batch=batch, precision=precision)  # type: ignore[arg-type]  # words
+    run = measure(case, EFFORT, started_ns=0)
     assert run.follows_input
     assert run.prepare_ns > 0
     assert run.error is not None
@@ -51,26 +51,43 @@ def test_int8_is_near_to_fp32_and_far_enough_to_be_int8() -> None:
 
 
 @pytest.mark.slow
-def test_compile_agrees_with_eager() -> None:
-    """The compiler's code for this CPU."""
-    check("compile")
+@pytest.mark.parametrize("engine", ["compile", "aotinductor", "optimize:compile"])
+def test_compiled_networks_agree_with_eager(engine: str) -> None:
+    """The compiler's code for this CPU.
+
+    At the first call, ahead of time, and behind folded batch norms.
+    """
+    check(engine, batch=2)
+
+
+def test_optimize_is_measured_like_any_engine() -> None:
+    """Batch norms are folded and images lie channels-last; the answer is that of eager fp32."""
+    check("optimize", batch=2)
+    check("optimize", "bf16", batch=2)
+
+
+def test_optimize_runs_with_another_runtime() -> None:
+    """A folded network in ONNX Runtime."""
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    check("optimize:onnxruntime", batch=2)
 
 
 def test_an_engine_without_its_package_says_what_to_install() -> None:
     """TensorRT is not here; the message names the extra."""
     if importlib.util.find_spec("torch_tensorrt"):
         pytest.skip("Torch-TensorRT is installed")
-    with pytest.raises(MissingPackageError, match=r"engine tensorrt needs the package torch_tensorrt.*zoo\[tensorrt\]"):
-        engines.prepare("tensorrt", torch.nn.Identity(), torch.zeros(1), "fp32")
+    with pytest.raises(
+        MissingPackageError,
+        match=r"engine tensorrt needs the package torch_tensorrt.*\[tensorrt\]",
+    ):
+        find_engine("tensorrt").prepare(Request(torch.nn.Identity(), torch.zeros(1)))
 
 
-def test_a_network_that_the_quantiser_cannot_trace_says_so() -> None:
+def test_a_network_that_the_quantizer_cannot_trace_says_so() -> None:
     """Control flow that hangs on values is no graph."""
-    cell = replace(CELL, model="tests.support.bench_models.branching", precision="int8")
-    with pytest.raises(BenchError, match="no int8: torch's quantiser cannot take this network apart"):
-        measure(cell, EFFORT, started_ns=0)
-
-
-def test_every_engine_of_the_plan_can_be_prepared() -> None:
-    """The plan knows no engine that the runner lacks, and the reverse."""
-    assert {name.partition(":")[0] for name in ENGINES} == set(engines.PREPARE)
+    case = replace(CASE, model="tests.support.bench_models.branching", precision="int8")
+    with pytest.raises(
+        BenchError, match="no int8: torch's quantizer cannot take this network apart"
+    ):
+        measure(case, EFFORT, started_ns=0)

@@ -1,30 +1,40 @@
 """Result files: what is written is read back; what is malformed is refused with its place."""
 
 import json
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.bench_results import make_result, noisy_runs
+from tests.support.bench_results import make_result, make_run, noisy_runs
 from zoo.bench.files import Store, read, to_json
 from zoo.errors import ResultFileError, UsageError
 
 
 def test_a_file_and_a_folder_give_back_what_was_kept(tmp_path: Path) -> None:
     """Two results, in one file and in a file each; nothing temporary is left."""
-    results = [make_result(noisy_runs(1)), make_result(model="vgg16:imagenet1k_v1", device="cuda:0")]
+    results = [
+        make_result(noisy_runs(1)),
+        make_result(model="vgg16:imagenet1k_v1", device="cuda:0"),
+    ]
     for path in (tmp_path / "one.json", tmp_path / "folder"):
         store = Store(path)
         for result in results:
             store.put(result)
-        assert sorted(read(path), key=lambda result: result.cell.model) == results
+        assert sorted(read(path), key=lambda result: result.case.model) == results
     assert len(list((tmp_path / "folder").iterdir())) == 2
-    assert len(list(tmp_path.iterdir())) == 2
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names - {"cache"} == {"one.json", "folder"}
 
 
 def test_resume_takes_up_what_lies_there(tmp_path: Path) -> None:
-    """A store on the same path knows the cells that were measured; on an empty place it knows none."""
+    """A store on the same path knows the cases that were measured.
+
+    On an empty place it knows none.
+    """
     first = Store(tmp_path / "sweep")
     first.resume()
     assert first.results == {}
@@ -44,7 +54,7 @@ def test_results_are_not_written_over_by_a_session_that_begins_anew(tmp_path: Pa
         assert read(path) == [make_result()]
 
 
-def test_labels_of_different_cells_differ() -> None:
+def test_labels_of_different_cases_differ() -> None:
     """A label is the file's name: every setting is in it."""
     changes: list[dict[str, Any]] = [
         {},
@@ -63,7 +73,7 @@ def test_labels_of_different_cells_differ() -> None:
         {"input_size": (3, 160, 160)},
         {"threads": 2},
     ]
-    labels = {make_result(**change).cell.label for change in changes}
+    labels = {make_result(**change).case.label for change in changes}
     assert len(labels) == len(changes)
     assert not [label for label in labels if set(label) & set("/:\\ ")]
 
@@ -83,17 +93,25 @@ def faulty(path: list[Any], value: Any) -> str:
     ("text", "expected"),
     [
         ("", "not JSON"),
-        ("[" * 100_000, "cannot be read"),
-        ("[]", "expected schema version 1, got None"),
-        ('{"schema_version": 2, "results": []}', "expected schema version 1, got 2"),
+        ("[" * 100_000, "malformed at $: nested too deeply"),
+        ("[]", "malformed at $: expected an object, got an array"),
+        ('{"schema_version": 1, "results": []}', "expected schema version 2, got 1"),
         (faulty(["results"], {}), "$.results: expected an array"),
-        (faulty(["results", 0, "cell", "mode"], "speed"), "$.results[0].cell.mode: expected one of"),
-        (faulty(["results", 0, "runs", 0, "values_ns", 3], -5), "$.results[0].runs[0].values_ns[3]"),
+        (
+            faulty(["results", 0, "case", "mode"], "speed"),
+            "$.results[0].case.mode: expected one of",
+        ),
+        (
+            faulty(["results", 0, "runs", 0, "values_ns", 3], -5),
+            "$.results[0].runs[0].values_ns[3]",
+        ),
         (faulty(["results", 0, "runs", 0, "error"], float("nan")), "$.results[0].runs[0].error"),
         (faulty(["results", 0, "extra"], 1), "$.results[0].extra: unknown field"),
     ],
 )
-def test_a_malformed_file_is_refused_with_its_place(tmp_path: Path, text: str, expected: str) -> None:
+def test_a_malformed_file_is_refused_with_its_place(
+    tmp_path: Path, text: str, expected: str
+) -> None:
     """Never a traceback: the file, the JSON path, what was expected."""
     path = tmp_path / "bad.json"
     path.write_text(text)
@@ -110,3 +128,64 @@ def test_nothing_to_read_is_refused(tmp_path: Path) -> None:
     for name in ("absent.json", "empty", "bytes.json"):
         with pytest.raises(ResultFileError):
             read(tmp_path / name)
+
+
+def test_two_sessions_lose_nothing_of_each_other(tmp_path: Path) -> None:
+    """Each puts its own case, in turns, into one file and one folder: both are there."""
+    for path in (tmp_path / "one.json", tmp_path / "folder"):
+        first, second = Store(path), Store(path)
+        first.begin()
+        second.begin()
+        first.put(make_result(model="vgg16"))
+        second.put(make_result(model="vgg11"))
+        first.put(make_result(model="alexnet"))
+        assert {result.case.model for result in read(path)} == {"vgg16", "vgg11", "alexnet"}
+
+
+def test_runs_of_one_case_by_two_sessions_are_joined(tmp_path: Path) -> None:
+    """As --resume would: under the same conditions they are runs of one result."""
+    path = tmp_path / "one.json"
+    first, second = Store(path), Store(path)
+    runs = [make_run([value]) for value in (1.0, 2.0, 3.0)]
+    first.put(make_result(runs[:1]))
+    second.put(make_result(runs[1:2]))
+    first.put(make_result([runs[0], runs[2]]))
+    assert [run.values_ns for run in read(path)[0].runs] == [
+        (2_000_000,),
+        (1_000_000,),
+        (3_000_000,),
+    ]
+
+
+def test_runs_of_other_conditions_are_not_joined(tmp_path: Path) -> None:
+    """The second session stops instead of writing over what the first has measured."""
+    path = tmp_path / "one.json"
+    there = make_result()
+    Store(path).put(there)
+    other = replace(make_result(noisy_runs(1)), comparability={"cpu": "another"})
+    with pytest.raises(ResultFileError, match="under other conditions"):
+        Store(path).put(other)
+    assert read(path) == [there]
+
+
+_PUT = """
+import sys
+from pathlib import Path
+from tests.support.bench_results import make_result
+from zoo.bench.files import Store
+
+store = Store(Path(sys.argv[1]))
+for number in range(10):
+    store.put(make_result(model=f"net_{sys.argv[2]}_{number}"))
+"""
+
+
+def test_four_processes_put_forty_results_into_one_file(tmp_path: Path) -> None:
+    """Read, merge and write under one lock: none is lost, and the file is whole at any time."""
+    path = tmp_path / "one.json"
+    workers = [
+        subprocess.Popen([sys.executable, "-c", _PUT, str(path), str(number)])
+        for number in range(4)
+    ]
+    assert [worker.wait(timeout=60) for worker in workers] == [0] * 4
+    assert len(read(path)) == 40

@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.bench_results import CELL, ENVIRONMENT
-from zoo.bench import machine
+from tests.support.bench_results import CASE, ENVIRONMENT
+from zoo.bench import environment, machine
 from zoo.bench.comparability import comparability
 from zoo.bench.machine import CpuClock, contention, parse_cpu_line
-from zoo.bench.records import Conditions, Device
+from zoo.bench.records import Conditions
 from zoo.bench.sampling import Sample, Sampler, add_samples, is_busy
+from zoo.devices import Device, cpu_title, usable_cpus
 
 
 def test_a_line_of_proc_stat_in_seconds() -> None:
@@ -20,7 +21,10 @@ def test_a_line_of_proc_stat_in_seconds() -> None:
 
 
 def test_contention_is_what_this_process_did_not_use_itself() -> None:
-    """In 10 s on 2 CPUs, 14 s of work of which 9 s our own: others kept half a CPU busy; 1 of 20 s was stolen."""
+    """In 10 s on 2 CPUs, 14 s of work of which 9 s our own: others kept half a CPU busy.
+
+    1 of 20 s was stolen.
+    """
     before = CpuClock(wall_s=100, own_s=5, busy_s=1000, stolen_s=10, all_s=5000)
     after = CpuClock(wall_s=110, own_s=14, busy_s=1014, stolen_s=11, all_s=5020)
     assert contention(before, after) == (5.0, 0.5)
@@ -34,23 +38,26 @@ def test_contention_is_unknown_where_the_system_does_not_tell() -> None:
 
 def test_the_facts_of_this_machine_are_there() -> None:
     """Those that every system tells."""
-    assert machine.usable_cpus() >= 1
-    assert machine.cpu_title()
-    assert machine.package_versions()["torch"]
+    assert usable_cpus() >= 1
+    assert cpu_title()
+    assert environment.package_versions()["torch"]
     assert CpuClock.read().own_s > 0
 
 
 def test_the_allocator_is_part_of_what_must_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A library by its name alone, and glibc's variables; nothing where nothing is set, as in older files."""
+    """A library by its name alone, and glibc's variables.
+
+    Nothing where nothing is set, as in older files.
+    """
     for name in ("LD_PRELOAD", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES"):
         monkeypatch.delenv(name, raising=False)
-    assert machine.allocator_settings() == ""
-    assert "allocator" not in comparability(CELL, ENVIRONMENT)
+    assert environment.allocator_settings() == ""
+    assert "allocator" not in comparability(CASE, ENVIRONMENT)
     monkeypatch.setenv("LD_PRELOAD", "/opt/lib/libjemalloc.so.2")
     monkeypatch.setenv("MALLOC_ARENA_MAX", "1")
-    settings = machine.allocator_settings()
+    settings = environment.allocator_settings()
     assert settings == "libjemalloc.so.2 MALLOC_ARENA_MAX=1"
-    assert comparability(CELL, replace(ENVIRONMENT, allocator=settings))["allocator"] == settings
+    assert comparability(CASE, replace(ENVIRONMENT, allocator=settings))["allocator"] == settings
 
 
 def test_memory_of_this_process_grows_with_what_it_holds() -> None:

@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from zoo.bench.processes import ask, describe_end
-from zoo.bench.records import Cell, Effort, Run
+from zoo.bench.processes import WarmWorker, ask, describe_end
+from zoo.bench.records import Case, Effort, Run
 from zoo.bench.worker import describe
-from zoo.catalog.decoding import decode
+from zoo.documents import decode
 
-CELL = Cell("tests.support.bench_models.small", "latency", "cpu", (3, 16, 16), 1)
+CASE = Case("tests.support.bench_models.small", "latency", "cpu", (3, 16, 16), 1)
 EFFORT = Effort(measure_s=0.01, warmup_limit_s=0.01, has_ceilings=False)
 
 
 def task(model: str, **changes: object) -> dict[str, object]:
     """Ask for one run of a network of the tests."""
-    cell = replace(CELL, model=f"tests.support.bench_models.{model}", **changes)  # type: ignore[arg-type]  # fields
-    return {"job": "measure", "cell": asdict(cell), "effort": asdict(EFFORT)}
+    case = replace(CASE, model=f"tests.support.bench_models.{model}", **changes)  # type: ignore[arg-type]  # fields
+    return {"job": "measure", "case": asdict(case), "effort": asdict(EFFORT)}
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +53,25 @@ def test_what_does_not_fit_into_memory_says_so_and_what_to_do() -> None:
 def test_a_run_that_hangs_is_ended() -> None:
     """Half a second is less than the start of Python and torch takes, so nothing depends on the machine's speed."""
     failure = ask(task("hanging"), timeout_s=0.5)["failure"]
-    assert failure == {"kind": "timed-out", "message": "no result after 0.5 s; give it longer with --timeout"}
+    assert failure == {
+        "kind": "timed-out",
+        "message": "no result after 0.5 s; give it longer with --timeout",
+    }
+
+
+def test_a_warm_worker_answers_many_tasks_and_outlives_those_that_fail() -> None:
+    """Two runs of one process, a crash, a hang, and a run of the next process."""
+    with WarmWorker() as worker:
+        first, second = [worker.ask(task("small"), timeout_s=120) for _ in range(2)]
+        crash = worker.ask(task("crashing"), timeout_s=120)["failure"]
+        after = worker.ask(task("small"), timeout_s=120)
+        hang = worker.ask(task("hanging"), timeout_s=0.5)["failure"]
+    starts_ns = [answer["run"]["stages_ns"]["start"] for answer in (first, second, after)]
+    assert starts_ns[1] < starts_ns[0]
+    assert starts_ns[1] < starts_ns[2]
+    assert crash["kind"] == "crashed"
+    assert crash["message"].startswith("the process was ended by SIGSEGV; its last words: about to")
+    assert hang["kind"] == "timed-out"
 
 
 def test_an_end_without_words_is_described() -> None:

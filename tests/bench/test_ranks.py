@@ -19,7 +19,9 @@ def two_tails(first: int, second: int, u: int) -> float:
 
 
 @pytest.mark.parametrize(("first", "second"), [(4, 4), (5, 5), (3, 6), (6, 4), (7, 5)])
-def test_critical_u_is_the_largest_that_chance_reaches_less_than_one_time_in_twenty(first: int, second: int) -> None:
+def test_critical_u_is_the_largest_that_chance_reaches_less_than_one_time_in_twenty(
+    first: int, second: int
+) -> None:
     """The counting formula agrees with going through all orders of two small samples."""
     critical = critical_u(first, second, 0.95)
     assert critical is not None
@@ -33,7 +35,10 @@ def test_three_of_each_are_too_few_for_an_interval() -> None:
 
 
 def test_shift_finds_a_known_factor_and_its_interval() -> None:
-    """Four values against the same four times 1.1: the ratio is 1.1, the interval the extremes of all 16 ratios."""
+    """Four values against the same four times 1.1.
+
+    The ratio is 1.1, the interval the extremes of all 16 ratios.
+    """
     first = [100.0, 101.0, 102.0, 104.0]
     found = shift(first, [value * 1.1 for value in first])
     assert found is not None

@@ -8,14 +8,18 @@ import pytest
 import torch
 
 from tests.support import bench_models
-from zoo.bench.devices import HostClock, list_devices, measure_ceilings
+from zoo.bench.ceilings import measure_ceilings
+from zoo.bench.clocks import HostClock
+from zoo.bench.correctness import compare_outputs
+from zoo.bench.inputs import make_inputs
 from zoo.bench.models import build, make_typical
-from zoo.bench.records import Cell, Effort, Run
-from zoo.bench.runner import _make_training, compare_outputs, make_inputs, measure
+from zoo.bench.records import Case, Effort, Run
+from zoo.bench.runner import make_training_step, measure
 from zoo.bench.summary import tolerance
+from zoo.devices import list_devices
 from zoo.errors import CacheError, OptionError
 
-CELL = Cell("tests.support.bench_models.small", "latency", "cpu", (3, 16, 16), 1)
+CASE = Case("tests.support.bench_models.small", "latency", "cpu", (3, 16, 16), 1)
 EFFORT = Effort(measure_s=0.01, warmup_limit_s=0.05, has_ceilings=False)
 
 
@@ -28,8 +32,8 @@ def same_threads() -> Iterator[None]:
 
 
 def run_of(**changes: Any) -> Run:
-    """Measure the small network once, with these changes to the cell."""
-    return measure(replace(CELL, **changes), EFFORT, started_ns=0)
+    """Measure the small network once, with these changes to the case."""
+    return measure(replace(CASE, **changes), EFFORT, started_ns=0)
 
 
 def test_latency_takes_single_calls_of_one_item() -> None:
@@ -71,8 +75,8 @@ def test_half_precision_is_near_to_fp32_and_not_equal(precision: str) -> None:
 
 def test_channels_last_gives_the_same_output() -> None:
     """Inputs and parameters lie differently in memory, the numbers agree."""
-    cell = replace(CELL, memory_format="channels-last")
-    assert all(x.is_contiguous(memory_format=torch.channels_last) for x in make_inputs(cell, 2))
+    case = replace(CASE, memory_format="channels-last")
+    assert all(x.is_contiguous(memory_format=torch.channels_last) for x in make_inputs(case, 2))
     run = run_of(memory_format="channels-last")
     assert run.error is not None
     assert run.error < tolerance(run, "fp32")
@@ -80,10 +84,10 @@ def test_channels_last_gives_the_same_output() -> None:
 
 def test_inputs_differ_and_together_exceed_the_cache_or_are_sixteen() -> None:
     """Small inputs rotate through sixteen, 32 MiB ones through two."""
-    small = make_inputs(CELL, 1)
+    small = make_inputs(CASE, 1)
     assert len(small) == 16
     assert not torch.equal(small[0], small[1])
-    assert len(make_inputs(replace(CELL, input_size=(8, 1024, 1024)), 1)) == 2
+    assert len(make_inputs(replace(CASE, input_size=(8, 1024, 1024)), 1)) == 2
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16-autocast", "fp16-autocast"])
@@ -102,11 +106,16 @@ def test_a_training_step_changes_every_parameter() -> None:
     """The step that is timed does train."""
     model = bench_models.small()
     before = [parameter.clone() for parameter in model.parameters()]
-    take_step = _make_training(CELL, model)
+    take_step = make_training_step(CASE, model)
     take_step(model, torch.randn(4, 3, 16, 16))
     moved = [bool((a != b).any()) for a, b in zip(before, model.parameters(), strict=True)]
-    biases_before_normalisation = {1, 5}  # normalisation takes them away, so their gradient is nearly nothing
-    assert all(is_moved for index, is_moved in enumerate(moved) if index not in biases_before_normalisation)
+    biases_before_normalisation = {
+        1,
+        5,
+    }  # normalisation takes them away, so their gradient is nearly nothing
+    assert all(
+        is_moved for index, is_moved in enumerate(moved) if index not in biases_before_normalisation
+    )
 
 
 def test_first_inference_is_one_value_that_holds_its_stages() -> None:
@@ -146,7 +155,10 @@ def test_an_engine_that_answers_every_input_alike_does_not_follow_its_input() ->
 
 
 def test_the_sensitivity_is_measured_and_leaves_the_network_as_it_was() -> None:
-    """Rounding to bf16 (8 bits) moves a small network by about a thousandth to a tenth; fp32 is exact afterwards."""
+    """Rounding to bf16 (8 bits) moves a small network by about a thousandth to a tenth.
+
+    Fp32 is exact afterwards.
+    """
     run = run_of()
     assert run.sensitivity is not None
     assert 1e-4 < run.sensitivity < 0.1
@@ -174,22 +186,24 @@ def test_a_typical_network_hides_nothing_from_the_check() -> None:
     assert not any(module.training for module in model.modules())
 
 
-def test_the_same_cell_is_built_with_the_same_parameters() -> None:
-    """Every run of a cell measures the same network."""
-    first, second = build(CELL), build(CELL)
-    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+def test_the_same_case_is_built_with_the_same_parameters() -> None:
+    """Every run of a case measures the same network."""
+    first, second = build(CASE), build(CASE)
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)
+    )
 
 
 def test_a_path_that_cannot_be_imported_says_so() -> None:
     """The module, or the function in it."""
     for path in ("no_such_module.net", "tests.support.bench_models.absent"):
         with pytest.raises(OptionError, match="can be imported"):
-            build(replace(CELL, model=path))
+            build(replace(CASE, model=path))
 
 
 def test_ceilings_are_positive_and_finite() -> None:
     """What this CPU reaches: more than a million operations and bytes a second, less than 10^16."""
-    ceilings = measure_ceilings(CELL, HostClock())
+    ceilings = measure_ceilings(CASE, HostClock())
     for rate in (ceilings.matmul_flops, ceilings.convolution_flops, ceilings.copy_bytes):
         assert 1e6 < rate < 1e16
     assert 0 < ceilings.dispatch_ns < 1e7

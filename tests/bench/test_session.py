@@ -9,9 +9,10 @@ import torch
 from tests.support.bench_results import RUN, make_result
 from zoo.bench.files import Store, read
 from zoo.bench.plan import Grid, Plan, plan
-from zoo.bench.records import Device, Effort, Failure
+from zoo.bench.records import Effort, Failure
 from zoo.bench.session import Progress, choose_device, hold, run_plan
 from zoo.bench.summary import summarise
+from zoo.devices import Device
 from zoo.errors import BenchError, DeviceError
 
 CPU = Device("cpu", "some CPU", ("fp32",))
@@ -28,7 +29,8 @@ def places(monkeypatch: pytest.MonkeyPatch, repository: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("wanted", "expected"), [("auto", "cuda:0"), ("cuda", "cuda:0"), ("cuda:1", "cuda:1"), ("cpu", "cpu")]
+    ("wanted", "expected"),
+    [("auto", "cuda:0"), ("cuda", "cuda:0"), ("cuda:1", "cuda:1"), ("cpu", "cpu")],
 )
 def test_the_device_that_is_meant(wanted: str, expected: str) -> None:
     """The word auto is the first accelerator, a kind is its first device."""
@@ -48,16 +50,19 @@ def test_a_device_that_is_not_there_lists_those_that_are(wanted: str) -> None:
 def test_two_sessions_never_measure_on_one_device_at_once() -> None:
     """The second is refused, or waits as long as it is told; another device is free."""
     told: list[str] = []
-    refused = pytest.raises(DeviceError, match=r"another zoo bench.*--wait")
+    refused = pytest.raises(DeviceError, match=r"another benchmark.*--wait")
     with hold(CPU), hold(GPUS[0]), refused, hold(CPU, wait_s=0.01, say=told.append):
         pass
-    assert told == ["cpu: another zoo bench is measuring on it; waiting up to 0.01 s"]
+    assert told == ["cpu: another benchmark is measuring on it; waiting up to 0.01 s"]
     with hold(CPU):
         pass
 
 
 def test_an_interrupted_session_keeps_what_it_measured_and_resumes(tmp_path: Path) -> None:
-    """Ctrl-C after the first of two runs; the second session measures only the second run, the third nothing."""
+    """Ctrl-C after the first of two runs.
+
+    The second session measures only the second run, the third nothing.
+    """
     planned, path, told = plan(SMALL, CPU), tmp_path / "sweep", list[Progress]()
 
     def interrupt(progress: Progress) -> None:
@@ -81,7 +86,10 @@ def test_an_interrupted_session_keeps_what_it_measured_and_resumes(tmp_path: Pat
 
 
 def test_runs_of_another_kind_are_not_mixed_into_a_result(tmp_path: Path) -> None:
-    """Another torch since the first run: the session stops, and what was measured stays as it was."""
+    """Another torch since the first run.
+
+    The session stops, and what was measured stays as it was.
+    """
     planned, store = plan(SMALL, CPU), Store(tmp_path / "sweep")
     run_plan(planned, CPU, replace(EFFORT, runs=1), store)
     (result,) = store.results.values()
@@ -92,12 +100,26 @@ def test_runs_of_another_kind_are_not_mixed_into_a_result(tmp_path: Path) -> Non
     assert read(tmp_path / "sweep") == [older]
 
 
+def test_runs_that_share_a_process_say_so(tmp_path: Path) -> None:
+    """Such a result is compared with its like only; its file can be gone on with."""
+    planned, store = plan(SMALL, CPU), Store(tmp_path / "sweep")
+    run_plan(planned, CPU, replace(EFFORT, is_warm=True), store)
+    (result,) = store.results.values()
+    assert len(result.runs) == 2
+    assert result.comparability["process"] == "shared"
+    with pytest.raises(BenchError, match="process was shared"):
+        run_plan(planned, CPU, replace(EFFORT, runs=3), store)
+
+
 def test_an_output_that_is_no_number_is_a_wrong_row_and_not_the_end(tmp_path: Path) -> None:
-    """Through the worker, the decoder and the file: the next cell is measured, and the file can be read again."""
+    """Through the worker, the decoder and the file.
+
+    The next case is measured, and the file can be read again.
+    """
     grid = replace(SMALL, models=["tests.support.bench_models.undefined", *SMALL.models])
     run_plan(plan(grid, CPU), CPU, replace(EFFORT, runs=1), Store(tmp_path / "sweep"))
-    good, bad = sorted(read(tmp_path / "sweep"), key=lambda result: result.cell.model)
-    assert (bad.cell.model, good.cell.model) == (grid.models[0], grid.models[1])
+    good, bad = sorted(read(tmp_path / "sweep"), key=lambda result: result.case.model)
+    assert (bad.case.model, good.case.model) == (grid.models[0], grid.models[1])
     wrong = summarise(bad).failure
     assert wrong is not None
     assert wrong.kind == "wrong"
@@ -119,29 +141,36 @@ def test_what_failed_is_tried_again_on_resume_and_keeps_its_runs(tmp_path: Path)
     assert len(whole.runs) == 2
 
 
-def test_a_refused_cell_does_not_wipe_out_what_was_measured() -> None:
+def test_a_refused_case_does_not_wipe_out_what_was_measured() -> None:
     """A folder from a card that has bf16, gone on with on one that has not."""
     elsewhere, measured = make_result([RUN], precision="bf16"), make_result([RUN])
     store = Store(None)
     store.put(elsewhere)
     store.put(measured)
-    run_plan(Plan([measured.cell], [(elsewhere.cell, "no bf16")]), CPU, replace(EFFORT, runs=1), store)
-    assert store.results[elsewhere.cell.label] is elsewhere
+    run_plan(
+        Plan([measured.case], [(elsewhere.case, "no bf16")]), CPU, replace(EFFORT, runs=1), store
+    )
+    assert store.results[elsewhere.case.label] is elsewhere
 
 
-def test_a_cell_that_cannot_be_measured_is_a_row_beside_those_that_can() -> None:
-    """The refused cell has its reason; a cell that the store holds is not measured."""
+def test_a_case_that_cannot_be_measured_is_a_row_beside_those_that_can() -> None:
+    """The refused case has its reason; a case that the store holds is not measured."""
     measured = make_result([RUN])
-    refused = make_result(precision="tf32").cell
+    refused = make_result(precision="tf32").case
     store = Store(None)
     store.put(measured)
-    run_plan(Plan([measured.cell], [(refused, "cpu has no tf32")]), CPU, replace(EFFORT, runs=1), store)
-    assert store.results[measured.cell.label] is measured
+    run_plan(
+        Plan([measured.case], [(refused, "cpu has no tf32")]), CPU, replace(EFFORT, runs=1), store
+    )
+    assert store.results[measured.case.label] is measured
     assert store.results[refused.label].failure == Failure("unsupported", "cpu has no tf32")
 
 
 def test_a_lost_device_ends_the_session_and_says_how_to_go_on(tmp_path: Path) -> None:
-    """A card that is in the plan and not in the machine: its cell fails, torch does not find it, the sweep stops."""
+    """A card that is in the plan and not in the machine.
+
+    Its case fails, torch does not find it, the sweep stops.
+    """
     if torch.cuda.is_available():
         pytest.skip("this machine has a CUDA device")
     planned, store = plan(SMALL, GPUS[0]), Store(tmp_path / "sweep")
@@ -152,6 +181,11 @@ def test_a_lost_device_ends_the_session_and_says_how_to_go_on(tmp_path: Path) ->
 
 
 def test_nothing_to_measure_is_an_error() -> None:
-    """If every cell is refused, the first reason is the error."""
+    """If every case is refused, the first reason is the error."""
     with pytest.raises(BenchError, match="cpu has no tf32"):
-        run_plan(Plan([], [(make_result(precision="tf32").cell, "cpu has no tf32")]), CPU, EFFORT, Store(None))
+        run_plan(
+            Plan([], [(make_result(precision="tf32").case, "cpu has no tf32")]),
+            CPU,
+            EFFORT,
+            Store(None),
+        )

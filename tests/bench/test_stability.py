@@ -20,7 +20,10 @@ def false_alarms(judge: object, spread: float) -> int:
 
 
 def test_a_rise_of_ten_percent_is_drift_and_noise_is_not() -> None:
-    """Values that rise from 100 to 110 drift; of 100 samples without a trend at most one is called drifting."""
+    """Values that rise from 100 to 110 drift.
+
+    Of 100 samples without a trend at most one is called drifting.
+    """
     rising = [value + index / 20 for index, value in enumerate(drawn(1))]
     assert is_drifting(rising)
     assert false_alarms(is_drifting, spread=1.0) <= 1

@@ -69,6 +69,8 @@ def test_bootstrap_interval_is_the_same_each_time_and_holds_the_median() -> None
         ([10] * 10, True),
     ],
 )
-def test_warm_up_ends_when_two_windows_of_three_values_and_50_ms_agree(values_ms: list[int], expected: bool) -> None:
+def test_warm_up_ends_when_two_windows_of_three_values_and_50_ms_agree(
+    values_ms: list[int], expected: bool
+) -> None:
     """Six equal values of 100 ms are two windows; values of 10 ms need five to fill each."""
     assert is_steady([value * MS for value in values_ms]) is expected

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.bench_results import CELL, make_result, make_run, noisy_runs
+from tests.support.bench_results import CASE, make_result, make_run, noisy_runs
 from zoo.bench.files import Store
 from zoo.bench.records import Ceilings, Conditions, Failure, Result
 from zoo.bench.results import columns_by_model, parse_latency, to_rows
@@ -20,7 +20,10 @@ BUSY = Conditions(others_cpus=8.0)
 
 
 def test_figures_of_a_run_of_101_values() -> None:
-    """Values 1, 2, ..., 101 ms: the median is 51, nine tenths lie below 91, 99 of 100 below 100; batch 4."""
+    """Values 1, 2, ..., 101 ms.
+
+    The median is 51, nine tenths lie below 91, 99 of 100 below 100; batch 4.
+    """
     summary = summarise(make_result([make_run(range(1, 102), batch=4)]))
     assert (summary.p50_ns, summary.p90_ns, summary.p99_ns) == (51e6, 91e6, 100e6)
     assert summary.items_per_s == pytest.approx(4 / 0.051)
@@ -35,8 +38,12 @@ def test_a_quiet_result_is_stable_and_a_disturbed_one_says_why() -> None:
     reasons = {
         "not steady when the warm-up ended": make_run(steady, is_steady=False),
         "other programs kept CPUs busy": make_run(steady, conditions=BUSY),
-        "CPU time stolen by other machines": make_run(steady, conditions=Conditions(stolen_percent=5.0)),
-        "throttled (power brake)": make_run(steady, conditions=Conditions(gpu_throttle=("power brake",))),
+        "CPU time stolen by other machines": make_run(
+            steady, conditions=Conditions(stolen_percent=5.0)
+        ),
+        "throttled (power brake)": make_run(
+            steady, conditions=Conditions(gpu_throttle=("power brake",))
+        ),
         "two modes": make_run([10.0, 12.0] * 30),
         "drift": make_run([10 + index / 10 for index in range(30)]),
     }
@@ -47,7 +54,9 @@ def test_a_quiet_result_is_stable_and_a_disturbed_one_says_why() -> None:
 def test_other_programs_do_not_matter_where_cpus_are_left() -> None:
     """Four of eight CPUs are taken and one is needed."""
     assert is_stable(make_result([make_run([10.0] * 30, conditions=Conditions(others_cpus=4.0))]))
-    crowded = make_result([make_run([10.0] * 30, conditions=Conditions(others_cpus=4.0))], threads=6)
+    crowded = make_result(
+        [make_run([10.0] * 30, conditions=Conditions(others_cpus=4.0))], threads=6
+    )
     assert not is_stable(crowded)
 
 
@@ -92,7 +101,10 @@ def test_disturbed_runs_are_left_out_when_enough_quiet_ones_exist() -> None:
 def test_a_wrong_engine_is_reported_as_wrong(
     precision: str, error: float | None, follows_input: bool | None, is_wrong: bool
 ) -> None:
-    """Rounding to bf16 moves the network by 2 %: 4e-5 is allowed in fp32, 2 % in fp16, 8 % in bf16, half in int8."""
+    """Rounding to bf16 moves the network by 2 %.
+
+    4e-5 is allowed in fp32, 2 % in fp16, 8 % in bf16, half in int8.
+    """
     run = make_run([1.0], error=error, follows_input=follows_input, sensitivity=0.02)
     failure = summarise(make_result([run], precision=precision)).failure
     assert (failure is not None and failure.kind == "wrong") is is_wrong
@@ -106,54 +118,80 @@ def test_tolerance_has_a_floor_and_a_ceiling() -> None:
 
 
 def test_roofline_of_a_compute_bound_call() -> None:
-    """2 GFLOP at 200 GFLOP/s take 10 ms, 4 bytes x (1M + 2M) values at 10 GB/s 1.2 ms; in 20 ms that is 50 %."""
-    found = roofline(CELL, CEILINGS, call_ns=20e6, batch=1, parameters=10**6, layers=50)
+    """2 GFLOP at 200 GFLOP/s take 10 ms, 4 bytes x (1M + 2M) values at 10 GB/s 1.2 ms.
+
+    In 20 ms that is 50 %.
+    """
+    found = roofline(CASE, CEILINGS, call_ns=20e6, batch=1, parameters=10**6, layers=50)
     assert found is not None
     assert found.percent == pytest.approx(50)
     assert found.bound_by == "compute"
 
 
 def test_roofline_of_a_memory_bound_call_and_of_a_dispatch_bound_one() -> None:
-    """100 M parameters take 40 ms to read; 20,000 layers of a microsecond 20 ms, unless a compiler fuses them."""
-    heavy = roofline(CELL, CEILINGS, call_ns=50e6, batch=1, parameters=10**8, layers=50)
+    """100 M parameters take 40 ms to read.
+
+    20,000 layers of a microsecond 20 ms, unless a compiler fuses them.
+    """
+    heavy = roofline(CASE, CEILINGS, call_ns=50e6, batch=1, parameters=10**8, layers=50)
     assert heavy is not None
     assert (heavy.bound_by, round(heavy.percent)) == ("memory", 82)
-    deep = roofline(CELL, CEILINGS, call_ns=50e6, batch=1, parameters=10**6, layers=20_000)
+    deep = roofline(CASE, CEILINGS, call_ns=50e6, batch=1, parameters=10**6, layers=20_000)
     assert deep is not None
     assert (deep.bound_by, round(deep.percent)) == ("dispatch", 20)
-    fused = roofline(replace(CELL, engine="compile"), CEILINGS, call_ns=50e6, batch=1, parameters=10**6, layers=20_000)
+    fused = roofline(
+        replace(CASE, engine="compile"),
+        CEILINGS,
+        call_ns=50e6,
+        batch=1,
+        parameters=10**6,
+        layers=20_000,
+    )
     assert fused is not None
     assert fused.bound_by == "compute"
 
 
 def test_roofline_is_unknown_without_multiply_adds() -> None:
     """A network from elsewhere has no count."""
-    cell = replace(CELL, multiply_adds=None)
-    assert roofline(cell, CEILINGS, call_ns=1e6, batch=1, parameters=1, layers=1) is None
+    case = replace(CASE, multiply_adds=None)
+    assert roofline(case, CEILINGS, call_ns=1e6, batch=1, parameters=1, layers=1) is None
 
 
 def test_the_best_of_each_ceiling_counts() -> None:
     """What one run reached, the device can reach."""
     slower = Ceilings(matmul_flops=3e11, convolution_flops=1e11, copy_bytes=1e9, dispatch_ns=900)
-    results = [make_result([make_run([1.0], ceilings=CEILINGS)]), make_result([make_run([1.0], ceilings=slower)])]
+    results = [
+        make_result([make_run([1.0], ceilings=CEILINGS)]),
+        make_result([make_run([1.0], ceilings=slower)]),
+    ]
     assert best_ceilings(results) == Ceilings(3e11, 2e11, 1e10, 900)
     assert best_ceilings([make_result()]) is None
 
 
 def test_rows_hold_plain_values_with_units_and_a_reason() -> None:
-    """A measured cell and one that crashed have the same keys."""
+    """A measured case and one that crashed have the same keys."""
     crashed = replace(make_result(()), failure=Failure("crashed", "ended by SIGSEGV"))
     good, bad = to_rows([make_result([make_run([2.0] * 10, batch=4)]), crashed])
     assert good.keys() == bad.keys()
-    assert (good["p50_ms"], good["items_per_s"], good["status"], good["reason"]) == (2.0, 2000.0, "ok", None)
+    assert (good["p50_ms"], good["items_per_s"], good["status"], good["reason"]) == (
+        2.0,
+        2000.0,
+        "ok",
+        None,
+    )
     assert (bad["p50_ms"], bad["status"], bad["reason"]) == (None, "crashed", "ended by SIGSEGV")
 
 
-def test_columns_for_other_commands_take_the_fastest_cell_that_is_not_wrong(tmp_path: Path) -> None:
-    """Eager takes 4 ms, a right engine 2 ms, a wrong one 1 ms; throughput is the best of its cells."""
+def test_columns_for_other_commands_take_the_fastest_case_that_is_not_wrong(tmp_path: Path) -> None:
+    """Eager takes 4 ms, a right engine 2 ms, a wrong one 1 ms.
+
+    Throughput is the best of its cases.
+    """
 
     def timed(value_ms: float, error: float = 0.0, **changes: Any) -> Result:
-        return make_result([make_run([value_ms] * 10, error=error, batch=changes.get("batch", 1))], **changes)
+        return make_result(
+            [make_run([value_ms] * 10, error=error, batch=changes.get("batch", 1))], **changes
+        )
 
     store = Store(tmp_path / "results.json")
     for result in (
@@ -177,7 +215,9 @@ def test_columns_for_other_commands_take_the_fastest_cell_that_is_not_wrong(tmp_
     }
 
 
-@pytest.mark.parametrize("wrong", ["", "10ms", "p50", "p50<10", "p75<10ms", "p50>10ms", "p50<ms", "p50<10min"])
+@pytest.mark.parametrize(
+    "wrong", ["", "10ms", "p50", "p50<10", "p75<10ms", "p50>10ms", "p50<ms", "p50<10min"]
+)
 def test_a_latency_limit_needs_a_quantile_a_number_and_a_unit(wrong: str) -> None:
     """Anything else shows how it is written."""
     with pytest.raises(UsageError, match="p50<10ms"):

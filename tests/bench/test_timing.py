@@ -40,7 +40,10 @@ EFFORT = Effort(measure_s=0.001, warmup_limit_s=10, least_values=5, most_values=
 
 
 def test_warm_up_goes_on_until_the_values_are_steady() -> None:
-    """The first call is slow, then it falls from 400 to 100 ms: the falling values are kept apart."""
+    """The first call is slow, then it falls from 400 to 100 ms.
+
+    The falling values are kept apart.
+    """
     clock = ScriptedClock([900, 400, 200, 150], then_ms=100)
     values = take_values(lambda _: None, ["x"], clock, EFFORT, least_ns=0)
     assert values.is_steady
@@ -52,14 +55,21 @@ def test_warm_up_goes_on_until_the_values_are_steady() -> None:
 def test_warm_up_that_never_settles_ends_at_its_limit_and_says_so() -> None:
     """Durations that double for ever."""
     clock = ScriptedClock([2.0**step for step in range(1000)], then_ms=1)
-    values = take_values(lambda _: None, ["x"], clock, Effort(warmup_limit_s=0.0, measure_s=0), least_ns=0)
+    values = take_values(
+        lambda _: None, ["x"], clock, Effort(warmup_limit_s=0.0, measure_s=0), least_ns=0
+    )
     assert not values.is_steady
     assert len(values.values_ns) == 5
 
 
 def test_values_of_many_short_calls_and_of_few_long_ones_can_be_steady() -> None:
-    """A value of 40 calls of 0.5 ms lasts 20 ms; calls of a second are taken six times, whatever the limit says."""
-    short = take_values(lambda _: None, ["x"], ScriptedClock([], then_ms=0.5), EFFORT, least_ns=20 * MS)
+    """A value of 40 calls of 0.5 ms lasts 20 ms.
+
+    Calls of a second are taken six times, whatever the limit says.
+    """
+    short = take_values(
+        lambda _: None, ["x"], ScriptedClock([], then_ms=0.5), EFFORT, least_ns=20 * MS
+    )
     assert (short.is_steady, short.loops, len(short.warmup_ns)) == (True, 40, 7)
     hasty = Effort(warmup_limit_s=0.0, measure_s=0)
     long = take_values(lambda _: None, ["x"], ScriptedClock([], then_ms=1000), hasty, least_ns=0)
@@ -83,5 +93,7 @@ def test_inputs_are_used_in_turn() -> None:
 
 def test_short_calls_stop_at_the_most_values() -> None:
     """A call that takes no time would otherwise fill memory."""
-    values = take_values(lambda _: None, ["x"], ScriptedClock([], then_ms=50), Effort(measure_s=60, most_values=7), 0)
+    values = take_values(
+        lambda _: None, ["x"], ScriptedClock([], then_ms=50), Effort(measure_s=60, most_values=7), 0
+    )
     assert len(values.values_ns) == 7

@@ -14,7 +14,7 @@ ARCHITECTURE = load_registry().architectures["resnet18"]
 
 def rows_with(column: str, *values: float | str | None) -> list[Row]:
     """Make rows with one made-up column."""
-    return [Row(ARCHITECTURE, None, extra={column: value}) for value in values]
+    return [Row.of(ARCHITECTURE, None, extra={column: value}) for value in values]
 
 
 def test_rows_come_in_the_order_of_the_names() -> None:
@@ -36,7 +36,7 @@ def test_a_model_without_weights_has_a_row() -> None:
 def test_an_unknown_model_is_an_error() -> None:
     """Nothing is compared with nothing."""
     with pytest.raises(UnknownNameError):
-        find_rows(["resnet18", "resnet-18"])
+        find_rows(["resnet18", "resnet-81"])
 
 
 def test_the_smallest_is_best_and_ties_share() -> None:
@@ -45,7 +45,7 @@ def test_the_smallest_is_best_and_ties_share() -> None:
     assert best_of(rows, "parameters") == [True, False, True]
 
 
-@pytest.mark.parametrize("column", ["year", "name", "licence", "cached"])
+@pytest.mark.parametrize("column", ["year", "name", "license", "cached"])
 def test_nothing_is_best_where_smaller_is_no_better(column: str) -> None:
     """A year or a name is not a merit."""
     assert best_of(find_rows(["resnet18", "vgg16"]), column) == [False, False]
@@ -54,4 +54,7 @@ def test_nothing_is_best_where_smaller_is_no_better(column: str) -> None:
 def test_nothing_is_best_where_all_are_equal_or_unknown() -> None:
     """A star for each says nothing."""
     assert best_of(find_rows(["resnet18", "resnet18"]), "parameters") == [False, False]
-    assert best_of(find_rows(["fasterrcnn_resnet50_fpn", "resnet18"]), "multiply_adds") == [False, False]
+    assert best_of(find_rows(["fasterrcnn_resnet50_fpn", "resnet18"]), "multiply_adds") == [
+        False,
+        False,
+    ]

@@ -33,7 +33,8 @@ def test_counts_have_three_digits_and_a_prefix(value: int | None, shown: str) ->
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(999, "999 B"), (1_000, "1.00 kB"), (46_830_571, "46.8 MB"), (2_534_033_850, "2.53 GB")]
+    ("value", "shown"),
+    [(999, "999 B"), (1_000, "1.00 kB"), (46_830_571, "46.8 MB"), (2_534_033_850, "2.53 GB")],
 )
 def test_sizes_are_decimal(value: int, shown: str) -> None:
     """1 MB is 1,000,000 bytes, as the limits and conditions read it."""
@@ -74,7 +75,8 @@ def test_other_limits_are_refused_by_name(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("3x512x512", (3, 512, 512)), ("1x28", (1, 28)), ("3x16x112x112", (3, 16, 112, 112))]
+    ("text", "value"),
+    [("3x512x512", (3, 512, 512)), ("1x28", (1, 28)), ("3x16x112x112", (3, 16, 112, 112))],
 )
 def test_shapes_are_numbers_joined_by_x(text: str, value: tuple[int, ...]) -> None:
     """What shape() writes, parse_shape() reads."""
@@ -82,7 +84,9 @@ def test_shapes_are_numbers_joined_by_x(text: str, value: tuple[int, ...]) -> No
     assert quantities.shape(value) == text
 
 
-@pytest.mark.parametrize("text", ["", "3", "3x", "x3", "3x0x5", "3x-1", "3X4", "axb", "3x9999999", "1x1x1x1x1x1"])
+@pytest.mark.parametrize(
+    "text", ["", "3", "3x", "x3", "3x0x5", "3x-1", "3X4", "axb", "3x9999999", "1x1x1x1x1x1"]
+)
 def test_other_shapes_are_refused(text: str) -> None:
     """No zeros, no negatives, nothing beyond reason."""
     with pytest.raises(UsageError, match="--input takes a shape such as 3x512x512"):

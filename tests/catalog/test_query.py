@@ -19,16 +19,63 @@ ARCHITECTURE = load_registry().architectures["resnet18"]
 def test_one_row_for_each_architecture_by_default() -> None:
     """The default weights stand for an architecture; with has_all_weights every set has a row."""
     registry = load_registry()
-    assert [row["name"] for row in select(Selection())] == list(registry.architectures)
-    sets = sum(max(len(architecture.weights), 1) for architecture in registry.architectures.values())
-    assert len(select(Selection(has_all_weights=True))) == sets
+    assert [row["name"] for row in select(Selection(), registry)] == list(registry.architectures)
+    sets = sum(
+        max(len(architecture.weights), 1) for architecture in registry.architectures.values()
+    )
+    assert len(select(Selection(has_all_weights=True), registry)) == sets
+
+
+def test_every_source_is_listed() -> None:
+    """Torchvision's and ours first, then timm's, by default one row an architecture."""
+    rows = select(Selection())
+    sources = list(dict.fromkeys(row["source"] for row in rows))
+    assert sources == ["torchvision", "zoo", "timm"]
+    assert len(rows) == 1284
+    assert len(select(Selection(has_all_weights=True))) == 2006
+    assert {row["source"] for row in select(Selection(source="timm"))} == {"timm"}
+
+
+def test_several_patterns_are_joined() -> None:
+    """Each name once, in the order of the patterns."""
+    rows = select(Selection(["vgg1[13]", "alexnet", "vgg11"], source="torchvision"))
+    names = [row.name for row in rows]
+    assert names[:3] == ["vgg11", "vgg13", "alexnet"]
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(
+    ("typed", "column"),
+    [
+        ("macs", "multiply_adds"),
+        ("MACs", "multiply_adds"),
+        ("FLOPs", "flops"),
+        ("params", "parameters"),
+        ("acc@1", "acc1"),
+        ("acc5", "acc5"),
+        ("top5", "top5_error"),
+        ("provider", "source"),
+        ("licence", "license"),
+    ],
+)
+def test_columns_answer_to_the_fields_other_names(typed: str, column: str) -> None:
+    """What timm, torchvision and papers call them."""
+    assert column_name(typed) == column
+
+
+def test_derived_columns_follow_from_the_others() -> None:
+    """Two FLOPs a multiply-add; accuracy and error add up to 100."""
+    (row,) = select(Selection("resnet18", source="torchvision", where="task=classification"))
+    assert row["flops"] == 2 * (row.number("multiply_adds") or 0)
+    assert row["acc1"] == 69.758
+    assert row["acc5"] == 89.078
 
 
 @pytest.mark.parametrize(
     ("selection", "expected"),
     [
         (Selection("resnet1*"), ["resnet101", "resnet152", "resnet18"]),
-        (Selection("alexnet", provider="torchvision"), ["alexnet"]),
+        (Selection("alexnet", source="torchvision"), ["alexnet"]),
         (Selection(family="squeezenet"), ["squeezenet1_0", "squeezenet1_1"]),
         (Selection(task="keypoint-detection"), ["keypointrcnn_resnet50_fpn"]),
         (Selection("vgg", year="2014", sort="-size", limit=2), ["vgg19_bn", "vgg19"]),
@@ -55,7 +102,9 @@ def test_years_are_one_or_a_range(text: str | None, years: tuple[int, int]) -> N
     assert parse_years(text) == years
 
 
-@pytest.mark.parametrize("text", ["15", "2015-2016", "2016..2012", "20152016", "twenty", "2015..2016..2017"])
+@pytest.mark.parametrize(
+    "text", ["15", "2015-2016", "2016..2012", "20152016", "twenty", "2015..2016..2017"]
+)
 def test_other_years_are_refused(text: str) -> None:
     """The message says what is taken."""
     with pytest.raises(UsageError, match="--year takes"):
@@ -82,9 +131,9 @@ def test_a_limit_below_one_is_refused(limit: int) -> None:
     ("selection", "nearest"),
     [
         (Selection("resnt18"), "resnet18"),
-        (Selection(family="reznet"), "resnet"),
+        (Selection(family="resnett"), "resnet"),
         (Selection(task="clasification"), "classification"),
-        (Selection(provider="torchvison"), "torchvision"),
+        (Selection(source="torchvison"), "torchvision"),
         (Selection(sort="paramters"), "parameters"),
     ],
 )
@@ -95,7 +144,9 @@ def test_unknown_names_offer_the_nearest(selection: Selection, nearest: str) -> 
     assert caught.value.nearest[0] == nearest
 
 
-@pytest.mark.parametrize("spelling", ["top5_error", "top5-error", "Top-5-Error", "top5_error_percent", " top5_error "])
+@pytest.mark.parametrize(
+    "spelling", ["top5_error", "top5-error", "Top-5-Error", "top5_error_percent", " top5_error "]
+)
 def test_a_column_has_one_name_in_all_spellings(spelling: str) -> None:
     """Hyphens, capitals and units do not matter."""
     assert column_name(spelling) == "top5_error"
@@ -110,8 +161,11 @@ def test_columns_from_elsewhere_are_sorted_and_shown() -> None:
 
 
 def test_activations_are_not_claimed_for_weights_with_another_input() -> None:
-    """The count is for the architecture's own input, 224 pixels; the weights trained at 384 put out more."""
-    rows = {row["weights"]: row["activations"] for row in select(Selection("vit_b_16", has_all_weights=True))}
+    """The count is for the architecture's own input, 224 pixels; weights of 384 put out more."""
+    rows = {
+        row["weights"]: row["activations"]
+        for row in select(Selection("vit_b_16", has_all_weights=True))
+    }
     assert rows["imagenet1k_v1"] == load_registry().architectures["vit_b_16"].activations
     assert rows["imagenet1k_swag_e2e_v1"] is None
 
@@ -121,12 +175,12 @@ VALUE = st.one_of(st.none(), st.integers(0, 6))
 
 def row_of(cost: int | None, error: int | None) -> Row:
     """Make a row with two made-up columns."""
-    return Row(ARCHITECTURE, None, extra={"cost": cost, "error": error})
+    return Row.of(ARCHITECTURE, None, extra={"cost": cost, "error": error})
 
 
 @given(st.lists(st.tuples(VALUE, VALUE), max_size=12))
 def test_pareto_front_is_what_nothing_beats(pairs: list[tuple[int | None, int | None]]) -> None:
-    """Compared with the definition, pair by pair: a point stays unless another is as good in both and better in one."""
+    """By definition, pair by pair: a point stays unless one is as good in both, better in one."""
     known = [(cost, error) for cost, error in pairs if cost is not None and error is not None]
 
     def is_beaten(one: tuple[int, int]) -> bool:

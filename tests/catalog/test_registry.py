@@ -1,4 +1,4 @@
-"""Reading registry.json: what is malformed is refused with the JSON path of the fault (fault catalogue, 43 to 47)."""
+"""Reading registry.json: a fault is refused with its JSON path (fault catalogue, 43 to 47)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ FILE = f"{WEIGHTS}.files[0]"
 def real_content() -> Content:
     """The registry that ships with zoo, cut down to two architectures."""
     content: Content = json.loads(find_registry().read_text(encoding="utf-8"))
-    content["architectures"] = {name: content["architectures"][name] for name in ("resnet18", "resnet34")}
+    content["architectures"] = {
+        name: content["architectures"][name] for name in ("resnet18", "resnet34")
+    }
     return content
 
 
@@ -50,7 +52,7 @@ def test_the_shipped_registry_is_accepted() -> None:
 
 
 def test_imagenet_category_names_are_stored_once_and_told_apart() -> None:
-    """WordNet calls two of the 1,000 classes crane and two maillot; torchvision's names differ, and so do ours."""
+    """WordNet calls two classes crane and two maillot; torchvision's names differ, so do ours."""
     names = load_registry().categories["imagenet1k"]
     assert len(names) == len(set(names)) == 1000
     assert (names[134], names[517]) == ("crane bird", "crane")
@@ -128,20 +130,38 @@ FIELD_FAULTS: list[tuple[Callable[[Content], None], str, str]] = [
     (put("parameters", value=-1), f"{MODEL}.parameters", "from 0 to 2^63-1"),
     (put("parameters", value=2**63), f"{MODEL}.parameters", "from 0 to 2^63-1"),
     (put("input_size", value={"0": 3}), f"{MODEL}.input_size", "expected an array, got an object"),
-    (put("input_size", value=[3, "224", 224]), f"{MODEL}.input_size[1]", "expected a whole number, got text"),
+    (
+        put("input_size", value=[3, "224", 224]),
+        f"{MODEL}.input_size[1]",
+        "expected a whole number, got text",
+    ),
     (put("weights", value=[]), f"{MODEL}.weights", "expected an object, got an array"),
     (put("task", value="cooking"), f"{MODEL}.task", "expected one of 'classification'"),
-    (put("preprocessing", "mean", value=[float("nan")]), f"{MODEL}.preprocessing.mean[0]", "finite number"),
-    (put("preprocessing", "mean", value=[float("inf")]), f"{MODEL}.preprocessing.mean[0]", "finite number"),
+    (
+        put("preprocessing", "mean", value=[float("nan")]),
+        f"{MODEL}.preprocessing.mean[0]",
+        "finite number",
+    ),
+    (
+        put("preprocessing", "mean", value=[float("inf")]),
+        f"{MODEL}.preprocessing.mean[0]",
+        "finite number",
+    ),
     (put("preprocessing", "mean", value=[-0.5]), f"{MODEL}.preprocessing.mean[0]", "not negative"),
     (put("default_weights", value="v9"), f"{MODEL}.default_weights", "no weights are called 'v9'"),
     (put("name", value="resnet19"), f"{MODEL}.name", "expected 'resnet18'"),
     (put_in_weights("tag", value="IMAGENET1K_V1"), f"{WEIGHTS}.tag", "in lower case"),
-    (put_in_weights("categories", value="animals"), f"{WEIGHTS}.categories", "$.categories has no 'animals'"),
+    (
+        put_in_weights("categories", value="animals"),
+        f"{WEIGHTS}.categories",
+        "$.categories has no 'animals'",
+    ),
 ]
 
 
-@pytest.mark.parametrize(("change", "path", "words"), FIELD_FAULTS, ids=[f"{p}: {w}" for _, p, w in FIELD_FAULTS])
+@pytest.mark.parametrize(
+    ("change", "path", "words"), FIELD_FAULTS, ids=[f"{p}: {w}" for _, p, w in FIELD_FAULTS]
+)
 def test_a_faulty_field_is_named_by_its_path(
     content: Content, change: Callable[[Content], None], path: str, words: str
 ) -> None:
@@ -216,7 +236,9 @@ def test_a_url_that_is_not_public_is_refused(content: Content, url: str) -> None
         ("sha256_prefix", "ab" * 32),
     ],
 )
-def test_a_digest_of_wrong_length_or_letters_is_refused(content: Content, field: str, digest: str) -> None:
+def test_a_digest_of_wrong_length_or_letters_is_refused(
+    content: Content, field: str, digest: str
+) -> None:
     """A whole digest has 64 lower-case hex digits, a prefix 6 to 63."""
     put_in_weights("files", 0, field, value=digest)(content)
     assert refusal(json.dumps(content)).json_path == f"{FILE}.{field}"
@@ -247,7 +269,14 @@ def test_a_packaged_path_that_leaves_the_package_is_refused(content: Content) ->
 
 def test_an_error_over_100_percent_is_refused(content: Content) -> None:
     """Errors are percentages."""
-    entry = {"metric": "top5", "error_percent": 101, "split": "test", "models": 1, "source": "x", "is_verified": True}
+    entry = {
+        "metric": "top5",
+        "error_percent": 101,
+        "split": "test",
+        "models": 1,
+        "source": "x",
+        "is_verified": True,
+    }
     put("published", value=[entry])(content)
     assert refusal(json.dumps(content)).json_path == f"{MODEL}.published[0].error_percent"
 

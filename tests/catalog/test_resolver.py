@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from zoo.catalog.resolver import find_architecture, find_weights, match_architectures, nearest, resolve
+from zoo.catalog.nearness import nearest
+from zoo.catalog.resolver import find_architecture, find_weights, resolve
+from zoo.catalog.specs import match_names
 from zoo.errors import UnknownNameError
 
 
@@ -29,14 +31,14 @@ def test_default_is_a_tag_too(spec: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
-        ("resnet-18", "resnet18"),
-        ("ResNet18", "resnet18"),
-        ("mobilenetv2", "mobilenet_v2"),
+        ("resnet18x", "resnet18"),
+        ("mobilnet_v2", "mobilenet_v2"),
         ("sqeezenet1_1", "squeezenet1_1"),
+        ("nasnet", "nasnet_a_large"),
     ],
 )
 def test_a_near_name_is_offered(typed: str, meant: str) -> None:
-    """Hyphens, capitals, missing underscores and typos lead to the name that was meant."""
+    """Typing errors and beginnings lead to the name that was meant."""
     with pytest.raises(UnknownNameError) as caught:
         find_architecture(typed)
     assert caught.value.nearest[0] == meant
@@ -74,21 +76,23 @@ def test_a_hostile_name_is_shown_escaped() -> None:
 @pytest.mark.parametrize(
     ("pattern", "expected"),
     [
-        ("resnet18", ["quantized_resnet18", "resnet18"]),
-        ("RESNET18", ["quantized_resnet18", "resnet18"]),
+        ("squeezenet1_1", ["squeezenet1_1"]),
+        ("SQUEEZENET1_1", ["squeezenet1_1"]),
+        ("googlenet", ["googlenet", "quantized_googlenet", "googlenet_2014"]),
         ("vgg1?", ["vgg11", "vgg13", "vgg16", "vgg19"]),
         ("vgg1[36]", ["vgg13", "vgg16"]),
+        ("timm/vgg1[36]", ["timm/vgg13", "timm/vgg16"]),
     ],
 )
 def test_a_pattern_finds_names(pattern: str, expected: list[str]) -> None:
-    """Part of a name, or a shell pattern for the whole of it."""
-    assert [architecture.name for architecture in match_architectures(pattern)] == expected
+    """Part of a name, the exact one first, or a shell pattern for the whole of it."""
+    assert match_names(pattern) == expected
 
 
 def test_a_pattern_that_fits_nothing_is_an_error() -> None:
     """Silence would look like an empty zoo."""
     with pytest.raises(UnknownNameError, match="did you mean squeezenet"):
-        match_architectures("squezenet")
+        match_names("squezenet")
 
 
 def test_nearest_keeps_the_order_of_likeness() -> None:

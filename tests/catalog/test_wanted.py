@@ -38,7 +38,10 @@ def test_a_pattern_with_a_tag_passes_over_what_has_no_such_weights() -> None:
 
 def test_all_weights_of_a_name() -> None:
     """Both sets of VGG-16: the usual ones, and the convolutions only."""
-    assert labels("vgg16", has_all_weights=True) == ["vgg16:imagenet1k_v1", "vgg16:imagenet1k_features"]
+    assert labels("vgg16", has_all_weights=True) == [
+        "vgg16:imagenet1k_v1",
+        "vgg16:imagenet1k_features",
+    ]
 
 
 def test_a_tag_wins_over_all_weights() -> None:
@@ -48,7 +51,10 @@ def test_a_tag_wins_over_all_weights() -> None:
 
 def test_a_family_gives_all_its_members() -> None:
     """Both SqueezeNets."""
-    assert labels(families=("squeezenet",)) == ["squeezenet1_0:imagenet1k_v1", "squeezenet1_1:imagenet1k_v1"]
+    assert labels(families=("squeezenet",)) == [
+        "squeezenet1_0:imagenet1k_v1",
+        "squeezenet1_1:imagenet1k_v1",
+    ]
 
 
 @pytest.mark.parametrize("spec", ["resnt18", "resnet18:v9", "nothing*", "resnet*:v9", "cnnnet"])

@@ -30,7 +30,7 @@ def names(expression: str) -> set[str]:
         ("size<50MB", lambda r: r["size"] is not None and r["size"] < 50_000_000),
         ("year=2015", lambda r: r["year"] == 2015),
         ("year==2015", lambda r: r["year"] == 2015),
-        ("year!=2015", lambda r: r["year"] != 2015),
+        ("year!=2015", lambda r: r["year"] not in (None, 2015)),
         ("family=resnet", lambda r: r["family"] == "resnet"),
         ("family=RESNET", lambda r: r["family"] == "resnet"),
         ("family!=resnet", lambda r: r["family"] != "resnet"),
@@ -41,24 +41,35 @@ def names(expression: str) -> set[str]:
         ("name~vgg1?", lambda r: r["name"].startswith("vgg1") and len(r["name"]) == 5),
         ("not family=resnet", lambda r: r["family"] != "resnet"),
         ("not not year=2015", lambda r: r["year"] == 2015),
-        ("year=2014 or year=2015 and family=resnet", lambda r: r["year"] == 2014 or r["family"] == "resnet"),
-        ("(year=2014 or year=2015) and family=vgg", lambda r: r["year"] == 2014 and r["family"] == "vgg"),
+        (
+            "year=2014 or year=2015 and family=resnet",
+            lambda r: r["year"] == 2014 or (r["year"], r["family"]) == (2015, "resnet"),
+        ),
+        (
+            "(year=2014 or year=2015) and family=vgg",
+            lambda r: r["year"] == 2014 and r["family"] == "vgg",
+        ),
         ("top5-error<5", lambda r: (r["top5_error"] or 99) < 5),
         ("top5_error_percent<5", lambda r: (r["top5_error"] or 99) < 5),
         ("cached=false", lambda r: r["cached"] is False),
     ],
 )
 def test_where_keeps_the_rows_that_the_condition_describes(expression: str, fits: object) -> None:
-    """Comparisons, suffixes, quotes, patterns, precedence; compared with the same condition written in Python."""
+    """Comparisons, suffixes, quotes, patterns, precedence; held against the same in Python."""
     expected = {str(row["name"]) for row in select(Selection()) if fits(row)}  # type: ignore[operator]  # a lambda over rows
     assert names(expression) == expected
     assert expected, "the example must keep something"
 
 
 def test_an_unknown_value_fits_no_comparison() -> None:
-    """Detectors have no count of multiply-adds: they are neither below nor above any number, nor equal to it."""
+    """Detectors have no count of multiply-adds: neither below nor above any number, nor equal."""
     unknown = {str(row["name"]) for row in select(Selection()) if row["multiply_adds"] is None}
-    for expression in ("multiply_adds<1T", "multiply_adds>=0", "multiply_adds=0", "multiply_adds!=0"):
+    for expression in (
+        "multiply_adds<1T",
+        "multiply_adds>=0",
+        "multiply_adds=0",
+        "multiply_adds!=0",
+    ):
         assert not unknown & names(expression)
 
 
@@ -95,7 +106,7 @@ def test_an_unknown_column_offers_the_nearest() -> None:
 
 def test_a_column_from_elsewhere_can_be_filtered_on() -> None:
     """Columns of a benchmark file take part."""
-    rows = [Row(ROWS[0].architecture, None, extra={"p50": value}) for value in (5.0, 15.0)]
+    rows = [Row(ROWS[0].entry, extra={"p50": value}) for value in (5.0, 15.0)]
     fits = parse_where("p50_ms<10", ["p50"])
     assert [fits(row) for row in rows] == [True, False]
 
@@ -138,7 +149,9 @@ def test_any_mixture_of_its_own_words_is_read_or_refused_in_words(expression: st
         assert {fits(row) for row in ROWS} <= {True, False}
 
 
-@pytest.mark.parametrize("expression", ["(" * 10_000 + "year=2015" + ")" * 10_000, "not " * 10_000 + "year=2015"])
+@pytest.mark.parametrize(
+    "expression", ["(" * 10_000 + "year=2015" + ")" * 10_000, "not " * 10_000 + "year=2015"]
+)
 def test_deep_nesting_is_refused_in_words(expression: str) -> None:
     """Ten thousand levels are too deep to read, and that is said."""
     with pytest.raises(QueryError, match="nested too deeply"):
@@ -148,4 +161,5 @@ def test_deep_nesting_is_refused_in_words(expression: str) -> None:
 def test_many_conditions_side_by_side_are_not_nested() -> None:
     """A long list of alternatives is no deeper than one."""
     expression = " or ".join(f"(year={year})" for year in range(1900, 2100))
-    assert len(names(expression)) == len(select(Selection()))
+    dated = [row for row in select(Selection()) if row["year"] is not None]
+    assert len(names(expression)) == len(dated)

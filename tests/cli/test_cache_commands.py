@@ -8,12 +8,14 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
 from tests.support.faulty_server import Exchange, FaultyServer
 from tests.support.small_registry import file_of, registry_of
-from zoo.curator.building import plain
-from zoo.weights import block_hashes
-from zoo.weights.block_hashes import hash_blocks
+from zoo.cache import block_hashes
+from zoo.cache.block_hashes import hash_blocks
+from zoo.cli.terminal.options import complete_cached
+from zoo.curator.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,6 +97,36 @@ def test_the_folder_is_listed_without_reading_it(cache: Run, folder: Path) -> No
     assert outcome.err.endswith("2 files, 300 kB\n")
 
 
+def test_a_damaged_file_can_be_moved_out_of_torchs_reach(cache: Run, folder: Path) -> None:
+    """It is kept, listed, and left alone by the name of its model; only its own name removes it."""
+    damage(folder / FIRST)
+    bad = (folder / FIRST).read_bytes()
+    assert cache("verify", "--quarantine").exit_code == 1
+    kept = folder / "quarantine" / f"{FIRST}.1"
+    assert not (folder / FIRST).exists()
+    assert kept.read_bytes() == bad
+    assert cache("verify").exit_code == 0
+    roles = {row["file_name"]: row["role"] for row in cache("list", "--json").json}
+    assert roles == {f"{FIRST}.1": "quarantined", SECOND: "weights"}
+    assert cache("remove", "squeezenet1_0").exit_code == 1
+    assert cache("remove", f"{FIRST}.1").exit_code == 0
+    assert not kept.exists()
+
+
+def test_any_file_can_be_quarantined_by_name(cache: Run, folder: Path) -> None:
+    """Two of one name get numbers; an empty one is nobody's loss."""
+    places = []
+    for content in (b"first", b"second"):
+        (folder / "mine.pth").write_bytes(content)
+        places += [row["path"] for row in cache("quarantine", "mine.pth", "--json").json]
+    assert places == [str(folder / "quarantine" / f"mine.pth.{n}") for n in (1, 2)]
+    (folder / "mine.pth").touch()
+    assert cache("quarantine", "mine.pth", "--json").json == [
+        {"file_name": "mine.pth", "path": None}
+    ]
+    assert not (folder / "mine.pth").exists()
+
+
 def test_paths_are_printed_for_other_programs(cache: Run, folder: Path) -> None:
     """The folder, or the file of a model."""
     assert cache("path").out == f"{folder}\n"
@@ -110,7 +142,9 @@ def test_a_whole_cache_is_verified_offline_and_remembered(cache: Run) -> None:
     assert [row["is_verified"] for row in cache("list", "--json").json] == [True, True]
 
 
-def test_damage_is_named_with_its_owner_and_the_command_that_mends_it(cache: Run, folder: Path) -> None:
+def test_damage_is_named_with_its_owner_and_the_command_that_mends_it(
+    cache: Run, folder: Path
+) -> None:
     """The command exits with 1; as JSON all files are listed."""
     damage(folder / FIRST)
     outcome = cache("verify")
@@ -118,7 +152,8 @@ def test_damage_is_named_with_its_owner_and_the_command_that_mends_it(cache: Run
     assert FIRST in outcome.out
     assert SECOND not in outcome.out
     assert f"zoo cache repair {FIRST}" in outcome.out
-    assert outcome.err.endswith("2 files: 1 whole, 1 damaged\n")
+    assert "2 files: 1 whole, 1 damaged\n" in outcome.err
+    assert outcome.err.endswith('with "zoo cache verify --quarantine"\n')
     rows = cache("verify", "--json").json
     assert [(row["owner"], row["state"], row["mend_with"]) for row in rows] == [
         ("squeezenet1_0:imagenet1k_v1", "damaged", f"zoo cache repair {FIRST}"),
@@ -145,13 +180,17 @@ def test_damage_is_mended_from_a_mirror(cache: Run, folder: Path, mirror: Faulty
     assert cache("verify").exit_code == 0
 
 
-def test_what_cannot_be_mended_is_named_and_the_rest_is_mended(cache: Run, folder: Path, mirror: FaultyServer) -> None:
+def test_what_cannot_be_mended_is_named_and_the_rest_is_mended(
+    cache: Run, folder: Path, mirror: FaultyServer
+) -> None:
     """A broken stranger stays; a file that no source has right is an error; the other file is whole again."""
     damage(folder / FIRST)
     damage(folder / SECOND)
     (folder / "mine.safetensors").write_bytes(b"\xff\0\0\0\0\0\0\0{")
     serve = mirror.behave
-    mirror.behave = lambda exchange: exchange.answer(404) if FIRST in exchange.target else serve(exchange)
+    mirror.behave = lambda exchange: (
+        exchange.answer(404) if FIRST in exchange.target else serve(exchange)
+    )
     outcome = cache("repair", "--mirror", mirror.base)
     assert outcome.exit_code == 1
     assert f"error: cannot fetch {FIRST}" in outcome.err
@@ -166,7 +205,9 @@ def test_pruning_says_first_and_does_then(cache: Run, folder: Path) -> None:
     now_s = (folder / SECOND).stat().st_mtime
     os.utime(folder / FIRST, (now_s - 40 * DAY_S,) * 2)
     dry = cache("prune", "--older-than", "30d", "--dry-run", "--json")
-    assert [(row["file_name"], row["reason"]) for row in dry.json] == [(FIRST, "not used for 40 days")]
+    assert [(row["file_name"], row["reason"]) for row in dry.json] == [
+        (FIRST, "not used for 40 days")
+    ]
     assert dry.err == "1 file would be removed, 100 kB\n"
     assert (folder / FIRST).exists()
     assert cache("prune", "--older-than", "30d", "--json").json == dry.json
@@ -181,12 +222,21 @@ def test_a_size_limit_keeps_the_most_recently_used(cache: Run, folder: Path) -> 
     assert [path.name for path in folder.iterdir() if path.is_file()] == [SECOND]
 
 
+def test_a_size_limit_out_of_reach_is_said(cache: Run, folder: Path) -> None:
+    """With what is in the way: nobody can fetch a stranger's file again."""
+    (folder / "stranger.pth").write_bytes(bytes(400))
+    outcome = cache("prune", "--max-size", "300", "--dry-run")
+    assert "400 B stay, more than 300 B" in outcome.err
+    assert "add --foreign" in outcome.err
+    assert "stay" not in cache("prune", "--max-size", "300", "--foreign", "--dry-run").err
+
+
 def test_files_are_removed_by_the_name_of_their_model(cache: Run, folder: Path) -> None:
     """With what belongs to them."""
     twin = folder / FIRST.replace(".pth", ".safetensors")
     twin.write_bytes(b"x")
-    assert cache("rm", "squeezenet1_0", "--dry-run").err == "2 files would be removed, 100 kB\n"
-    assert cache("rm", "squeezenet1_0").err == "2 files removed, 100 kB\n"
+    assert cache("remove", "squeezenet1_0", "--dry-run").err == "2 files would be removed, 100 kB\n"
+    assert cache("remove", "squeezenet1_0").err == "2 files removed, 100 kB\n"
     assert [path.name for path in folder.iterdir() if path.is_file()] == [SECOND]
 
 
@@ -214,12 +264,18 @@ def test_a_hugging_face_cache_is_listed_and_verified(cache: Run, tmp_path: Path)
     (repository / "blobs" / digest).write_bytes(data)
     (repository / "snapshots" / commit / "model.safetensors").symlink_to(f"../../blobs/{digest}")
     (row,) = cache("list", "--huggingface", "--json").json
-    assert (row["repository"], row["branches"], row["files"]) == ("timm/resnet18.a1_in1k", "main", 1)
+    assert (row["repository"], row["branches"], row["files"]) == (
+        "timm/resnet18.a1_in1k",
+        "main",
+        1,
+    )
     assert cache("verify", "--huggingface").err == "1 file: 1 whole\n"
     damage(repository / "blobs" / digest)
     outcome = cache("verify", "--huggingface", "timm/*", "--json")
     assert outcome.exit_code == 1
-    assert outcome.json[0]["mend_with"].startswith("hf download timm/resnet18.a1_in1k model.safetensors")
+    assert outcome.json[0]["mend_with"].startswith(
+        "hf download timm/resnet18.a1_in1k model.safetensors"
+    )
     assert cache("verify", "--huggingface", "google/*").exit_code == 1
 
 
@@ -227,13 +283,19 @@ def test_a_hugging_face_cache_is_listed_and_verified(cache: Run, tmp_path: Path)
     ("arguments", "exit_code", "words"),
     [
         (("verify", "resnet19"), 1, "no file or model in the cache is called 'resnet19'"),
-        (("prune", "--older-than", "soon"), 2, "--older-than takes an age such as 12h, 90d, 8w or 1y, got 'soon'"),
+        (
+            ("prune", "--older-than", "soon"),
+            2,
+            "--older-than takes an age such as 12h, 90d, 8w or 1y, got 'soon'",
+        ),
         (("prune", "--max-size", "-1"), 2, "--max-size takes a number"),
-        (("rm",), 2, "Missing argument"),
+        (("remove",), 2, "Missing argument"),
         (("verify", "--jobs", "0"), 2, "Invalid value for '--jobs'"),
     ],
 )
-def test_wrong_usage_is_said_plainly(cache: Run, arguments: tuple[str, ...], exit_code: int, words: str) -> None:
+def test_wrong_usage_is_said_plainly(
+    cache: Run, arguments: tuple[str, ...], exit_code: int, words: str
+) -> None:
     """One sentence and the right exit code."""
     outcome = cache(*arguments)
     assert outcome.exit_code == exit_code
@@ -247,3 +309,38 @@ def test_a_cache_that_does_not_exist_is_empty(zoo: Run) -> None:
     assert zoo("cache", "verify").err == "nothing to verify\n"
     assert zoo("cache", "prune").exit_code == 0
     assert zoo("cache", "list", "--json").json == []
+
+
+@pytest.mark.parametrize("text", ["{", None], ids=["damaged", "none at all"])
+def test_what_needs_no_registry_works_without_one(
+    zoo_with: Callable[[str], Run], torch_home: Path, tmp_path: Path, text: str | None
+) -> None:
+    """Files are listed, verified by their own format, looked through and read; what is not known is said."""
+    folder = torch_home / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    file = folder / "mine.pth"
+    torch.save({"w": torch.arange(1.0, 9).reshape(2, 4)}, file)
+    zoo = zoo_with(text or "")
+    if text is None:
+        (tmp_path / "checkout" / "registry.json").unlink()
+
+    for command in (("cache", "list", "--json"), ("cache", "verify", "--json")):
+        outcome = zoo(*command)
+        assert outcome.exit_code == 0, outcome.err
+        assert [row["file_name"] for row in outcome.json] == ["mine.pth"]
+        assert "files are shown without what it knows of them" in outcome.err
+    assert zoo("scan", str(file)).exit_code == 0
+    outcome = zoo("inspect", str(file), "--json")
+    assert outcome.exit_code == 0, outcome.err
+    assert "no model was compared" in outcome.err
+
+
+def test_completion_offers_what_lies_in_the_cache(torch_home: Path) -> None:
+    """A model by its name and tag, a stranger by its file; nothing else."""
+    folder = torch_home / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    (folder / "mine.pth").write_bytes(b"x")
+    (folder / "squeezenet1_1-b8a52dc0.pth").write_bytes(b"x")
+    assert complete_cached("squeeze")[0] == "squeezenet1_1:imagenet1k_v1"
+    assert complete_cached("mi") == ["mine.pth"]
+    assert complete_cached("resnet") == []

@@ -29,14 +29,14 @@ def test_choose_prints_the_front_with_reasons(zoo: Run) -> None:
     for line, place in zip(lines[1:], choice.places, strict=True):
         assert line.endswith(place.reason)
     counts = [len(choice.places), len(choice.fitting), len(choice.considered)]
-    assert outcome.err == "{} on the front of {} that fit, of {} considered\n".format(*counts)
+    assert "{} on the front of {} that fit, of {} considered\n".format(*counts) in outcome.err
 
 
 def test_every_limit_reaches_the_choice(zoo: Run) -> None:
     """All of them at once give what the function gives."""
     rows = zoo(
         "choose", "--max-parameters", "30M", "--max-multiply-adds", "4G", "--max-top5-error", "9", "--max-size", "90MB",
-        "--licence", "none", "--cost", "size", "--json",
+        "--license", "none", "--cost", "size", "--json",
     ).json  # fmt: skip
     limits = Limits(30e6, 4e9, 9.0, 90e6, "none")
     expected = [(place.row["name"], place.reason) for place in choose(limits, "size").places]
@@ -47,8 +47,12 @@ def test_every_limit_reaches_the_choice(zoo: Run) -> None:
 def test_choose_writes_exact_numbers_for_machines(zoo: Run) -> None:
     """JSON and CSV agree, and the name and tag stand apart."""
     rows = zoo("choose", "--max-size", "10MB", "--json").json
-    read = list(csv.DictReader(io.StringIO(zoo("choose", "--max-size", "10MB", "--format", "csv").out)))
-    assert read == [{key: "" if value is None else str(value) for key, value in row.items()} for row in rows]
+    read = list(
+        csv.DictReader(io.StringIO(zoo("choose", "--max-size", "10MB", "--format", "csv").out))
+    )
+    assert read == [
+        {key: "" if value is None else str(value) for key, value in row.items()} for row in rows
+    ]
     assert set(rows[0]) >= {
         "name",
         "weights",
@@ -65,7 +69,7 @@ def test_choose_says_when_nothing_fits(zoo: Run) -> None:
     outcome = zoo("choose", "--max-top5-error", "0")
     assert outcome.exit_code == 0
     assert "none of" in outcome.err
-    assert "loosen" in outcome.err
+    assert "--max-top5-error costs most" in outcome.err
     assert zoo("choose", "--max-top5-error", "0", "--json").json == []
 
 
@@ -80,7 +84,9 @@ def test_choose_puts_reasons_below_on_a_terminal(columns: int) -> None:
 @pytest.mark.parametrize(
     ("name", "magic"), [("c.png", b"\x89PNG"), ("c.svg", b"<?xml"), ("c.html", b"<!doctype html>")]
 )
-def test_choose_draws_what_the_ending_says(zoo: Run, tmp_path: Path, name: str, magic: bytes) -> None:
+def test_choose_draws_what_the_ending_says(
+    zoo: Run, tmp_path: Path, name: str, magic: bytes
+) -> None:
     """The table is printed as well."""
     file = tmp_path / name
     outcome = zoo("choose", "--max-parameters", "10M", "--plot", str(file))
@@ -91,7 +97,9 @@ def test_choose_draws_what_the_ending_says(zoo: Run, tmp_path: Path, name: str, 
 
 
 @pytest.mark.parametrize(("name", "exit_code"), [("c.gif", 2), ("c", 2), ("missing/c.png", 1)])
-def test_choose_refuses_drawings_that_it_cannot_make(zoo: Run, tmp_path: Path, name: str, exit_code: int) -> None:
+def test_choose_refuses_drawings_that_it_cannot_make(
+    zoo: Run, tmp_path: Path, name: str, exit_code: int
+) -> None:
     """Another ending, no ending, no such folder: before anything is printed."""
     outcome = zoo("choose", "--plot", str(tmp_path / name))
     assert outcome.exit_code == exit_code
@@ -101,7 +109,9 @@ def test_choose_refuses_drawings_that_it_cannot_make(zoo: Run, tmp_path: Path, n
 
 def test_compare_puts_models_side_by_side_and_marks_the_best(zoo: Run) -> None:
     """ResNet-18 is smaller, ResNet-34 errs less."""
-    lines = [" ".join(line.split()) for line in zoo("compare", "resnet18", "resnet34").out.splitlines()]
+    lines = [
+        " ".join(line.split()) for line in zoo("compare", "resnet18", "resnet34").out.splitlines()
+    ]
     assert lines[0] == "resnet18 resnet34"
     assert "parameters 11.7 M * 21.8 M" in lines
     assert "top-5 error 10.92 8.58 *" in lines
@@ -110,7 +120,10 @@ def test_compare_puts_models_side_by_side_and_marks_the_best(zoo: Run) -> None:
 
 def test_compare_takes_tags(zoo: Run) -> None:
     """Two sets of weights of one network."""
-    lines = [" ".join(line.split()) for line in zoo("compare", "resnet50:imagenet1k_v1", "resnet50").out.splitlines()]
+    lines = [
+        " ".join(line.split())
+        for line in zoo("compare", "resnet50:imagenet1k_v1", "resnet50").out.splitlines()
+    ]
     assert lines[0] == "resnet50:imagenet1k_v1 resnet50"
     assert "weights imagenet1k_v1 imagenet1k_v2" in lines
     assert "top-1 error 23.87 19.14 *" in lines
@@ -123,19 +136,62 @@ def test_compare_writes_a_record_for_each_model(zoo: Run) -> None:
     assert first["best_in"] == ["parameters", "multiply_adds", "activations", "size_bytes"]
     assert second["best_in"] == ["top1_error_percent", "top5_error_percent"]
     assert set(first["best_in"]) <= set(first)
-    rows = list(csv.DictReader(io.StringIO(zoo("compare", "resnet18", "resnet34", "--format", "csv").out)))
+    rows = list(
+        csv.DictReader(io.StringIO(zoo("compare", "resnet18", "resnet34", "--format", "csv").out))
+    )
     assert [row["name"] for row in rows] == ["resnet18", "resnet34"]
 
 
 def test_compare_writes_markdown_with_the_best_in_bold(zoo: Run) -> None:
     """As the documentation shows it."""
-    assert "| parameters | **11.7 M** | 21.8 M |" in zoo("compare", "resnet18", "resnet34", "--format", "markdown").out
+    assert (
+        "| parameters | **11.7 M** | 21.8 M |"
+        in zoo("compare", "resnet18", "resnet34", "--format", "markdown").out
+    )
 
 
-def test_compare_drops_models_that_have_no_room() -> None:
-    """The last ones first, and says so."""
+@pytest.mark.parametrize("columns", [40, 60, 80, 160])
+def test_compare_shows_every_model_at_every_width(columns: int) -> None:
+    """In groups that fit, each with every property; the star is the best of all, once."""
     names = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
-    shown = show([*ZOO, "compare", *names], columns=60)
-    assert all(len(line) <= 60 for line in shown.lines[:10])
-    assert "left out for want of room: resnet" in " ".join(shown.text.split())
-    assert "resnet18" in shown.lines[0]
+    shown = show([*ZOO, "compare", *names], columns=columns)
+    assert all(len(line) <= columns for line in shown.lines)
+    words = shown.text.split()
+    assert [word for word in words if word in names] == names
+    marked = [line for line in shown.lines if line.startswith("top-5 error") and "*" in line]
+    assert len(marked) == 1
+
+
+def test_what_could_not_be_judged_is_counted(zoo: Run) -> None:
+    """A license that is not recorded is no license that is refused; about sizes are judged."""
+    assert "might fit" not in zoo("choose", "--max-size", "100MB", "--max-parameters", "10M").err
+    assert "might fit" not in zoo("choose", "--max-parameters", "10M").err
+
+    outcome = zoo("choose", "--source", "torchvision", "--license", "permissive")
+    assert "102 more might fit: their license is not recorded" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (("--max-parameters", "10M", "--max-top5-error", "4"), "--max-parameters costs most"),
+        (("--max-parameters", "5M", "--max-top5-error", "3"), "--max-parameters costs most"),
+        (("--license", "permissive", "--max-size", "20MB"), "--max-size costs most"),
+        (("--max-parameters", "1", "--max-top5-error", "0"), "loosen more than one"),
+    ],
+)
+def test_choose_says_which_limit_costs_most(zoo: Run, limits: tuple[str, ...], words: str) -> None:
+    """The one whose removal lowers the error most, or lets most in where nothing fits."""
+    assert words in zoo("choose", *limits).err
+
+
+def test_choose_shows_what_is_limited_and_explains_a_dash() -> None:
+    """On a narrow terminal, too: cost and limits are never left out."""
+    shown = show([*ZOO, "choose", "--max-parameters", "3M", "--license", "permissive"], columns=60)
+    header = shown.lines[0]
+    for word in ("multiply-adds", "parameters", "license"):
+        assert word in header or f"{word} " in shown.text
+    licensed = show(
+        [*ZOO, "choose", "--source", "torchvision", "--max-parameters", "5M"], columns=160
+    )
+    assert "- stands for what is not recorded" in licensed.lines

@@ -16,7 +16,7 @@ import pytest
 from tests.support.faulty_server import Exchange, FaultyServer
 from tests.support.small_registry import file_of, registry_of
 from tests.support.terminal import show
-from zoo.curator.building import plain
+from zoo.curator.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -97,7 +97,9 @@ def test_a_family_is_fetched_whole_and_described_as_json(
     small_zoo: Run, server: FaultyServer, torch_home: Path
 ) -> None:
     """One object for each file, with the digest of what was written."""
-    rows = small_zoo("download", "--all-of", "squeezenet", "--mirror", server.base, "--json", "-q").json
+    rows = small_zoo(
+        "download", "--all-of", "squeezenet", "--mirror", server.base, "--json", "-q"
+    ).json
     assert [row["name"] for row in rows] == ["squeezenet1_0", "squeezenet1_1"]
     for row in rows:
         assert row["path"] == str(cached(torch_home, row["name"]))
@@ -114,7 +116,10 @@ def test_a_dry_run_fetches_nothing_and_says_what_it_would(
     small_zoo("download", "squeezenet1_0", "--mirror", server.base)
     requests = len(server.requests)
     outcome = small_zoo("download", "squeezenet*", "--dry-run", "--mirror", server.base)
-    assert [line.split()[0] for line in outcome.out.splitlines()[1:]] == ["squeezenet1_0", "squeezenet1_1"]
+    assert [line.split()[0] for line in outcome.out.splitlines()[1:]] == [
+        "squeezenet1_0",
+        "squeezenet1_1",
+    ]
     assert outcome.err == "1 of 2 files to fetch, 200 kB\n"
     assert len(server.requests) == requests
     assert not cached(torch_home, "squeezenet1_1").exists()
@@ -181,7 +186,9 @@ def test_an_interrupt_ends_with_130_and_one_line_of_advice(
     server.behave = stall
     command = [sys.executable, "-m", "zoo", "download", "squeezenet1_1", "--mirror", server.base]
     checkout = tmp_path / "checkout"
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=checkout) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=checkout
+    ) as process:
         assert asked.wait(60)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)

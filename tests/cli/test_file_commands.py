@@ -1,4 +1,4 @@
-"""``zoo scan``, ``zoo weights`` and ``zoo convert`` on real files."""
+"""``zoo scan``, ``zoo inspect`` and ``zoo convert`` on real files."""
 
 from __future__ import annotations
 
@@ -45,7 +45,10 @@ def test_a_hostile_file_is_refused_by_name_and_does_not_run(
     """One bad file of two: exit code 1, and both are reported."""
     outcome = zoo("scan", str(saved), str(hostile))
     assert outcome.exit_code == 1
-    assert f"{hostile}: zip archive of torch.save, REFUSED\n  it imports posix.system" in outcome.out
+    assert (
+        f"{hostile}: zip archive of torch.save, REFUSED, runs code: posix.system\n  it imports posix.system"
+        in outcome.out
+    )
     assert f"{saved}: zip archive of torch.save, safe" in outcome.out
     assert outcome.err == "1 of 2 files refused\n"
     assert not (tmp_path / "canary").exists()
@@ -54,12 +57,22 @@ def test_a_hostile_file_is_refused_by_name_and_does_not_run(
 def test_a_scan_is_described_as_json(zoo: Run, hostile: Path) -> None:
     """Every import with its opcode and place."""
     (row,) = zoo("scan", str(hostile), "--json").json
-    assert (row["path"], row["is_safe"], row["format"]) == (str(hostile), False, "zip archive of torch.save")
+    assert (row["path"], row["is_safe"], row["format"]) == (
+        str(hostile),
+        False,
+        "zip archive of torch.save",
+    )
     found = next(name for name in row["imports"] if not name["is_allowed"])
-    assert (found["name"], found["opcode"], found["member"]) == ("posix.system", "GLOBAL", "hostile/data.pkl")
+    assert (found["name"], found["opcode"], found["member"]) == (
+        "posix.system",
+        "GLOBAL",
+        "hostile/data.pkl",
+    )
 
 
-def test_a_file_that_is_missing_or_hides_an_escape_is_reported_safely(zoo: Run, tmp_path: Path) -> None:
+def test_a_file_that_is_missing_or_hides_an_escape_is_reported_safely(
+    zoo: Run, tmp_path: Path
+) -> None:
     """Neither ends the scan; no terminal sees a raw escape."""
     path = tmp_path / "net.pkl"
     path.write_bytes(b"\x80\x02cos\n\x1b[31msystem\n.")
@@ -69,37 +82,91 @@ def test_a_file_that_is_missing_or_hides_an_escape_is_reported_safely(zoo: Run, 
     assert "cannot be read: No such file" in outcome.out
 
 
-def test_tensors_are_listed_and_the_model_recognised(zoo: Run, saved: Path) -> None:
-    """One line a tensor, then the models that it fits."""
-    outcome = zoo("weights", str(saved))
+def test_a_whole_pickled_model_is_told_from_code(zoo: Run, tmp_path: Path) -> None:
+    """With what to do about it, from scan and from inspect."""
+    path = tmp_path / "whole.pth"
+    torch.save(torch.nn.Sequential(torch.nn.Linear(2, 2)), path)
+    outcome = zoo("scan", str(tmp_path))
+    assert outcome.exit_code == 1
+    first = f"{path}: zip archive of torch.save, REFUSED, a whole pickled model: save its"
+    assert outcome.out.startswith(first)
+    refused = zoo("inspect", str(path))
+    assert refused.exit_code == 1
+    assert "it is a whole pickled model (torch.nn.modules.container.Sequential" in refused.err
+    assert refused.err.endswith("where you trust it, load it and save model.state_dict()\n")
+
+
+def test_a_folder_is_scanned_and_an_empty_one_refused(
+    zoo: Run, saved: Path, hostile: Path, tmp_path: Path
+) -> None:
+    """Every weights file in it; nothing scanned is no success."""
+    outcome = zoo("scan", str(tmp_path), "--json")
+    assert [row["path"] for row in outcome.json] == [str(hostile), str(saved)]
+    assert [row["verdict"] for row in outcome.json] == ["code", "safe"]
+    (tmp_path / "empty").mkdir()
+    assert zoo("scan", str(tmp_path / "empty")).exit_code == 2
+
+
+def test_a_file_is_recognised_and_the_next_command_said(zoo: Run, saved: Path) -> None:
+    """The answer comes first, the commands stand alone on their lines, no tensor is listed."""
+    outcome = zoo("inspect", str(saved))
     assert outcome.exit_code == 0
-    assert outcome.out.endswith("fits lenet5\n")
-    assert outcome.err == "lenet.pth: zip archive of torch.save, 10 tensors, 61.7 k values\n"
+    assert outcome.out.startswith("lenet.pth: lenet5\n  because  no other model of the registry")
+    assert "10 tensors, 61.7 k values (float32)" in outcome.out
+    assert "values   all finite" in outcome.out
+    assert "c1.weight" not in outcome.out
+    commands = f"  zoo predict {saved} IMAGE\n  zoo evaluate {saved} FOLDER\n  zoo bench {saved}\n"
+    assert outcome.err == f"next:\n{commands}"
+
+
+def test_tensors_and_layers_are_shown_where_asked_for(zoo: Run, saved: Path) -> None:
+    """Below the answer; CSV holds the tensors alone."""
+    outcome = zoo("inspect", str(saved), "--tensors", "--depth", "1")
+    answer, _, rest = outcome.out.partition("\n\n")
+    assert answer.startswith("lenet.pth: lenet5\n")
+    tensors, _, layers = rest.partition("\n\n")
+    assert tensors.splitlines()[1].startswith("c1.weight")
+    assert "├─ c1" in layers
+    lines = zoo("inspect", str(saved), "--format", "csv").out.splitlines()
+    assert lines[0] == "name,dtype,shape,count,nan,infinite"
+    assert len(lines) == 11
+
+
+def test_what_a_file_was_wrapped_in_is_said(zoo: Run, tmp_path: Path) -> None:
+    """The keys and prefixes that training programs put around a state dict."""
+    path = tmp_path / "net.ckpt"
+    tensors = load_model("lenet5", weights=None, num_classes=3).state_dict()
+    wrapped = {f"module.{name}": tensor for name, tensor in tensors.items()}
+    torch.save({"epoch": 3, "state_dict": wrapped}, path)
+    outcome = zoo("inspect", str(path))
+    assert outcome.out.startswith("net.ckpt: lenet5 with num_classes=3\n")
+    assert 'unwrapped  the key "state_dict", the prefix "module." of every name' in outcome.out
+    described = zoo("inspect", str(path), "--json").json
+    assert (described["keys"], described["prefixes"]) == (["state_dict"], ["module."])
+    assert described["identity"]["certainty"] == "only"
+    assert described["identity"]["options"] == {"num_classes": 3}
 
 
 def test_bad_values_are_counted(zoo: Run, tmp_path: Path) -> None:
-    """With a warning, and in the JSON for each tensor."""
+    """In words, and in the JSON for each tensor."""
     path = tmp_path / "net.safetensors"
     safetensors.torch.save_file({"a": torch.tensor([1.0, float("nan"), float("inf")])}, path)
-    outcome = zoo("weights", str(path))
-    assert "warning: 2 values are NaN or infinite" in outcome.err
-    assert outcome.out.endswith("fits no model of the registry\n")
-    described = zoo("weights", str(path), "--json").json
+    outcome = zoo("inspect", str(path))
+    assert "2 are NaN or infinite" in outcome.out
+    assert outcome.out.startswith("net.safetensors: no model of the registry\n")
+    assert f"zoo predict {path} IMAGE --architecture NAME --num-classes N\n" in outcome.err
+    described = zoo("inspect", str(path), "--json").json
     assert (described["bad_count"], described["fits"]) == (2, [])
     assert described["tensors"] == [
         {"name": "a", "dtype": "float32", "shape": [3], "count": 3, "nan": 1, "infinite": 1}
     ]
-    assert zoo("weights", str(path), "--no-values", "--json").json["bad_count"] is None
+    assert zoo("inspect", str(path), "--no-values", "--json").json["bad_count"] is None
+    assert zoo("inspect", str(path), "--depth", "1").exit_code == 2
 
 
-def test_what_a_model_must_be_told_is_said(zoo: Run, tmp_path: Path) -> None:
-    """Three classes instead of ten."""
-    path = tmp_path / "net.pth"
-    torch.save(load_model("lenet5", weights=None, num_classes=3).state_dict(), path)
-    assert zoo("weights", str(path)).out.endswith("fits lenet5 (num_classes=3)\n")
-
-
-def test_a_file_is_converted_beside_itself_or_elsewhere(zoo: Run, saved: Path, tmp_path: Path) -> None:
+def test_a_file_is_converted_beside_itself_or_elsewhere(
+    zoo: Run, saved: Path, tmp_path: Path
+) -> None:
     """The path of the twin is printed; the second time it is there already."""
     twin = saved.with_suffix(".safetensors")
     assert zoo("convert", str(saved)).out == f"{twin}\n"
@@ -127,12 +194,14 @@ def test_a_file_in_the_way_is_replaced_only_by_force(zoo: Run, saved: Path) -> N
     [
         (("convert", "resnet19"), 1, "no model is called 'resnet19'; did you mean"),
         (("convert", "lenet5"), 1, "it is safetensors already"),
-        (("convert", "lenet5", "--output", "x"), 2, "--output takes the twin of one file"),
-        (("weights", "missing.pth"), 1, "there is no file missing.pth"),
+        (("convert", "lenet5", "--output", "x"), 2, "--output takes the copy of one file"),
+        (("inspect", "missing.pth"), 1, "there is no file missing.pth"),
         (("scan",), 2, "Missing argument"),
     ],
 )
-def test_wrong_usage_is_said_plainly(zoo: Run, arguments: tuple[str, ...], exit_code: int, words: str) -> None:
+def test_wrong_usage_is_said_plainly(
+    zoo: Run, arguments: tuple[str, ...], exit_code: int, words: str
+) -> None:
     """One sentence and the right exit code."""
     outcome = zoo(*arguments)
     assert outcome.exit_code == exit_code
@@ -140,9 +209,11 @@ def test_wrong_usage_is_said_plainly(zoo: Run, arguments: tuple[str, ...], exit_
     assert "Traceback" not in outcome.err
 
 
-def test_a_hostile_file_is_neither_listed_nor_converted(zoo: Run, hostile: Path, tmp_path: Path) -> None:
+def test_a_hostile_file_is_neither_listed_nor_converted(
+    zoo: Run, hostile: Path, tmp_path: Path
+) -> None:
     """Both commands refuse it as loading does."""
-    for command in ("weights", "convert"):
+    for command in ("inspect", "convert"):
         outcome = zoo(command, str(hostile))
         assert outcome.exit_code == 1
         assert "posix.system" in outcome.err

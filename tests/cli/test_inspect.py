@@ -14,7 +14,7 @@ from torchvision import models
 
 from tests.support.terminal import show
 from zoo.catalog.registry import load_registry
-from zoo.cli.layer_tables import fitting_depth, tree_labels
+from zoo.cli.terminal.layer_tables import fitting_depth, tree_labels
 from zoo.inspector.layers import Layer, load_table
 
 if TYPE_CHECKING:
@@ -32,16 +32,25 @@ def test_the_record_comes_first_then_the_layers(zoo: Run) -> None:
                                                    "weights\n", "├─ conv1")]  # fmt: skip
     assert places == sorted(places)
     assert "11,689,512 (11.7 M)" in outcome.out
-    assert "1,814,073,344 (1.81 G)" in outcome.out
+    assert "1,814,073,344 MACs (1.81 G)" in outcome.out
     assert "down to depth" in outcome.err
 
 
 def test_published_errors_stand_with_their_protocol_beside_the_weights(zoo: Run) -> None:
     """ResNet-152: 4.49 % of one model on validation, 3.57 % of six on test, 4.00 % of torchvision's with one crop."""
     lines = [" ".join(line.split()) for line in zoo("inspect", "resnet152").out.splitlines()]
-    assert "paper 19.38 4.49 validation 1 dense, multi-scale He et al. 2015, arXiv:1512.03385, table 4" in lines
-    assert any(line.startswith("paper - 3.57 test 6 dense, multi-scale") and "[1]" in line for line in lines)
-    assert any(line.startswith("weights imagenet1k_v2 17.72 4.00 validation 1 1 torchvision") for line in lines)
+    assert (
+        "paper 19.38 4.49 validation 1 dense, multi-scale He et al. 2015, arXiv:1512.03385, table 4"
+        in lines
+    )
+    assert any(
+        line.startswith("paper - 3.57 test 6 dense, multi-scale") and "[1]" in line
+        for line in lines
+    )
+    assert any(
+        line.startswith("weights imagenet1k_v2 17.72 4.00 validation 1 1 torchvision")
+        for line in lines
+    )
     assert any(line.startswith("[1] six networks") for line in lines)
 
 
@@ -59,7 +68,12 @@ def test_naming_weights_shows_them_in_full(zoo: Run) -> None:
     """File, address, digest, recipe, and the key under which torchvision has them."""
     outcome = zoo("inspect", "resnet50:IMAGENET1K_V1")
     weights = load_registry().architectures["resnet50"].weights["imagenet1k_v1"]
-    for text in (weights.files[0].file_name, weights.files[0].url, weights.files[0].sha256_prefix, weights.recipe_url):
+    for text in (
+        weights.files[0].file_name,
+        weights.files[0].url,
+        weights.files[0].sha256_prefix,
+        weights.recipe_url,
+    ):
         assert text is not None
         assert text in outcome.out
     assert "imagenet1k_v2" not in outcome.out
@@ -98,14 +112,29 @@ def test_tree_labels_close_the_last_branch() -> None:
     """A corner for the last child; nothing below it is connected."""
     paths = ["", "a", "a.x", "b", "b.y", "b.y.z"]
     layers = [Layer(path, "T", "", None, 0, 0) for path in paths]
-    assert list(tree_labels(layers, "net")) == ["net", "├─ a", "│  └─ x", "└─ b", "   └─ y", "      └─ z"]
+    assert list(tree_labels(layers, "net")) == [
+        "net",
+        "├─ a",
+        "│  └─ x",
+        "└─ b",
+        "   └─ y",
+        "      └─ z",
+    ]
 
 
 def test_depth_and_layer_choose_rows(zoo: Run) -> None:
     """Depth counts from the layer that is shown."""
     whole = zoo("inspect", "vgg16", "--depth", "1", "--format", "csv").out.splitlines()
-    assert [line.split(",")[0] for line in whole] == ["path", "", "features", "avgpool", "classifier"]
-    part = zoo("inspect", "resnet18", "--layer", "layer1", "--depth", "1", "--format", "csv").out.splitlines()
+    assert [line.split(",")[0] for line in whole] == [
+        "path",
+        "",
+        "features",
+        "avgpool",
+        "classifier",
+    ]
+    part = zoo(
+        "inspect", "resnet18", "--layer", "layer1", "--depth", "1", "--format", "csv"
+    ).out.splitlines()
     assert [line.split(",")[0] for line in part] == ["path", "layer1", "layer1.0", "layer1.1"]
 
 
@@ -142,12 +171,19 @@ def test_json_holds_the_record_and_the_layers(zoo: Run) -> None:
     assert len(content["layers"]) == 68
     assert content["layers"][1]["output_shape"] == [1, 64, 112, 112]
     assert content["weights"] is None
-    assert zoo("inspect", "resnet18:imagenet1k_v1", "--json", "--depth", "0").json["weights"] == "imagenet1k_v1"
+    assert (
+        zoo("inspect", "resnet18:imagenet1k_v1", "--json", "--depth", "0").json["weights"]
+        == "imagenet1k_v1"
+    )
 
 
 def test_another_input_is_traced(zoo: Run) -> None:
-    """A picture of 512 pixels leaves conv1 with 256."""
-    rows = list(csv.DictReader(io.StringIO(zoo("inspect", "resnet18", "--input", "3x512x512", "--format", "csv").out)))
+    """An image of 512 pixels leaves conv1 with 256."""
+    rows = list(
+        csv.DictReader(
+            io.StringIO(zoo("inspect", "resnet18", "--input", "3x512x512", "--format", "csv").out)
+        )
+    )
     assert rows[1]["output_shape"] == "1x64x256x256"
     assert rows[1]["multiply_adds"] == str(256 * 256 * 64 * 7 * 7 * 3)
 
@@ -165,7 +201,10 @@ def test_weights_for_another_input_are_traced_with_it(zoo: Run) -> None:
     content = zoo("inspect", "vit_b_16:imagenet1k_swag_e2e_v1", "--json", "--depth", "0").json
     assert content["input_size"] == [3, 384, 384]
     weights = load_registry().architectures["vit_b_16"].weights["imagenet1k_swag_e2e_v1"]
-    assert (content["parameters"], content["multiply_adds"]) == (weights.parameters, weights.multiply_adds)
+    assert (content["parameters"], content["multiply_adds"]) == (
+        weights.parameters,
+        weights.multiply_adds,
+    )
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vgg16", "mobilenet_v2"])
@@ -193,7 +232,7 @@ def test_cells_are_drawn_as_text(zoo: Run) -> None:
 
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
-def test_cells_are_drawn_as_a_picture(zoo: Run, tmp_path: Path) -> None:
+def test_cells_are_drawn_as_a_image(zoo: Run, tmp_path: Path) -> None:
     """An SVG file that names the operations."""
     file = tmp_path / "cells.svg"
     outcome = zoo("inspect", NASNET, "--cell", "--svg", str(file))
@@ -225,7 +264,15 @@ def test_the_default_depth_fits_the_screen() -> None:
     table = load_table("resnet18")
     at_depth = [len(table.select(depth=depth).layers) for depth in (1, 2, 3)]
     assert at_depth == [11, 19, 62]
-    assert [fitting_depth(table, lines) for lines in (5, 11, 18, 19, 61, 62, 100)] == [1, 1, 1, 2, 2, 3, 4]
+    assert [fitting_depth(table, lines) for lines in (5, 11, 18, 19, 61, 62, 100)] == [
+        1,
+        1,
+        1,
+        2,
+        2,
+        3,
+        4,
+    ]
     shown = show([*ZOO, "inspect", "resnet18"], columns=100, lines=65)
     assert "down to depth 3" in shown.text
 

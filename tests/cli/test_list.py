@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.terminal import show
+from zoo.catalog.index import load_index
 from zoo.catalog.registry import find_registry, load_registry
 from zoo.catalog.rows import COLUMNS
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Run
 
 ZOO = [sys.executable, "-m", "zoo"]
-USUAL = "name weights parameters multiply-adds top-1 error top-5 error year size licence cached"
+USUAL = "name weights parameters multiply-adds top-1 error top-5 error year size license cached"
 
 
 def header(line: str) -> str:
@@ -40,15 +41,27 @@ def test_a_row_shows_what_the_record_holds(zoo: Run) -> None:
 
 def test_all_models_are_listed_once(zoo: Run) -> None:
     """One row each; the footer counts them."""
-    registry = load_registry()
+    every = load_index().by_name
+    names = [name for name in every if not name.startswith("hub/")]
     outcome = zoo("list")
-    assert [line.split()[0] for line in outcome.out.splitlines()[1:]] == list(registry.architectures)
-    assert outcome.err.startswith(f"{len(registry.architectures)} models, ")
+    assert [line.split()[0] for line in outcome.out.splitlines()[1:]] == names
+    assert outcome.err.startswith(f"{len(names)} models, ")
 
 
 def test_all_weights_have_a_row_each(zoo: Run) -> None:
     """ResNet-50 has two sets."""
-    rows = zoo("list", "resnet50", "--family", "resnet", "--task", "classification", "--all-weights", "--json").json
+    rows = zoo(
+        "list",
+        "resnet50",
+        "--source",
+        "torchvision",
+        "--family",
+        "resnet",
+        "--task",
+        "classification",
+        "--all-weights",
+        "--json",
+    ).json
     assert [(row["name"], row["weights"]) for row in rows] == [
         ("resnet50", "imagenet1k_v1"),
         ("resnet50", "imagenet1k_v2"),
@@ -68,9 +81,12 @@ def test_json_holds_exact_numbers_under_keys_with_units(zoo: Run) -> None:
     """Nothing is rounded, every column is there, and null is what is not known."""
     (row,) = zoo("list", "squeezenet1_1", "--json").json
     assert row["parameters"] == 1_235_496
-    assert row["size_bytes"] == load_registry().architectures["squeezenet1_1"].weights["imagenet1k_v1"].size_bytes
+    assert (
+        row["size_bytes"]
+        == load_registry().architectures["squeezenet1_1"].weights["imagenet1k_v1"].size_bytes
+    )
     assert row["top5_error_percent"] == pytest.approx(19.376)
-    assert row["licence"] is None
+    assert row["license"] is None
     assert row["cached"] is False
     assert len(row) == len(COLUMNS)
 
@@ -79,7 +95,9 @@ def test_csv_is_the_same_as_json(zoo: Run) -> None:
     """The same keys and values, as text."""
     rows = list(csv.DictReader(io.StringIO(zoo("list", "vgg", "--format", "csv").out)))
     expected = zoo("list", "vgg", "--json").json
-    assert rows == [{key: "" if value is None else str(value) for key, value in row.items()} for row in expected]
+    assert rows == [
+        {key: "" if value is None else str(value) for key, value in row.items()} for row in expected
+    ]
 
 
 def test_markdown_is_a_table_of_the_usual_columns(zoo: Run) -> None:
@@ -87,13 +105,18 @@ def test_markdown_is_a_table_of_the_usual_columns(zoo: Run) -> None:
     lines = zoo("list", "vgg16", "--format", "markdown", "--where", "name=vgg16").out.splitlines()
     assert header(lines[0].replace("|", " ")) == USUAL
     assert set(lines[1]) <= set("|-: ")
-    assert header(lines[2]) == "| vgg16 | imagenet1k_v1 | 138 M | 15.5 G | 28.41 | 9.62 | 2014 | 553 MB | - | no |"
+    assert (
+        header(lines[2])
+        == "| vgg16 | imagenet1k_v1 | 138 M | 15.5 G | 28.41 | 9.62 | 2014 | 553 MB | - | no |"
+    )
     assert len(lines) == 3
 
 
 def test_columns_are_chosen_by_any_spelling(zoo: Run) -> None:
     """In the order asked for, each once."""
-    outcome = zoo("list", "resnet18", "--columns", "top5-error,name,Top5_Error,paper", "--limit", "1")
+    outcome = zoo(
+        "list", "resnet18", "--columns", "top5-error,name,Top5_Error,paper", "--limit", "1"
+    )
     assert header(outcome.out.splitlines()[0]) == "top-5 error name paper"
     everything = zoo("list", "resnet18", "--columns", "all", "--format", "csv").out.splitlines()[0]
     assert everything.count(",") == len(COLUMNS) - 1
@@ -107,12 +130,19 @@ def test_an_unknown_column_offers_the_nearest(zoo: Run) -> None:
 
 
 def test_nothing_that_fits_is_no_error(zoo: Run) -> None:
-    """Conditions that nothing meets leave a header, an empty array, and a footer that says none."""
+    """Conditions that nothing meets leave no table, an empty array, and a footer that says none."""
     outcome = zoo("list", "--where", "parameters<1")
     assert outcome.exit_code == 0
-    assert len(outcome.out.splitlines()) == 1
+    assert outcome.out == ""
     assert outcome.err.startswith("0 models")
     assert zoo("list", "--where", "parameters<1", "--json").json == []
+
+
+def test_a_condition_among_the_names_leads_to_where(zoo: Run) -> None:
+    """As people type it who have not read the help; nothing is taken for a name."""
+    outcome = zoo("list", "resnet", "year>2015")
+    assert outcome.exit_code == 2
+    assert "type \"zoo list --where 'year>2015'\"" in outcome.err
 
 
 def test_a_cached_file_is_seen_by_name_and_length(zoo: Run, torch_home: Path) -> None:
@@ -140,7 +170,9 @@ def test_a_narrow_terminal_keeps_what_matters_and_says_what_it_left_out() -> Non
     """Name, cost and error stay; what is small may stay too; the rest is named on stderr."""
     shown = show([*ZOO, "list", "squeezenet"], columns=60)
     assert header(shown.lines[0]) == "name parameters multiply-adds top-5 error year"
-    assert "left out for want of room: weights, top-1 error, size, licence, cached" in " ".join(shown.text.split())
+    assert "hidden (terminal too narrow): weights, top-1 error, size, license, cached" in " ".join(
+        shown.text.split()
+    )
 
 
 def test_a_wide_terminal_shows_more() -> None:
@@ -161,7 +193,14 @@ def test_names_of_a_registry_that_were_made_up_are_listed(zoo_with: Callable[[st
     content = json.loads(find_registry().read_text(encoding="utf-8"))
     record = content["architectures"]["resnet18"]
     content["architectures"] = {
-        "mynet": {**record, "name": "mynet", "parameters": 7, "weights": {}, "default_weights": None}
+        "mynet": {
+            **record,
+            "name": "mynet",
+            "entry_point": "torchvision.models.mynet",
+            "parameters": 7,
+            "weights": {},
+            "default_weights": None,
+        }
     }
     outcome = zoo_with(json.dumps(content))("list")
     assert header(outcome.out.splitlines()[1]) == "mynet - 7 1.81 G - - 2015 - - no"

@@ -30,7 +30,11 @@ def sweep(tmp_path: Path) -> str:
     store = Store(tmp_path / "sweep")
 
     def put(model: str, value_ms: float, **changes: Any) -> None:
-        store.put(make_result([make_run([value_ms] * 10, batch=changes.get("batch", 1))], model=model, **changes))
+        store.put(
+            make_result(
+                [make_run([value_ms] * 10, batch=changes.get("batch", 1))], model=model, **changes
+            )
+        )
 
     for model, value_ms in LATENCIES_MS.items():
         put(model, value_ms)
@@ -42,7 +46,7 @@ def sweep(tmp_path: Path) -> str:
 
 
 def test_list_adds_columns_and_sorts_by_them(zoo: Run, sweep: str) -> None:
-    """The fastest result of a model counts; 8 pictures in 40 ms are 200 a second."""
+    """The fastest result of a model counts; 8 images in 40 ms are 200 a second."""
     rows = zoo("list", "--bench", sweep, "--sort", "p50", "--json").json
     assert [(row["name"], row["p50_ms"]) for row in rows[:4]] == [
         ("squeezenet1_1", 4.0),
@@ -61,7 +65,15 @@ def test_list_adds_columns_and_sorts_by_them(zoo: Run, sweep: str) -> None:
 
 def test_list_shows_the_columns_to_people_and_filters_on_them(zoo: Run, sweep: str) -> None:
     """By the names that the table has."""
-    outcome = zoo("list", "--bench", sweep, "--where", "p50<7 and top5_error<15", "--columns", "name,p50_ms,measured")
+    outcome = zoo(
+        "list",
+        "--bench",
+        sweep,
+        "--where",
+        "p50<7 and top5_error<15",
+        "--columns",
+        "name,p50_ms,measured",
+    )
     assert [line.split() for line in outcome.out.splitlines()] == [
         ["name", "p50", "ms", "measured", "on"],
         ["resnet18", "6", "cpu", "compile", "fp32"],
@@ -87,7 +99,10 @@ def test_weights_have_their_own_result_where_there_is_one(zoo: Run, sweep: str) 
 def test_choose_keeps_a_limit_of_latency_and_weighs_by_it(zoo: Run, sweep: str) -> None:
     """Of three networks within 10 ms, AlexNet is slower than SqueezeNet and errs more."""
     rows = zoo("choose", "--latency", "p50<10ms", "--bench", sweep, "--json").json
-    assert [(row["name"], row["p50_ms"]) for row in rows] == [("squeezenet1_1", 4.0), ("resnet18", 6.0)]
+    assert [(row["name"], row["p50_ms"]) for row in rows] == [
+        ("squeezenet1_1", 4.0),
+        ("resnet18", 6.0),
+    ]
     assert "for 1.50 times the milliseconds" in rows[1]["reason"]
     outcome = zoo("choose", "--latency", "p50<10ms", "--bench", sweep)
     assert "2 on the front of" in outcome.err
@@ -104,7 +119,7 @@ def test_choose_by_latency_says_how_to_measure(zoo: Run, arguments: list[str]) -
     """No table of the registry knows the latency on a machine."""
     outcome = zoo("choose", *arguments)
     assert outcome.exit_code == 2
-    assert "zoo bench --output sweep" in outcome.err
+    assert "zoo bench NAME --output sweep" in outcome.err
 
 
 def test_choose_says_when_nothing_of_the_kind_was_measured(zoo: Run, tmp_path: Path) -> None:
@@ -121,7 +136,7 @@ def test_choose_draws_measured_latency(zoo: Run, sweep: str, tmp_path: Path) -> 
     pytest.importorskip("matplotlib", reason="drawing needs the extra plot")
     file = tmp_path / "c.html"
     assert zoo("choose", "--bench", sweep, "--plot", str(file)).exit_code == 0
-    assert "milliseconds for one picture" in file.read_text()
+    assert "milliseconds for one image" in file.read_text()
 
 
 @pytest.mark.parametrize("command", ["list", "choose"])
@@ -131,3 +146,28 @@ def test_a_file_that_is_no_result_is_refused(zoo: Run, tmp_path: Path, command: 
     assert outcome.exit_code == 1
     assert "missing.json" in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_choose_takes_published_speeds_and_never_mixes_them(zoo: Run, sweep: str) -> None:
+    """Marked as published in every row; what was measured here stays out, and the reverse."""
+    line = ["choose", "--published-speed", "rtx4090", "--latency", "published<0.05ms"]
+    outcome = zoo(*line, "--json")
+    rows = outcome.json
+    assert "published by others: timm, results/" in outcome.err
+    assert len(rows) > 5
+    for row in rows:
+        assert row["published_ms_per_image"] < 0.05
+        assert row["published_ms_per_image"] == round(1000 / row["published_speed_per_s"], 4)
+        assert not {"p50_ms", "measured"} & row.keys()
+    times = [row["published_ms_per_image"] for row in rows]
+    assert times == sorted(times)
+    assert "(published)" in zoo(*line).out
+
+    for wrong in (
+        [*line, "--bench", sweep],
+        ["choose", "--published-speed", "rtx4090", "--latency", "p50<1ms"],
+        ["choose", "--bench", sweep, "--latency", "published<1ms"],
+        ["choose", "--latency", "published<1ms"],
+    ):
+        assert zoo(*wrong).exit_code == 2
+    assert zoo("choose", "--published-speed", "rtx1").exit_code == 1

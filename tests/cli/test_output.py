@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.small_registry import file_of
-from zoo.cli import output
-from zoo.cli.presence import Presence
+from zoo.cache import paths
+from zoo.cache.paths import cached_path
+from zoo.cache.presence import Presence
+from zoo.cli.terminal import output
 from zoo.errors import UsageError
-from zoo.weights import cache
-from zoo.weights.cache import cached_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,14 +29,18 @@ def test_safe_text_holds_nothing_that_a_terminal_obeys(text: str) -> None:
         assert safe == text
 
 
-@pytest.mark.parametrize("letter", ["\x1b", "\x9b", "\x07", "\r", "\b", "\x7f", "\u202e", "\u2028", "\ud800"])
+@pytest.mark.parametrize(
+    "letter", ["\x1b", "\x9b", "\x07", "\r", "\b", "\x7f", "\u202e", "\u2028", "\ud800"]
+)
 def test_letters_that_move_or_hide_are_escaped(letter: str) -> None:
     """Escape, bell, carriage return, backspace, right-to-left override, lone surrogates."""
     assert letter not in output.safe(f"a{letter}b")
 
 
 @pytest.mark.parametrize("value", ["ä", "\x1b[31m", "\x9b31m", {"a": ["\u202e", 1.5, None, True]}])
-def test_json_stays_json_whatever_it_holds(value: object, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_stays_json_whatever_it_holds(
+    value: object, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Escaped the way JSON escapes, so that it reads back equal."""
     output.write_json(value)
     written = capsys.readouterr().out
@@ -66,7 +70,9 @@ def test_talk_goes_to_stderr_and_can_be_silenced(capsys: pytest.CaptureFixture[s
     ("form", "is_json", "expected"),
     [(None, False, "table"), (None, True, "json"), ("json", True, "json"), ("csv", False, "csv")],
 )
-def test_json_is_short_for_format_json(form: output.Format | None, is_json: bool, expected: str) -> None:
+def test_json_is_short_for_format_json(
+    form: output.Format | None, is_json: bool, expected: str
+) -> None:
     """Both may be given if they agree."""
     assert output.chosen_format(form, is_json=is_json) == expected
 
@@ -81,7 +87,7 @@ def test_formats_that_contradict_each_other_are_refused() -> None:
 def test_presence_sees_what_the_cache_sees(torch_home: Path, length: int | None) -> None:
     """One look at the folder says what a look at each file says."""
     file = file_of("net", bytes(1000))
-    place = cache.target_path(file)
+    place = paths.target_path(file)
     place.parent.mkdir(parents=True)
     if length is not None:
         place.write_bytes(bytes(length))
@@ -99,7 +105,7 @@ def test_presence_needs_no_folder(tmp_path: Path) -> None:
 def test_presence_does_not_count_folders_and_broken_links(torch_home: Path) -> None:
     """Only regular files, also through a link."""
     files = {name: file_of(name, bytes(10)) for name in ("folder", "broken", "linked")}
-    folder = cache.checkpoints_folder()
+    folder = paths.checkpoints_folder()
     folder.mkdir(parents=True)
     (folder / files["folder"].file_name).mkdir()
     (folder / files["broken"].file_name).symlink_to(torch_home / "nothing")
@@ -110,3 +116,14 @@ def test_presence_does_not_count_folders_and_broken_links(torch_home: Path) -> N
         "broken": False,
         "linked": True,
     }
+
+
+def test_what_the_package_warns_of_shows_no_place_in_its_code(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Python's own form stays for others: they are for who works on them."""
+    output.show_warning("half a network", UserWarning, output.__file__, 3)
+    output.show_warning("odd", UserWarning, "/elsewhere/module.py", 7)
+    first, *others = capsys.readouterr().err.splitlines()
+    assert first == "warning: half a network"
+    assert others[0] == "/elsewhere/module.py:7: UserWarning: odd"

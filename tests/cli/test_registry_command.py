@@ -11,7 +11,6 @@ import pytest
 
 from tests.cli.conftest import start
 from zoo.catalog.registry import find_registry
-from zoo.inspector.layers import FOLDER
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
@@ -40,8 +39,12 @@ def test_another_file_is_validated(zoo: Run, tmp_path: Path) -> None:
 def copy(tmp_path: Path) -> Path:
     """A checkout of its own, that a build may write into."""
     checkout = tmp_path / "copy"
-    shutil.copytree(REPOSITORY / "zoo", checkout / "zoo", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        REPOSITORY / "zoo", checkout / "zoo", ignore=shutil.ignore_patterns("__pycache__")
+    )
     shutil.copy(find_registry(), checkout / "registry.json")
+    shutil.copytree(find_registry().parent / "registry", checkout / "registry")
+    shutil.copy(REPOSITORY / "hubconf.py", checkout)
     return checkout
 
 
@@ -69,7 +72,7 @@ def test_every_difference_is_listed_and_ends_with_1(copy: Path) -> None:
     first, second = outcome.out.splitlines()
     assert first == "$.architectures.lenet5.parameters: the file has 61707, built is 61706"
     assert second == "squeezenet1_1.json: missing"
-    assert outcome.err.startswith('2 differences; run "zoo registry build"')
+    assert outcome.err.startswith('2 differences; to take them over, run "zoo registry build"')
     as_json = start("registry", "check", "lenet5", "squeezenet1_1", "--json", folder=copy)
     assert (as_json.exit_code, as_json.json) == (1, [first, second])
 
@@ -87,13 +90,20 @@ def test_an_unknown_name_offers_the_nearest(zoo: Run) -> None:
     assert "did you mean lenet5" in outcome.err
 
 
-@pytest.mark.slow
-def test_a_build_makes_the_committed_files(copy: Path) -> None:
-    """From a spoiled copy, byte by byte."""
-    spoil(copy)
-    outcome = start("registry", "build", folder=copy)
-    assert outcome.exit_code == 0, outcome.err
-    assert outcome.out == f"{copy / 'registry.json'}\n"
-    assert (copy / "registry.json").read_bytes() == find_registry().read_bytes()
-    made = {path.name: path.read_bytes() for path in (copy / "zoo" / "inspector" / "layers").iterdir()}
-    assert made == {path.name: path.read_bytes() for path in FOLDER.iterdir()}
+def test_what_cannot_be_true_is_named_and_ends_with_1(zoo: Run, tmp_path: Path) -> None:
+    """All faults at once, each with its place; as JSON for programs."""
+    content = json.loads(find_registry().read_text(encoding="utf-8"))
+    errors = content["architectures"]["resnet18"]["weights"]["imagenet1k_v1"]["published"][0]
+    errors.update(top1_error_percent=30.0, top5_error_percent=90.0)
+    content["architectures"]["resnet34"]["year"] = 1999
+    file = tmp_path / "other.json"
+    file.write_text(json.dumps(content))
+
+    outcome = zoo("registry", "validate", str(file), "--json")
+    assert outcome.exit_code == 1
+    assert "expected at most the top-1 error 30.0, got 90.0" in outcome.err
+    paths = [fault["json_path"] for fault in json.loads(outcome.out)]
+    assert paths == [
+        "$.architectures.resnet18.weights.imagenet1k_v1.published[0].top5_error_percent",
+        "$.architectures.resnet34.year",
+    ]

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.catalog import quantities
-from zoo.cli.tables import Column, Table, cell_width, to_csv, to_lines, to_markdown, to_records
+from zoo.cli.terminal.tables import (
+    Column,
+    Table,
+    cell_width,
+    to_csv,
+    to_lines,
+    to_markdown,
+    to_records,
+)
 
 TABLE = Table(
     columns=(
@@ -47,7 +55,9 @@ def test_columns_are_as_wide_as_their_widest_cell_and_numbers_stand_right() -> N
         (3, "name", ["size", "year", "remark"]),
     ],
 )
-def test_a_narrow_terminal_loses_columns_in_the_tables_order(width: int, header: str, left_out: list[str]) -> None:
+def test_a_narrow_terminal_loses_columns_in_the_tables_order(
+    width: int, header: str, left_out: list[str]
+) -> None:
     """None is cut or wrapped; what was dropped first may come back where its place is small enough."""
     lines, lost = to_lines(TABLE, width)
     assert lines[0] == header
@@ -61,8 +71,13 @@ def test_bonus_columns_are_not_missed() -> None:
     assert to_lines(table, 24)[1] == ["year"]
 
 
-@given(width=st.integers(1, 60), names=st.lists(st.text(st.characters(categories=["L"]), max_size=12), min_size=1))
-def test_no_line_is_wider_than_the_terminal_unless_one_column_is_left(width: int, names: list[str]) -> None:
+@given(
+    width=st.integers(1, 60),
+    names=st.lists(st.text(st.characters(categories=["L"]), max_size=12), min_size=1),
+)
+def test_no_line_is_wider_than_the_terminal_unless_one_column_is_left(
+    width: int, names: list[str]
+) -> None:
     """Whatever the cells hold."""
     table = Table(TABLE.columns, [[name, 5, 2000, name] for name in names], TABLE.optional)
     lines, left_out = to_lines(table, width)
@@ -73,7 +88,9 @@ def test_no_line_is_wider_than_the_terminal_unless_one_column_is_left(width: int
 
 def test_wide_letters_take_two_columns() -> None:
     """East Asian letters fill two cells of a terminal, combining marks none."""
-    table = Table((Column("name", "n", str), Column("x", "x", str)), [["深層", "1"], ["e\u0301", "2"]])
+    table = Table(
+        (Column("name", "n", str), Column("x", "x", str)), [["深層", "1"], ["e\u0301", "2"]]
+    )
     assert to_lines(table)[0] == ["n     x", "深層  1", "e\u0301     2"]
 
 
@@ -86,7 +103,9 @@ def test_marked_cells_are_painted_and_keep_their_place() -> None:
 
 def test_without_drops_columns_everywhere() -> None:
     """Rows, order of dropping and marks follow."""
-    table = Table(TABLE.columns, TABLE.rows, TABLE.optional, marked=frozenset({(1, 1), (1, 2)})).without(["size_bytes"])
+    table = Table(
+        TABLE.columns, TABLE.rows, TABLE.optional, marked=frozenset({(1, 1), (1, 2)})
+    ).without(["size_bytes"])
     assert [column.key for column in table.columns] == ["name", "year", "note"]
     assert table.rows == [["first", 1998, "a|b"], ["the second", 2012, None]]
     assert table.optional == ("note", "year")
@@ -127,4 +146,9 @@ def test_markdown_escapes_bars_and_aligns_numbers() -> None:
 
 def test_records_are_objects_of_raw_values() -> None:
     """One for each row."""
-    assert to_records(TABLE)[1] == {"name": "the second", "size_bytes": None, "year": 2012, "note": None}
+    assert to_records(TABLE)[1] == {
+        "name": "the second",
+        "size_bytes": None,
+        "year": 2012,
+        "note": None,
+    }

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zoo.catalog.decoding import decode
 from zoo.catalog.records import Architecture
 from zoo.catalog.registry import find_registry, load_registry
-from zoo.curator import building, torchvision_source, zoo_source
+from zoo.curator import building
 from zoo.curator.building import Built
 from zoo.curator.facts import load_facts
+from zoo.curator.plain import plain
+from zoo.curator.sources import torchvision as torchvision_source
+from zoo.curator.sources import zoo as zoo_source
+from zoo.documents import decode
 from zoo.errors import RegistryError
 from zoo.inspector.layers import FOLDER, to_text
 
@@ -50,18 +53,18 @@ def files(built: Built, tmp_path: Path) -> tuple[Path, Path]:
         "fcn_resnet50",  # segmentation, auxiliary head
         "maskrcnn_resnet50_fpn",  # cannot run on shapes
         "r3d_18",  # clips
-        "raft_small",  # two pictures
+        "raft_small",  # two images
         "quantized_resnet18",  # counted before it is quantized
         "lenet5",  # ours, trained here
         "mobilenet_v1_100",  # ours, trained by others
     ],
 )
 def test_a_record_made_again_is_the_committed_one(name: str) -> None:
-    """From torchvision or our own builders, the facts and the built network, to the same JSON and the same table."""
+    """From builders, the facts and the built network, to the same JSON and the same table."""
     source = zoo_source if name in zoo_source.list_names() else torchvision_source
-    record, table = building._complete(source.architecture_record(name, load_facts()))
+    record, table = building._complete(source.describe(name, load_facts()))
     committed = json.loads(find_registry().read_text(encoding="utf-8"))["architectures"][name]
-    assert building.plain(record) == committed
+    assert plain(record) == committed
     assert to_text(table) == (FOLDER / f"{name}.json").read_text(encoding="utf-8")
 
 
@@ -74,9 +77,9 @@ def test_every_architecture_of_torchvision_and_ours_is_committed() -> None:
 def test_plain_leaves_defaults_out_and_decode_puts_them_back() -> None:
     """What is written is short and loses nothing."""
     for architecture in load_registry().architectures.values():
-        written = json.loads(json.dumps(building.plain(architecture)))
+        written = json.loads(json.dumps(plain(architecture)))
         assert decode(Architecture, written) == architecture
-    assert "recipe_url" not in building.plain(load_registry().architectures["lenet5"].weights["digits"])
+    assert "recipe_url" not in plain(load_registry().architectures["lenet5"].weights["digits"])
 
 
 def test_what_was_just_written_has_no_difference(built: Built, files: tuple[Path, Path]) -> None:
@@ -97,9 +100,9 @@ def drop_field(registry: Path, _folder: Path) -> None:
 
 
 def add_field(registry: Path, _folder: Path) -> None:
-    """Write a licence by hand."""
+    """Write a license by hand."""
     content = json.loads(registry.read_text())
-    content["architectures"]["squeezenet1_1"]["weights"]["imagenet1k_v1"]["licence"] = "MIT"
+    content["architectures"]["squeezenet1_1"]["weights"]["imagenet1k_v1"]["license"] = "MIT"
     registry.write_text(json.dumps(content, indent=1))
 
 
@@ -136,9 +139,15 @@ def add_table(_registry: Path, folder: Path) -> None:
     [
         (change_record, "parameters: the file has 11689513, built is 11689512"),
         (drop_field, "recipe_url: is built, missing in the file"),
-        (add_field, "squeezenet1_1.weights.imagenet1k_v1.licence: stands in the file, is not built"),
+        (
+            add_field,
+            "squeezenet1_1.weights.imagenet1k_v1.license: stands in the file, is not built",
+        ),
         (respell, "registry.json: same content, other spelling"),
-        (shorten_list, "$.architectures.resnet18.input_size: the file has [3, 224], built is [3, 224, 224]"),
+        (
+            shorten_list,
+            "$.architectures.resnet18.input_size: the file has [3, 224], built is [3, 224, 224]",
+        ),
         (remove_table, "resnet18.json: missing"),
         (change_table, "resnet18.json: differs from the built network"),
         (add_table, "oldnet.json: belongs to no architecture"),
@@ -154,7 +163,9 @@ def test_each_difference_is_one_line(
     assert any(expected in line for line in lines), lines
 
 
-def test_a_malformed_registry_is_no_difference_but_an_error(built: Built, files: tuple[Path, Path]) -> None:
+def test_a_malformed_registry_is_no_difference_but_an_error(
+    built: Built, files: tuple[Path, Path]
+) -> None:
     """What cannot be read cannot be compared."""
     registry, folder = files
     registry.write_text("{")

@@ -1,4 +1,4 @@
-"""The cited facts: every architecture has a family and a paper, and the figures that papers state are right."""
+"""The cited facts: every architecture has a family and a paper, and papers' figures are right."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 def published(name: str, **facts: object) -> list[PublishedError]:
     """Find the published errors of a model that have all these values."""
     entries = load_registry().architectures[name].published
-    return [entry for entry in entries if all(getattr(entry, key) == value for key, value in facts.items())]
+    return [
+        entry
+        for entry in entries
+        if all(getattr(entry, key) == value for key, value in facts.items())
+    ]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +48,7 @@ def test_errors_that_are_often_quoted_wrong(
 
 
 def test_torchvisions_own_networks_do_not_claim_the_papers_errors() -> None:
-    """One-tower AlexNet, GoogLeNet with batch norm and ResNet-18 with projections are other networks."""
+    """One-tower AlexNet, GoogLeNet with batch norm, ResNet-18 with projections are others."""
     architectures = load_registry().architectures
     for name in ("alexnet", "googlenet", "resnet18"):
         assert architectures[name].published == ()
@@ -60,6 +64,7 @@ def test_an_architecture_in_no_family_is_refused() -> None:
 def test_every_paper_can_be_found() -> None:
     """Title, year, and at least one of arXiv, DOI and URL."""
     for architecture in load_registry().architectures.values():
+        assert architecture.paper is not None
         assert architecture.paper.title
         assert architecture.paper.reference
         assert 1980 < architecture.paper.year <= 2026
@@ -98,4 +103,6 @@ def test_unverified_figures_say_so() -> None:
     entries = [entry for a in load_registry().architectures.values() for entry in a.published]
     unverified = [entry for entry in entries if not entry.is_verified]
     assert len(unverified) < len(entries) / 2
-    assert FACTS.read_text(encoding="utf-8").count("is_verified = false") >= len({e.source for e in unverified})
+    assert FACTS.read_text(encoding="utf-8").count("is_verified = false") >= len(
+        {e.source for e in unverified}
+    )

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
+from zoo.catalog.index import find_index
 from zoo.catalog.registry import find_registry, parse_registry
-from zoo.curator.schema import json_schema
+from zoo.curator.schema import family_schema, hub_schema, index_schema, json_schema
 from zoo.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -60,3 +61,30 @@ def test_schema_and_reader_refuse_the_same(fault: str, content: Content) -> None
         jsonschema.validate(broken, json_schema())
     with pytest.raises(RegistryError):
         parse_registry(json.dumps(broken))
+
+
+def test_the_index_and_every_family_file_fit_their_schemas() -> None:
+    """What ships is what the schemas say, for tools that read it without zoo."""
+    path = find_index()
+    jsonschema.validate(json.loads(path.read_text(encoding="utf-8")), index_schema())
+    validator = jsonschema.Draft202012Validator(family_schema())
+    files = sorted((path.parent / "timm").glob("*.json"))
+    assert len(files) > 90
+    for file in files[::10]:
+        validator.validate(json.loads(file.read_text(encoding="utf-8")))
+
+
+def test_the_schema_of_the_index_refuses_another_number_of_columns() -> None:
+    """A row that lacks its last value is no row."""
+    content = json.loads(find_index().read_text(encoding="utf-8"))
+    content["entries"] = [content["entries"][0][:-1]]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(content, index_schema())
+
+
+def test_every_record_of_a_repository_fits_its_schema() -> None:
+    """As the reader takes it."""
+    schema = hub_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for path in sorted((find_index().parent / "hub").glob("*.json")):
+        jsonschema.validate(json.loads(path.read_text(encoding="utf-8")), schema)

@@ -21,7 +21,9 @@ def classification_weights() -> list[tuple[str, str]]:
 def test_all_of_torchvisions_classification_weights_are_recorded() -> None:
     """80 architectures and every member of their enums."""
     names = list(models.list_models(module=models))
-    members = {(name, member.name.lower()) for name in names for member in models.get_model_weights(name)}
+    members = {
+        (name, member.name.lower()) for name in names for member in models.get_model_weights(name)
+    }
     assert set(classification_weights()) == members
     assert len(names) == 80
 
@@ -37,7 +39,7 @@ def test_multiply_adds_agree_within_half_a_percent(name: str, tag: str) -> None:
 
 @pytest.mark.parametrize(("name", "tag"), classification_weights())
 def test_parameters_agree_exactly(name: str, tag: str) -> None:
-    """The published number leaves GoogLeNet's auxiliary heads out, as ours does, but counts those of Inception v3."""
+    """The published number leaves GoogLeNet's auxiliary heads out, but counts Inception v3's."""
     published = models.get_model_weights(name)[tag.upper()].meta["num_params"]
     architecture = load_registry().architectures[name]
     auxiliary = architecture.auxiliary_parameters if name == "inception_v3" else 0
@@ -45,17 +47,19 @@ def test_parameters_agree_exactly(name: str, tag: str) -> None:
 
 
 def test_auxiliary_heads_of_googlenet_and_inception_v3() -> None:
-    """GoogLeNet has 6.6 M parameters without and 13.0 M with its heads, Inception v3 23.8 M and 27.2 M."""
+    """GoogLeNet has 6.6 M parameters without its heads and 13.0 M with; Inception v3 23.8, 27.2."""
     architectures = load_registry().architectures
     for name in ("googlenet", "inception_v3"):
         record = architectures[name]
         whole = models.get_model(name, weights=None, init_weights=False, aux_logits=True)
-        assert record.parameters + record.auxiliary_parameters == sum(p.numel() for p in whole.parameters())
+        assert record.parameters + record.auxiliary_parameters == sum(
+            p.numel() for p in whole.parameters()
+        )
     assert architectures["googlenet"].parameters == 6_624_904
 
 
 def test_vit_b_16_is_counted_with_its_attention() -> None:
-    """17.56 G: public tools that miss the fused attention or count it twice report between 0.17 and 17.58."""
+    """17.56 G; tools that miss the fused attention or count it twice report 0.17 to 17.58."""
     assert round((load_registry().architectures["vit_b_16"].multiply_adds or 0) / 1e9, 2) == 17.56
 
 
@@ -63,8 +67,10 @@ def test_published_errors_are_torchvisions_accuracies() -> None:
     """Top-1 and top-5 error are 100 minus the accuracies that torchvision states."""
     for name, tag in classification_weights():
         accuracy = models.get_model_weights(name)[tag.upper()].meta["_metrics"]["ImageNet-1K"]
-        claim = load_registry().architectures[name].weights[tag].published
-        if accuracy["acc@5"] == accuracy["acc@5"]:  # not NaN, which stands where only features were trained
+        claim = load_registry().architectures[name].weights[tag].headline
+        if (
+            accuracy["acc@5"] == accuracy["acc@5"]
+        ):  # not NaN, which stands where only features were trained
             assert claim is not None
             assert claim.top1_error_percent == pytest.approx(100 - accuracy["acc@1"])
             assert claim.top5_error_percent == pytest.approx(100 - accuracy["acc@5"])

@@ -9,16 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.errors import ShapeError
-from zoo.inspector.counting import attention_multiply_adds, convolution_multiply_adds, matrix_multiply_adds
+from zoo.inspector.counting import (
+    attention_multiply_adds,
+    convolution_multiply_adds,
+    matrix_multiply_adds,
+)
 
 
 def test_first_convolution_of_resnet18() -> None:
     """Each of 112 x 112 x 64 outputs takes 7 x 7 x 3 multiply-adds."""
-    assert convolution_multiply_adds((1, 3, 224, 224), (64, 3, 7, 7), (1, 64, 112, 112)) == 112 * 112 * 64 * 7 * 7 * 3
+    assert (
+        convolution_multiply_adds((1, 3, 224, 224), (64, 3, 7, 7), (1, 64, 112, 112))
+        == 112 * 112 * 64 * 7 * 7 * 3
+    )
 
 
 def test_depthwise_and_pointwise_convolution_of_mobilenet() -> None:
-    """Howard et al. 2017, section 3.1: D_K^2 * M * D_F^2 and M * N * D_F^2, here with D_K 3, M 512, N 512, D_F 14."""
+    """Howard et al. 2017, section 3.1.
+
+    D_K^2 * M * D_F^2 and M * N * D_F^2, here with D_K 3, M 512, N 512, D_F 14.
+    """
     depthwise = convolution_multiply_adds((1, 512, 14, 14), (512, 1, 3, 3), (1, 512, 14, 14))
     pointwise = convolution_multiply_adds((1, 512, 14, 14), (512, 512, 1, 1), (1, 512, 14, 14))
     assert depthwise == 3 * 3 * 512 * 14 * 14 == 903_168
@@ -32,7 +42,7 @@ def test_groups_divide_the_work() -> None:
 
 
 def test_transposed_convolution_works_from_its_input() -> None:
-    """Each of 4 x 4 inputs in 8 channels is multiplied with a 2 x 2 kernel for each of 3 outputs."""
+    """Each of 4 x 4 inputs in 8 channels meets a 2 x 2 kernel for each of 3 outputs."""
     count = convolution_multiply_adds((1, 8, 4, 4), (8, 3, 2, 2), (1, 3, 8, 8), is_transposed=True)
     assert count == 4 * 4 * 8 * 3 * 2 * 2
 
@@ -79,7 +89,10 @@ def test_matrix_products() -> None:
 
 
 def test_attention_of_vit_b_16() -> None:
-    """12 heads of 64 over 197 tokens: scores take 197 x 197 x 64 for each head, the weighted sum as many."""
+    """12 heads of 64 over 197 tokens.
+
+    Scores take 197 x 197 x 64 for each head, the weighted sum as many.
+    """
     heads = (1, 12, 197, 64)
     assert attention_multiply_adds(heads, heads, heads) == 2 * 12 * 197 * 197 * 64
 
@@ -95,7 +108,9 @@ def test_attention_over_another_sequence() -> None:
         lambda: convolution_multiply_adds((1, 3, 8, 8), (64, 3, 3, 3), (1, 32, 8, 8)),
         lambda: convolution_multiply_adds((1, 3, 8, 8), (64, 3, 3, 3), ()),
         lambda: convolution_multiply_adds((1, 3, 8, 8), (), (1, 64, 8, 8)),
-        lambda: convolution_multiply_adds((1, 4, 8, 8), (3, 3, 2, 2), (1, 3, 16, 16), is_transposed=True),
+        lambda: convolution_multiply_adds(
+            (1, 4, 8, 8), (3, 3, 2, 2), (1, 3, 16, 16), is_transposed=True
+        ),
         lambda: matrix_multiply_adds((2, 3), (4, 5)),
         lambda: matrix_multiply_adds((3,), (3, 5)),
         lambda: attention_multiply_adds((2, 3), (5, 4), (5, 7)),

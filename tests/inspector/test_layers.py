@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.catalog.decoding import decode
 from zoo.catalog.registry import load_registry
+from zoo.documents import decode
 from zoo.errors import RegistryError, UnknownNameError, UsageError
 from zoo.inspector.layers import FOLDER, Layer, LayerTable, load_table, table_file, to_text
 
@@ -40,17 +40,23 @@ def test_depth_keeps_the_upper_rows() -> None:
     table = load_table("resnet18")
     assert [layer.path for layer in table.select(depth=0).layers] == [""]
     upper = table.select(depth=1)
-    assert [layer.path for layer in upper.layers] == [
-        "", "conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4", "avgpool", "fc",
-    ]  # fmt: skip
+    stages = [f"layer{number}" for number in range(1, 5)]
+    children = ["conv1", "bn1", "relu", "maxpool", *stages, "avgpool", "fc"]
+    assert [layer.path for layer in upper.layers] == ["", *children]
     assert upper.parameters == table.parameters
 
 
 def test_a_layer_keeps_what_is_below_it_and_counts_depth_from_there() -> None:
     """Only layer1 and its two blocks; layer10 would be another layer."""
     table = load_table("resnet18")
-    assert all(layer.path.split(".")[0] == "layer1" for layer in table.select(layer="layer1").layers)
-    assert [layer.path for layer in table.select(layer="layer1", depth=1).layers] == ["layer1", "layer1.0", "layer1.1"]
+    assert all(
+        layer.path.split(".")[0] == "layer1" for layer in table.select(layer="layer1").layers
+    )
+    assert [layer.path for layer in table.select(layer="layer1", depth=1).layers] == [
+        "layer1",
+        "layer1.0",
+        "layer1.1",
+    ]
 
 
 def test_an_unknown_layer_offers_the_nearest() -> None:
@@ -65,7 +71,9 @@ def test_a_negative_depth_is_refused() -> None:
         load_table("resnet18").select(depth=-1)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"model": "x", "layers": [["", "x"]]}', '{"layers": 7}', "\xff"])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"model": "x", "layers": [["", "x"]]}', '{"layers": 7}', "\xff"]
+)
 def test_a_damaged_table_is_a_registry_error(tmp_path: Path, text: str) -> None:
     """Whatever stands in the file, the message names it."""
     table_file("x", tmp_path).write_text(text, encoding="latin-1")
@@ -84,7 +92,13 @@ WORD = st.text(st.characters(categories=["L", "N", "P"]), max_size=8)
 COUNT = st.integers(0, 2**53)
 LAYERS = st.builds(Layer, WORD, WORD, WORD, st.none() | st.tuples(COUNT, COUNT), COUNT, COUNT)
 TABLES = st.builds(
-    LayerTable, WORD, st.tuples(COUNT, COUNT), COUNT, st.none() | COUNT, st.none() | COUNT, st.lists(LAYERS).map(tuple)
+    LayerTable,
+    WORD,
+    st.tuples(COUNT, COUNT),
+    COUNT,
+    st.none() | COUNT,
+    st.none() | COUNT,
+    st.lists(LAYERS).map(tuple),
 )
 
 

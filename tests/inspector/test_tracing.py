@@ -16,7 +16,9 @@ class Small(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU())
+        self.body = nn.Sequential(
+            nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU()
+        )
         self.twice = nn.Conv2d(4, 4, 1)
         self.idle = nn.Linear(5, 5)
         self.head = nn.Linear(4, 2)
@@ -35,9 +37,15 @@ PARAMETERS = 4 * 3 * 3 * 3 + 2 * 4 + (4 * 4 + 4) + (5 * 5 + 5) + (4 * 2 + 2)
 
 
 def test_a_small_network_is_counted_layer_by_layer() -> None:
-    """Bias, batch norm, ReLU and means count nothing; a layer run twice counts twice; one not run counts zero."""
+    """Bias, batch norm, ReLU and means count nothing; a layer run twice counts twice.
+
+    One not run counts zero.
+    """
     table = trace_layers(Small(), (3, 8, 8), name="small")
-    rows = {layer.path: (layer.output_shape, layer.parameters, layer.multiply_adds) for layer in table.layers}
+    rows = {
+        layer.path: (layer.output_shape, layer.parameters, layer.multiply_adds)
+        for layer in table.layers
+    }
     assert rows == {
         "": ((1, 2), PARAMETERS, CONVOLUTION + TWICE + HEAD),
         "body": ((1, 4, 8, 8), 108 + 8, CONVOLUTION),
@@ -62,7 +70,10 @@ def test_types_and_details_are_those_that_print_shows() -> None:
 
 
 def test_attention_is_counted_although_it_has_a_fused_path() -> None:
-    """Self-attention of 6 over 5 tokens in 2 heads: three projections, scores, weighted sum, output projection."""
+    """Self-attention of 6 over 5 tokens in 2 heads.
+
+    Three projections, scores, weighted sum, output projection.
+    """
 
     class Attention(nn.Module):
         """Self-attention and nothing else."""
@@ -102,14 +113,14 @@ def test_a_network_that_returns_no_single_tensor_has_no_output_shape() -> None:
 
 
 def test_a_network_that_cannot_run_still_has_its_parameters() -> None:
-    """Detectors look at pictures before they know how much to do."""
+    """Detectors look at images before they know how much to do."""
     table = trace_layers(Small(), (3, 8, 8), is_runnable=False)
     assert (table.parameters, table.multiply_adds, table.activations) == (PARAMETERS, None, None)
     assert all(layer.output_shape is None for layer in table.layers)
 
 
 def test_several_inputs_are_given_to_forward() -> None:
-    """Optical flow compares two pictures."""
+    """Optical flow compares two images."""
 
     class Difference(nn.Module):
         """No layer at all."""
@@ -139,3 +150,35 @@ def test_depth_of_a_layer_is_its_place_in_the_tree() -> None:
     """0 is the network itself."""
     paths = {"": 0, "body": 1, "body.0": 2, "a.b.c": 3}
     assert {path: Layer(path, "", "", None, 0, 0).depth for path in paths} == paths
+
+
+class Tied(nn.Module):
+    """Two layers with one matrix, and one layer under two names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.Linear(8, 8, bias=False)
+        self.decoder = nn.Linear(8, 8, bias=False)
+        self.decoder.weight = self.encoder.weight
+        self.head = nn.Linear(8, 8)
+        self.again = self.head
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run each of them."""
+        result: torch.Tensor = self.again(self.head(self.decoder(self.encoder(x.flatten(1)))))
+        return result
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_tied_parameters_and_shared_modules_count_once(device: str) -> None:
+    """B27: as parameters() counts them; what is computed twice counts twice."""
+    with torch.device(device):
+        model = Tied()
+    table = trace_layers(model, (8, 1, 1))
+    assert table.parameters == 8 * 8 + 8 * 8 + 8
+    assert table.multiply_adds == 4 * 8 * 8
+    assert {layer.path: (layer.parameters, layer.multiply_adds) for layer in table.layers[1:]} == {
+        "encoder": (64, 64),
+        "decoder": (64, 64),
+        "head": (72, 128),
+    }

@@ -42,7 +42,12 @@ def test_parameters_are_not_initialised_but_real_tensors_are() -> None:
     """Every function of torch.nn.init is left out for a parameter without values, and works on others as ever."""
     with without_initialisation():
         empty, real = nn.Linear(4, 4).weight, torch.full((4, 4), 7.0, device="cpu")
-        for initialise in (nn.init.kaiming_normal_, nn.init.xavier_uniform_, nn.init.trunc_normal_, nn.init.zeros_):
+        for initialise in (
+            nn.init.kaiming_normal_,
+            nn.init.xavier_uniform_,
+            nn.init.trunc_normal_,
+            nn.init.zeros_,
+        ):
             assert initialise(empty) is empty
         nn.init.constant_(real, 3.0)
         real[0].mul_(2)

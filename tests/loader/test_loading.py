@@ -61,7 +61,9 @@ def published(torch_home: Path) -> Publish:
         path = folder / f"{name}-published.pth"
         torch.save(state_dict, path)
         digest = sha256(path.read_bytes()).hexdigest()
-        file = WeightsFile(path.name, f"https://example.org/{path.name}", path.stat().st_size, sha256=digest)
+        file = WeightsFile(
+            path.name, f"https://example.org/{path.name}", path.stat().st_size, sha256=digest
+        )
         architecture = find_architecture(name)
         return architecture, replace(find_weights(architecture, "default"), files=(file,))
 
@@ -69,20 +71,24 @@ def published(torch_home: Path) -> Publish:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_loaded_network_answers_bit_for_bit_like_torchvisions(name: str, published: Publish) -> None:
+def test_loaded_network_answers_bit_for_bit_like_torchvisions(
+    name: str, published: Publish
+) -> None:
     """The same file in torchvision's network and in ours gives equal logits."""
     reference = torchvision_model(name)
     model = load_weights(*published(name, reference.state_dict()))
     if name in {"googlenet", "inception_v3"}:
         reference.transform_input = True  # type: ignore[assignment]  # what torchvision sets for its published weights
-    picture = torch.rand(1, *find_architecture(name).input_size)
+    image = torch.rand(1, *find_architecture(name).input_size)
     with torch.inference_mode():
-        assert torch.equal(model(picture), reference(picture))
+        assert torch.equal(model(image), reference(image))
 
 
 def test_loaded_network_is_in_eval_mode_and_a_random_one_in_train_mode(published: Publish) -> None:
     """Weights are for use, random parameters for training."""
-    assert not load_weights(*published("alexnet", torchvision_model("alexnet").state_dict())).training
+    assert not load_weights(
+        *published("alexnet", torchvision_model("alexnet").state_dict())
+    ).training
     assert zoo.load_model("squeezenet1_1", weights=None).training
 
 
@@ -98,9 +104,9 @@ def test_old_densenet_key_names_are_mapped(published: Publish) -> None:
     }
     assert "features.denseblock1.denselayer1.norm.1.weight" in old
     model = load_weights(*published("densenet121", old))
-    picture = torch.rand(1, 3, 64, 64)
+    image = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
-        assert torch.equal(model(picture), reference(picture))
+        assert torch.equal(model(image), reference(image))
 
 
 def test_background_row_of_a_1001_class_file_is_dropped(published: Publish) -> None:
@@ -119,10 +125,14 @@ def test_background_row_of_a_1001_class_file_is_dropped(published: Publish) -> N
     assert torch.equal(loaded.state_dict()["last_linear.bias"], bias)
 
 
-def test_1001_classes_are_refused_where_the_record_names_no_background_row(published: Publish) -> None:
+def test_1001_classes_are_refused_where_the_record_names_no_background_row(
+    published: Publish,
+) -> None:
     """Nothing is adapted that the record does not mention."""
     state_dict = torchvision_model("alexnet", num_classes=1001).state_dict()
-    with pytest.raises(MismatchError, match=r"wrong shape: classifier.6.bias: expected \[1000\], got \[1001\]"):
+    with pytest.raises(
+        MismatchError, match=r"wrong shape: classifier.6.bias: expected \[1000\], got \[1001\]"
+    ):
         load_weights(*published("alexnet", state_dict))
 
 
@@ -136,10 +146,12 @@ def test_other_number_of_classes_keeps_the_body_and_renews_the_head(published: P
     assert all(torch.isfinite(tensor).all() for tensor in state_dict.values())
 
 
-def test_one_channel_answers_a_grey_picture_as_three_equal_channels_do(published: Publish) -> None:
+def test_one_channel_answers_a_grey_image_as_three_equal_channels_do(published: Publish) -> None:
     """The kernel over one channel is the sum over red, green and blue."""
     reference = torchvision_model("squeezenet1_1").double()
-    model = load_weights(*published("squeezenet1_1", reference.float().state_dict()), in_channels=1).double()
+    model = load_weights(
+        *published("squeezenet1_1", reference.float().state_dict()), in_channels=1
+    ).double()
     grey = torch.rand(1, 1, 64, 64, dtype=torch.float64)
     with torch.inference_mode():
         expected = reference.double()(grey.expand(1, 3, 64, 64))
@@ -153,7 +165,10 @@ def test_six_channels_keep_the_answer_to_equal_channels(published: Publish) -> N
     grey = torch.rand(1, 1, 64, 64)
     with torch.inference_mode():
         assert torch.allclose(
-            model(grey.expand(1, 6, 64, 64)), reference(grey.expand(1, 3, 64, 64)), rtol=1e-4, atol=1e-6
+            model(grey.expand(1, 6, 64, 64)),
+            reference(grey.expand(1, 3, 64, 64)),
+            rtol=1e-4,
+            atol=1e-6,
         )
 
 
@@ -167,14 +182,18 @@ def test_channels_of_weights_that_transform_their_input_cannot_change(published:
 def test_batch_norm_counters_may_be_missing(published: Publish) -> None:
     """Files from before torch 0.4.1 have no num_batches_tracked."""
     state_dict = torchvision_model("resnet18").state_dict()
-    old = {key: tensor for key, tensor in state_dict.items() if not key.endswith("num_batches_tracked")}
+    old = {
+        key: tensor for key, tensor in state_dict.items() if not key.endswith("num_batches_tracked")
+    }
     assert len(old) < len(state_dict)
     assert load_weights(*published("resnet18", old)).state_dict().keys() == state_dict.keys()
 
 
 def test_training_a_loaded_network_does_not_change_its_file(published: Publish) -> None:
     """Parameters are private views of a mapped file."""
-    architecture, record = published("squeezenet1_1", torchvision_model("squeezenet1_1").state_dict())
+    architecture, record = published(
+        "squeezenet1_1", torchvision_model("squeezenet1_1").state_dict()
+    )
     model = load_weights(architecture, record)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -205,7 +224,10 @@ def test_file_that_does_not_fit_is_refused_with_a_readable_list(tmp_path: Path) 
 def test_wrapped_and_prefixed_state_dict_loads(tmp_path: Path) -> None:
     """What training scripts save: {"state_dict": ...} with names from DataParallel."""
     reference = torchvision_model("squeezenet1_1")
-    wrapped = {"epoch": 3, "state_dict": {f"module.{key}": value for key, value in reference.state_dict().items()}}
+    wrapped = {
+        "epoch": 3,
+        "state_dict": {f"module.{key}": value for key, value in reference.state_dict().items()},
+    }
     torch.save(wrapped, tmp_path / "training.pth")
     model = zoo.load_model("squeezenet1_1", checkpoint=tmp_path / "training.pth")
     assert torch.equal(next(model.parameters()), next(reference.parameters()))
@@ -225,17 +247,21 @@ def test_unknown_weights_offer_the_ones_that_exist() -> None:
 
 def test_unknown_option_names_the_model_and_the_options_it_takes() -> None:
     """A builder's TypeError does not reach the user."""
-    with pytest.raises(OptionError, match=r"lenet5 cannot be built with colour: it takes .*variant"):
+    with pytest.raises(
+        OptionError, match=r"lenet5 cannot be built with colour: it takes .*variant"
+    ):
         zoo.load_model("lenet5", weights=None, colour="red")
 
 
-def test_real_squeezenet_gives_the_reference_guesses_on_real_pictures(shared_data: Path) -> None:
-    """Five best classes of the first 20 pictures, in order, as torchvision's preprocessing gives them."""
-    model = zoo.load_model("squeezenet1_1", checkpoint=shared_data / "weights" / "squeezenet1_1.pth")
+def test_real_squeezenet_gives_the_reference_guesses_on_real_images(shared_data: Path) -> None:
+    """Five best classes of the first 20 images, in order, as torchvision's preprocessing gives them."""
+    model = zoo.load_model(
+        "squeezenet1_1", checkpoint=shared_data / "weights" / "squeezenet1_1.pth"
+    )
     transform = zoo.transform("squeezenet1_1")
     expected = json.loads((shared_data / "squeezenet1_1_top5.json").read_text())
-    pictures = sorted((shared_data / "imagenet-sample" / "val").glob("*/*.JPEG"))[:20]
-    for path in pictures:
-        with Image.open(path) as picture, torch.inference_mode():
-            guesses = model(transform(picture)[None]).topk(5).indices[0].tolist()
+    images = sorted((shared_data / "imagenet-sample" / "val").glob("*/*.JPEG"))[:20]
+    for path in images:
+        with Image.open(path) as image, torch.inference_mode():
+            guesses = model(transform(image)[None]).topk(5).indices[0].tolist()
         assert guesses == expected[path.name]

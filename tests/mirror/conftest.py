@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.hub_upstream import HubUpstream, Model, Repository, hub_archive
-from zoo.mirror import authority, remotes, wants
-from zoo.mirror.settings import PYTORCH, Settings, parse_upstreams
+from zoo.mirror import remotes
+from zoo.mirror.ecosystems import known as ecosystems
+from zoo.mirror.ecosystems.known import parse_upstreams
+from zoo.mirror.remotes import PYTORCH
+from zoo.mirror.serve import ca
+from zoo.mirror.settings import Settings
 from zoo.mirror.store import Store
 from zoo.mirror.sync import Sync
 
@@ -29,11 +33,24 @@ def _bytes(size_bytes: int, seed: str) -> bytes:
     return hashlib.shake_256(seed.encode()).digest(size_bytes)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the keys of all mirrors in a folder that goes away."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def quiet_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run in an environment that names no proxy, no token and no cache outside."""
     for name in list(os.environ):
-        if name.lower().endswith("_proxy") or name in ("GH_TOKEN", "NETRC", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        if name.lower().endswith("_proxy") or name in (
+            "GH_TOKEN",
+            "NETRC",
+            "SSL_CERT_FILE",
+            "REQUESTS_CA_BUNDLE",
+        ):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg-cache"))
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -45,7 +62,9 @@ def play_everything(running: HubUpstream) -> None:
     running.repositories[name] = Repository(
         branches={"main": MAIN, "feature/x": FEATURE},
         tags={"v1": TAGGED},
-        archives={commit: hub_archive(name, commit, int(commit[0])) for commit in (MAIN, TAGGED, FEATURE)},
+        archives={
+            commit: hub_archive(name, commit, int(commit[0])) for commit in (MAIN, TAGGED, FEATURE)
+        },
     )
     files = {
         "config.json": b'{"architecture": "tiny"}\n',
@@ -55,13 +74,19 @@ def play_everything(running: HubUpstream) -> None:
         "README.md": b"# tiny\n",
     }
     running.models["org/tiny"] = Model({MODEL_COMMIT: files}, {"main": MODEL_COMMIT})
+    running.modelscope["org/small"] = {
+        "configuration.json": b'{"framework": "pytorch"}\n',
+        "model.safetensors": _bytes(200_000, "small"),
+        "sub/notes.txt": b"below\n",
+    }
 
 
 def make_store(root: Path, upstream: HubUpstream) -> Store:
     """Make an empty mirror whose upstreams are the one on loopback."""
-    options = [f"{kind}={upstream.base}" for kind in ("github", "github-api", "pytorch", "huggingface")]
+    kinds = ("github", "github-api", "pytorch", "huggingface", "modelscope")
+    options = [f"{kind}={upstream.base}" for kind in kinds]
     made = Store.create(root, Settings(upstreams=parse_upstreams(options)))
-    authority.create(made.root)
+    ca.create(made)
     return made
 
 
@@ -72,7 +97,7 @@ def fill(root: Path, weights: dict[str, bytes], *wanted: str) -> Path:
         upstream.weights |= weights
         store = make_store(root, upstream)
         with Sync(store) as sync:
-            items = sync.resolve(wants.parse_all(wanted))
+            items = sync.resolve(ecosystems.parse_all(wanted))
             items += [remotes.unregistered_weights(f"{PYTORCH}{path}") for path in weights]
             assert sync.run(items).failures == []
     return store.root

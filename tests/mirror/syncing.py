@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from zoo.mirror import remotes, wants
+from zoo.download.options import FetchOptions, Timeouts
+from zoo.mirror import remotes
+from zoo.mirror.ecosystems import known as ecosystems
 from zoo.mirror.sync import Sync
-from zoo.weights.options import FetchOptions, Timeouts
 
 if TYPE_CHECKING:
     from tests.support.hub_upstream import HubUpstream
@@ -21,8 +22,7 @@ WEIGHTS_URL = "https://download.pytorch.org/models/{}"
 def run(store: Store, *texts: str, limit: float | None = None) -> Summary:
     """Sync what the texts name, whatever the mirror wants."""
     with Sync(store, options=QUICK, limit_bytes_per_s=limit) as sync:
-        sync.client._sleep = lambda _: None
-        return sync.run(sync.resolve(wants.parse_all(texts)))
+        return sync.run(sync.resolve(ecosystems.parse_all(texts)))
 
 
 def run_weights(store: Store, *urls: str) -> Summary:

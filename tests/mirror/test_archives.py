@@ -67,7 +67,9 @@ def test_archive_as_git_writes_it_is_let_through(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
-def test_entry_that_could_land_elsewhere_is_refused_by_name(tmp_path: Path, name: str, fault: str) -> None:
+def test_entry_that_could_land_elsewhere_is_refused_by_name(
+    tmp_path: Path, name: str, fault: str
+) -> None:
     """Row 63: absolute, with dot-dot, a drive letter, outside of the top folder."""
     entry = zipfile.ZipInfo("x")
     entry.filename = entry.orig_filename = name
@@ -77,7 +79,8 @@ def test_entry_that_could_land_elsewhere_is_refused_by_name(tmp_path: Path, name
 
 
 @pytest.mark.parametrize(
-    ("kind", "fault"), [(stat.S_IFLNK, "is a link"), (stat.S_IFCHR, "is a device"), (stat.S_IFIFO, "is a device")]
+    ("kind", "fault"),
+    [(stat.S_IFLNK, "is a link"), (stat.S_IFCHR, "is a device"), (stat.S_IFIFO, "is a device")],
 )
 def test_links_and_devices_are_refused(tmp_path: Path, kind: int, fault: str) -> None:
     """Row 63: a link would be unpacked as a text file, a device as nothing good."""
@@ -87,7 +90,9 @@ def test_links_and_devices_are_refused(tmp_path: Path, kind: int, fault: str) ->
 
 def test_first_entry_must_be_the_top_folder(tmp_path: Path) -> None:
     """Row 63: without it torch.hub leaves a file where the folder should be."""
-    with pytest.raises(MirrorError, match=f"expected its top folder as first entry, got '{TOP}hubconf.py'"):
+    with pytest.raises(
+        MirrorError, match=f"expected its top folder as first entry, got '{TOP}hubconf.py'"
+    ):
         _check(tmp_path, _archive(has_top=False))
 
 

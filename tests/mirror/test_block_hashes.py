@@ -14,13 +14,15 @@ from tests.mirror.syncing import WEIGHTS_URL, run, run_weights, weights
 from tests.support.faulty_server import FaultyServer
 from tests.support.mirror_server import ask, serving
 from tests.support.small_registry import file_of, registry_of
+from zoo.cache import block_hashes
+from zoo.cache.block_hashes import BLOCK_BYTES, BlockHashes
+from zoo.cache.inventory import take_inventory
+from zoo.download import repair
+from zoo.download.options import FetchOptions
 from zoo.errors import MirrorError
-from zoo.mirror import layout, remotes, upkeep, wants
+from zoo.mirror import imports, layout, remotes, upkeep
+from zoo.mirror.ecosystems import known as ecosystems
 from zoo.mirror.sync import Sync
-from zoo.weights import block_hashes, repair
-from zoo.weights.block_hashes import BLOCK_BYTES, BlockHashes
-from zoo.weights.inventory import take_inventory
-from zoo.weights.options import FetchOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +38,10 @@ EXPECTED = BlockHashes(
     len(DATA),
     hashlib.sha256(DATA).hexdigest(),
     BLOCK_BYTES,
-    tuple(hashlib.sha256(DATA[start : start + BLOCK_BYTES]).hexdigest() for start in range(0, len(DATA), BLOCK_BYTES)),
+    tuple(
+        hashlib.sha256(DATA[start : start + BLOCK_BYTES]).hexdigest()
+        for start in range(0, len(DATA), BLOCK_BYTES)
+    ),
 )
 
 
@@ -50,26 +55,33 @@ def _hold(store: Store, upstream: HubUpstream) -> tuple[str, Path, Path]:
 
 def _files(root: Path) -> dict[Path, tuple[int, int]]:
     """List the files that a mirror serves with what changes when one is written."""
-    served = [path for path in root.rglob("*") if path.is_file() and layout.PRIVATE not in path.parts]
+    served = [
+        path for path in root.rglob("*") if path.is_file() and layout.PRIVATE not in path.parts
+    ]
     return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in served}
 
 
-# -- they come -------------------------------------------------------------------------------------------------------
+# -- they come
+# -------------------------------------------------------------------------------------------------------
 
 
 def test_sync_writes_the_digests_of_every_block(store: Store, upstream: HubUpstream) -> None:
-    """Of five whole blocks and a shorter one; they are no file of the catalogue."""
+    """Of five whole blocks and a shorter one; they are no file of the index."""
     _, place, beside = _hold(store, upstream)
     assert block_hashes.parse(beside.read_bytes()) == EXPECTED
-    assert set(store.catalogue().files) == {place.relative_to(store.root).as_posix()}
+    assert set(store.index().files) == {place.relative_to(store.root).as_posix()}
     assert beside.stat().st_mode & 0o777 == place.stat().st_mode & 0o777 == 0o644
 
 
 def test_a_file_of_one_block_has_no_digests(store: Store, upstream: HubUpstream) -> None:
     """One block is fetched whole anyway; one byte more is two blocks."""
-    run_weights(store, weights(upstream, bytes(BLOCK_BYTES)), weights(upstream, bytes(BLOCK_BYTES + 1)))
+    run_weights(
+        store, weights(upstream, bytes(BLOCK_BYTES)), weights(upstream, bytes(BLOCK_BYTES + 1))
+    )
     (beside,) = store.root.rglob("*.blocks.json")
-    assert beside.with_name(beside.name.removesuffix(".blocks.json")).stat().st_size == BLOCK_BYTES + 1
+    assert (
+        beside.with_name(beside.name.removesuffix(".blocks.json")).stat().st_size == BLOCK_BYTES + 1
+    )
 
 
 def test_import_writes_the_digests_of_blocks(store: Store, tmp_path: Path) -> None:
@@ -77,11 +89,16 @@ def test_import_writes_the_digests_of_blocks(store: Store, tmp_path: Path) -> No
     carried = tmp_path / "carried.pth"
     carried.write_bytes(DATA)
     url = WEIGHTS_URL.format(f"net-{EXPECTED.sha256[:8]}.pth")
-    upkeep.import_file(store, carried, url)
-    assert block_hashes.parse((store.root / f"{layout.weights_path(url)}.blocks.json").read_bytes()) == EXPECTED
+    imports.import_file(store, carried, url)
+    assert (
+        block_hashes.parse((store.root / f"{layout.weights_path(url)}.blocks.json").read_bytes())
+        == EXPECTED
+    )
 
 
-def test_pull_through_writes_and_serves_the_digests_of_blocks(store: Store, upstream: HubUpstream) -> None:
+def test_pull_through_writes_and_serves_the_digests_of_blocks(
+    store: Store, upstream: HubUpstream
+) -> None:
     """Before the file has been pulled there are none, and nobody upstream is asked for them."""
     path = "/" + layout.weights_path(weights(upstream, DATA))
     with serving(store.root, "--pull-through") as running:
@@ -104,7 +121,8 @@ def test_a_second_sync_writes_nothing(store: Store, upstream: HubUpstream) -> No
     assert (_files(store.root), upstream.paths) == (before, [])
 
 
-# -- they are kept right ---------------------------------------------------------------------------------------------
+# -- they are kept right
+# ---------------------------------------------------------------------------------------------
 
 
 def _lie(text: str) -> str:
@@ -131,7 +149,9 @@ def test_verify_finds_wrong_digests_of_blocks_and_sync_makes_them_again(
     assert upkeep.verify(store) == []
 
 
-def test_sync_makes_the_digests_that_an_older_mirror_lacks(store: Store, upstream: HubUpstream) -> None:
+def test_sync_makes_the_digests_that_an_older_mirror_lacks(
+    store: Store, upstream: HubUpstream
+) -> None:
     """Their absence is no damage: they are a hint."""
     url, _, beside = _hold(store, upstream)
     beside.unlink()
@@ -140,8 +160,10 @@ def test_sync_makes_the_digests_that_an_older_mirror_lacks(store: Store, upstrea
     assert block_hashes.parse(beside.read_bytes()) == EXPECTED
 
 
-def test_sync_describes_a_whole_file_that_it_finds_in_its_place(store: Store, upstream: HubUpstream) -> None:
-    """What a sync that died left behind is taken as it is, and has its digests before the catalogue names it."""
+def test_sync_describes_a_whole_file_that_it_finds_in_its_place(
+    store: Store, upstream: HubUpstream
+) -> None:
+    """What a sync that died left behind is taken as it is, and has its digests before the index names it."""
     url = weights(upstream, DATA)
     place = store.root / layout.weights_path(url)
     place.parent.mkdir(parents=True)
@@ -160,40 +182,49 @@ def test_a_damaged_file_is_never_described(store: Store, upstream: HubUpstream) 
     assert not beside.exists()
 
 
-# -- they go ---------------------------------------------------------------------------------------------------------
+# -- they go
+# ---------------------------------------------------------------------------------------------------------
 
 
-def test_digests_of_blocks_are_no_strays_while_their_file_is_held(store: Store, upstream: HubUpstream) -> None:
+def test_digests_of_blocks_are_no_strays_while_their_file_is_held(
+    store: Store, upstream: HubUpstream
+) -> None:
     """Others are: beside nothing, or beside a file that needs none."""
     _, _, beside = _hold(store, upstream)
     run_weights(store, small := weights(upstream, b"small"))
     odd = [f"{layout.weights_path(small)}.blocks.json", "weights/gone.pth.blocks.json"]
     for path in odd:
         (store.root / path).write_text("{}")
-    assert sorted(path for path, _ in upkeep.collect_garbage(store)) == sorted(odd)
+    assert sorted(path for path, _ in upkeep.prune(store)) == sorted(odd)
     assert beside.is_file()
-    assert upkeep.collect_garbage(store) == []
+    assert upkeep.prune(store) == []
 
 
 def test_digests_of_blocks_leave_with_their_file(store: Store, upstream: HubUpstream) -> None:
-    """Once the catalogue does not name the file, gc takes both, and the folders that are empty then."""
+    """Once the index does not name the file, prune takes both, and the folders that are empty then."""
     _hold(store, upstream)
-    store.update(lambda catalogue: catalogue.without({item.key for item in catalogue.items}))
-    assert len(upkeep.collect_garbage(store)) == 2
+    store.forget(store.index().items)
+    assert len(upkeep.prune(store)) == 2
     assert not (store.root / "weights").exists()
 
 
 def test_remove_takes_the_digests_of_blocks_too(store: Store, upstream: HubUpstream) -> None:
-    """Nothing is left for gc."""
+    """Nothing is left to prune."""
     name = "resnet18:imagenet1k_v1"
     with Sync(store) as sync:
-        assert sync.run([replace(remotes.unregistered_weights(weights(upstream, DATA)), name=name)]).failures == []
+        assert (
+            sync.run(
+                [replace(remotes.unregistered_weights(weights(upstream, DATA)), name=name)]
+            ).failures
+            == []
+        )
     assert len(list((store.root / "weights").rglob("net-*"))) == 2
-    assert len(upkeep.remove(store, wants.parse(name))) == 1
+    assert len(upkeep.remove(store, ecosystems.parse(name))) == 1
     assert not (store.root / "weights").exists()
 
 
-# -- they are served and used ----------------------------------------------------------------------------------------
+# -- they are served and used
+# ----------------------------------------------------------------------------------------
 
 
 def test_weights_cannot_take_the_name_of_digests(store: Store, upstream: HubUpstream) -> None:
@@ -205,7 +236,7 @@ def test_weights_cannot_take_the_name_of_digests(store: Store, upstream: HubUpst
 
 
 def test_server_hides_digests_that_belong_to_nothing(store: Store, upstream: HubUpstream) -> None:
-    """Only beside a file that the catalogue names and that is there, and never through a link out of the mirror."""
+    """Only beside a file that the index names and that is there, and never through a link out of the mirror."""
     url, place, beside = _hold(store, upstream)
     (store.root / "weights" / "loose.pth.blocks.json").write_text("{}")
     target = f"/{layout.weights_path(url)}.blocks.json"
@@ -245,7 +276,9 @@ def test_repair_fetches_only_the_damaged_block_from_a_mirror(tmp_path: Path) -> 
 
 def _pass_on(exchange: Exchange, mirror: RunningMirror) -> None:
     """Ask the mirror what was asked here, and count what its answer brings."""
-    asked: dict[str, str] = {name: exchange.headers[name] for name in ("range", "if-range") if name in exchange.headers}
+    asked: dict[str, str] = {
+        name: exchange.headers[name] for name in ("range", "if-range") if name in exchange.headers
+    }
     answer = ask(mirror, exchange.target, headers=asked)
     exchange.head(answer.status, {**answer.headers, "connection": "close"})
     exchange.body(answer.body)

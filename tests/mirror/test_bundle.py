@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -15,10 +16,15 @@ import pytest
 from tests.mirror.conftest import MAIN, MODEL_COMMIT, fill, make_store
 from tests.support import resnet18_file
 from tests.support.hub_upstream import HubUpstream, Repository, hub_archive
+from zoo.catalog.registry import load_registry
 from zoo.errors import MirrorError
-from zoo.mirror import bundle, offline, wants
+from zoo.mirror import bundle, layout, offline
+from zoo.mirror.ecosystems import known as ecosystems
+from zoo.mirror.index import Item, StoredFile
+from zoo.mirror.settings import Settings
 from zoo.mirror.store import Store
 from zoo.mirror.sync import Sync
+from zoo.mirror.wants import ModelWant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +49,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def archive(filled: Path, tmp_path: Path) -> Path:
     """Make a bundle of all of it."""
     out = tmp_path / "out.zip"
-    bundle.create(Store(filled), wants.parse_all(WANTED), out)
+    bundle.create(Store(filled), ecosystems.parse_all(WANTED), out)
     return out
 
 
@@ -55,7 +61,9 @@ def test_bundle_seeds_both_caches(archive: Path, tmp_path: Path) -> None:
     assert (hub / "someone_nets_feature_x" / "hubconf.py").is_file()
     assert (hub / "trusted_list").is_file()
     assert (model / "refs" / "main").read_bytes() == MODEL_COMMIT.encode()
-    assert (model / "snapshots" / MODEL_COMMIT / "sub folder" / "notes.txt").read_bytes() == b"a name with a space\n"
+    assert (
+        model / "snapshots" / MODEL_COMMIT / "sub folder" / "notes.txt"
+    ).read_bytes() == b"a name with a space\n"
     tree = json.loads((model / "trees" / f"{MODEL_COMMIT}.json").read_bytes())
     assert set(tree["files"]["model.safetensors"]) == {"size", "blob_id", "lfs_sha256", "lfs_size"}
     assert applied.kept == []
@@ -64,15 +72,36 @@ def test_bundle_seeds_both_caches(archive: Path, tmp_path: Path) -> None:
     assert (again.written, len(again.kept)) == ([], len(applied.written))
 
 
-def test_unmodified_clients_run_with_no_network_on_a_read_only_mount(archive: Path, tmp_path: Path) -> None:
+def test_unmodified_clients_run_with_no_network_on_a_read_only_mount(
+    archive: Path, tmp_path: Path
+) -> None:
     """In a network namespace that has no way out, with both caches mounted read-only."""
-    if shutil.which("unshare") is None or subprocess.run(["unshare", "-rmn", "true"], check=False).returncode:
-        pytest.skip("namespaces (unshare) are not allowed here, so no read-only mount without a network can be made")
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run(["unshare", "-rmn", "true"], check=False).returncode
+    ):
+        pytest.skip(
+            "namespaces (unshare) are not allowed here, so no read-only mount without a network can be made"
+        )
     bundle.apply(archive)
     homes = " ".join(str(tmp_path / name) for name in ("torch", "huggingface"))
-    mount = f"for home in {homes}; do mount --bind $home $home; mount -o remount,ro,bind $home; done"
+    mount = (
+        f"for home in {homes}; do mount --bind $home $home; mount -o remount,ro,bind $home; done"
+    )
     script = f'{mount}; ! touch {tmp_path}/torch/x 2>/dev/null && exec "$@"'
-    command = ["unshare", "-rmn", "sh", "-c", script, "sh", sys.executable, "-W", "ignore", "-c", CLIENTS]
+    command = [
+        "unshare",
+        "-rmn",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        CLIENTS,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert json.loads(done.stdout.splitlines()[-1]) == [1, 3, 5]
@@ -80,28 +109,41 @@ def test_unmodified_clients_run_with_no_network_on_a_read_only_mount(archive: Pa
 
 def test_doctor_names_what_is_missing(archive: Path, tmp_path: Path) -> None:
     """Before: everything. After: nothing. Then each look-up is broken in turn and named."""
-    everything = wants.parse_all([*WANTED, "resnet18"])
+    everything = ecosystems.parse_all([*WANTED, "resnet18"])
     assert all(entry.fault for entry in offline.look_up(everything))
     bundle.apply(archive)
-    wanted = wants.parse_all(WANTED)
+    wanted = ecosystems.parse_all(WANTED)
     assert [entry for entry in offline.look_up(wanted) if entry.fault] == []
     hub, model = tmp_path / "torch" / "hub", tmp_path / "huggingface" / "hub" / "models--org--tiny"
     breaks: list[tuple[Path, Callable[[Path], object], str]] = [
         (hub / "trusted_list", Path.unlink, "read-only mount"),
         (hub / "someone_nets_main" / "hubconf.py", Path.unlink, "expected a file"),
-        (model / "refs" / "main", lambda path: path.write_bytes(path.read_bytes() + b"\n"), "no newline"),
+        (
+            model / "refs" / "main",
+            lambda path: path.write_bytes(path.read_bytes() + b"\n"),
+            "no newline",
+        ),
         (model / "snapshots" / MODEL_COMMIT / "config.json", Path.unlink, "the commit holds it"),
-        (model / "snapshots" / MODEL_COMMIT / "README.md", lambda path: path.write_bytes(b"# evil\n"), "git hash"),
+        (
+            model / "snapshots" / MODEL_COMMIT / "README.md",
+            lambda path: path.write_bytes(b"# evil\n"),
+            "git hash",
+        ),
         (
             model / "trees" / f"{MODEL_COMMIT}.json",
-            lambda path: path.write_text(path.read_text().replace('"size"', '"xet_hash": "0", "size"', 1)),
+            lambda path: path.write_text(
+                path.read_text().replace('"size"', '"xet_hash": "0", "size"', 1)
+            ),
             "Xet",
         ),
     ]
     for path, damage, words in breaks:
         damage(path)
         faults = [entry for entry in offline.look_up(wanted) if entry.fault]
-        assert any(entry.path == str(path) and words in str(entry.fault) for entry in faults), (path, faults)
+        assert any(entry.path == str(path) and words in str(entry.fault) for entry in faults), (
+            path,
+            faults,
+        )
         bundle.apply(archive)
         assert [entry for entry in offline.look_up(wanted) if entry.fault] == []
 
@@ -111,16 +153,17 @@ def test_doctor_reads_weights(torch_home: Path) -> None:
     place = torch_home / "hub" / "checkpoints" / resnet18_file.FILE_NAME
     place.parent.mkdir(parents=True)
     place.write_bytes(b"short")
-    (entry,) = offline.look_up(wants.parse("resnet18"))
+    (entry,) = offline.look_up(ecosystems.parse("resnet18"))
     assert (entry.path, "damaged" in str(entry.fault)) == (str(place), True)
 
 
 def test_bundle_of_what_the_mirror_has_not_is_refused(filled: Path, tmp_path: Path) -> None:
     """Named, with the next command; no archive is left."""
     with pytest.raises(
-        MirrorError, match=r"resnet18:imagenet1k_v1: the mirror does not hold all of it; run zoo mirror add"
+        MirrorError,
+        match=r'resnet18:imagenet1k_v1: the mirror does not hold all of it; run "zoo mirror add"',
     ):
-        bundle.create(Store(filled), wants.parse_all(["resnet18"]), tmp_path / "out.zip")
+        bundle.create(Store(filled), ecosystems.parse_all(["resnet18"]), tmp_path / "out.zip")
     assert not list(tmp_path.glob("*out.zip*"))
 
 
@@ -131,7 +174,7 @@ def test_damaged_mirror_makes_no_bundle(filled: Path, tmp_path: Path) -> None:
     place = copy / "huggingface" / "models--org--tiny" / MODEL_COMMIT / "model.safetensors"
     place.write_bytes(place.read_bytes()[:-1] + b"?")
     with pytest.raises(MirrorError, match="expected sha256"):
-        bundle.create(Store(copy), wants.parse_all(["hf:org/tiny"]), tmp_path / "out.zip")
+        bundle.create(Store(copy), ecosystems.parse_all(["hf:org/tiny"]), tmp_path / "out.zip")
     assert not list(tmp_path.glob("*out.zip*"))
 
 
@@ -155,12 +198,16 @@ def _drop(name: str, data: bytes) -> tuple[str, bytes] | None:
 
 def _escape(name: str, data: bytes) -> tuple[str, bytes]:
     old, new = "torch/hub/someone_nets_main/hubconf.py", "torch/hub/../../escaped.py"
-    return name.replace(old, new), data.replace(old.encode(), new.encode()) if name == bundle.MANIFEST else data
+    return name.replace(old, new), data.replace(
+        old.encode(), new.encode()
+    ) if name == bundle.MANIFEST else data
 
 
 def _elsewhere(name: str, data: bytes) -> tuple[str, bytes]:
     old, new = "torch/hub/someone_nets_main/", "etc/passwd/x/"
-    return name.replace(old, new), data.replace(old.encode(), new.encode()) if name == bundle.MANIFEST else data
+    return name.replace(old, new), data.replace(
+        old.encode(), new.encode()
+    ) if name == bundle.MANIFEST else data
 
 
 @pytest.mark.parametrize(
@@ -170,12 +217,21 @@ def _elsewhere(name: str, data: bytes) -> tuple[str, bytes]:
         (_drop, "its list and its entries differ"),
         (_escape, "lies outside of the caches"),
         (_elsewhere, "lies outside of the caches"),
-        (lambda name, data: (name, b"{}" if name == bundle.MANIFEST else data), "expected a bundle with its"),
-        (lambda name, data: None if name == bundle.MANIFEST else (name, data), "expected a bundle with its"),
+        (
+            lambda name, data: (name, b"{}" if name == bundle.MANIFEST else data),
+            "expected a bundle with its",
+        ),
+        (
+            lambda name, data: None if name == bundle.MANIFEST else (name, data),
+            "expected a bundle with its",
+        ),
     ],
 )
 def test_hostile_or_damaged_bundle_is_refused(
-    archive: Path, tmp_path: Path, change: Callable[[str, bytes], tuple[str, bytes] | None], words: str
+    archive: Path,
+    tmp_path: Path,
+    change: Callable[[str, bytes], tuple[str, bytes] | None],
+    words: str,
 ) -> None:
     """Nothing outside of the caches is written, and no wrong byte gets a final name."""
     with pytest.raises(MirrorError, match=words):
@@ -198,6 +254,51 @@ def test_repository_with_an_odd_default_branch_is_found_without_a_ref(tmp_path: 
         upstream.repositories["o/r"] = Repository({"trunk": MAIN}, {}, archives, default="trunk")
         store = make_store(tmp_path / "m", upstream)
         with Sync(store) as sync:
-            assert sync.run(sync.resolve(wants.parse("o/r"))).failures == []
-    files = bundle.create(store, wants.parse("o/r"), tmp_path / "o.zip")
+            assert sync.run(sync.resolve(ecosystems.parse("o/r"))).failures == []
+    files = bundle.create(store, ecosystems.parse("o/r"), tmp_path / "o.zip")
     assert set(files) == {"torch/hub/o_r_trunk/hubconf.py", "torch/hub/o_r_main/hubconf.py"}
+
+
+def test_files_of_one_name_are_never_one_file(tmp_path: Path) -> None:
+    """Two different files that clients would look for under one name are an error; the same file twice is none."""
+    one, other = "/models/a/model.safetensors", "/models/b/model.safetensors"
+    same = "/models/c/model.safetensors"
+    root = fill(tmp_path / "m", {one: b"one", other: b"other", same: b"one"})
+    specs = [f"https://download.pytorch.org{path}" for path in (one, other, same)]
+    out = tmp_path / "out.zip"
+    with pytest.raises(
+        MirrorError, match=r"another file of the bundle is called model\.safetensors"
+    ):
+        bundle.create(Store(root), ecosystems.parse_all(specs[:2]), out)
+    assert list(tmp_path.glob("*.zip*")) == []
+    files = bundle.create(Store(root), ecosystems.parse_all([specs[0], specs[2]]), out)
+    assert files == {"torch/hub/checkpoints/model.safetensors": 3}
+
+
+def test_weights_get_the_name_that_the_registry_loads_them_by(
+    tmp_path: Path, torch_home: Path
+) -> None:
+    """Where address and file name differ, ``apply`` puts the file where ``load_model`` looks."""
+    architectures = load_registry().architectures.values()
+    weights = next(
+        w for a in architectures for w in a.weights.values() if any(f.url for f in w.files)
+    )
+    want = next(
+        ModelWant(a.name, w.tag) for a in architectures for w in a.weights.values() if w is weights
+    )
+    file = next(file for file in weights.files if file.url)
+    stored = StoredFile(
+        layout.weights_path(str(file.url)),
+        str(file.url),
+        1,
+        hashlib.sha256(b"x").hexdigest(),
+        "2026",
+    )
+    store = Store.create(tmp_path / "m", Settings())
+    staged = store.staged("x")
+    staged.write_bytes(b"x")
+    store.adopt(staged, stored.path, stored.sha256)
+    store.enter(Item("weights", str(want), (stored,)))
+    bundle.create(store, [want], tmp_path / "out.zip")
+    bundle.apply(tmp_path / "out.zip")
+    assert (torch_home / "hub" / "checkpoints" / file.file_name).read_bytes() == b"x"

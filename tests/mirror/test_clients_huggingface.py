@@ -63,7 +63,9 @@ def _is_complete(answer: dict[str, Any]) -> bool:
     return bool(answer["files"] == FILES and answer["folder"].endswith(f"snapshots/{MODEL_COMMIT}"))
 
 
-def test_downloads_second_run_and_offline(mirror: RunningMirror, python: Path, tmp_path: Path) -> None:
+def test_downloads_second_run_and_offline(
+    mirror: RunningMirror, python: Path, tmp_path: Path
+) -> None:
     """One file and a whole model; then from the cache; then offline."""
     first = run_client(DOWNLOAD, mirror=mirror.base, kind="hf", python=python)
     assert _is_complete(first)
@@ -71,7 +73,9 @@ def test_downloads_second_run_and_offline(mirror: RunningMirror, python: Path, t
     before = mirror.log.count(" 200 ")
     assert _is_complete(run_client(DOWNLOAD, mirror=mirror.base, kind="hf", python=python))
     log = mirror.log.split(" 200 ")[before:]
-    assert not [line for line in log if "GET /org/tiny/resolve" in line], "the second run fetched files again"
+    assert not [line for line in log if "GET /org/tiny/resolve" in line], (
+        "the second run fetched files again"
+    )
     offline = {"HF_HUB_OFFLINE": "1", "HF_ENDPOINT": DEAD}
     assert _is_complete(run_client(DOWNLOAD, mirror=None, python=python, environment=offline))
     assert "xet" not in mirror.log

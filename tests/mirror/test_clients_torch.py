@@ -16,8 +16,9 @@ from tests.support import resnet18_file
 from tests.support.clients import DEAD, run_client
 from tests.support.hub_upstream import HubUpstream, Model, Repository, hub_archive
 from tests.support.mirror_server import RunningMirror, serving
-from zoo.mirror import remotes, wants
-from zoo.mirror.settings import PYTORCH
+from zoo.mirror import remotes
+from zoo.mirror.ecosystems import known as ecosystems
+from zoo.mirror.remotes import PYTORCH
 from zoo.mirror.sync import Sync
 
 if TYPE_CHECKING:
@@ -84,7 +85,10 @@ def _timm_weights() -> tuple[bytes, float]:
     """Make weights of timm's smallest network that are all ones; return them and their sum."""
     from safetensors.torch import save
 
-    state = {key: torch.ones_like(value) for key, value in timm.create_model(TIMM_MODEL).state_dict().items()}
+    state = {
+        key: torch.ones_like(value)
+        for key, value in timm.create_model(TIMM_MODEL).state_dict().items()
+    }
     return save(state), float(sum(value.numel() for value in state.values()))
 
 
@@ -97,8 +101,12 @@ def _publish(upstream: HubUpstream) -> None:
     play_everything(upstream)
     repositories = {
         "someone/both": Repository({"v1": BRANCH}, {"v1": TAG}, {}, default="v1"),
-        "someone/pinned": Repository({"dev": PINNED}, {}, {PINNED: hub_archive("someone/pinned", PINNED, 7)}),
-        "someone/old": Repository({"master": MAIN}, {}, {MAIN: hub_archive("someone/old", MAIN, 8)}, default="master"),
+        "someone/pinned": Repository(
+            {"dev": PINNED}, {}, {PINNED: hub_archive("someone/pinned", PINNED, 7)}
+        ),
+        "someone/old": Repository(
+            {"master": MAIN}, {}, {MAIN: hub_archive("someone/old", MAIN, 8)}, default="master"
+        ),
         "someone/needy": Repository({"main": MAIN}, {}, {}),
     }
     repositories["someone/both"].archives |= {
@@ -107,8 +115,14 @@ def _publish(upstream: HubUpstream) -> None:
     needy = {"hubconf.py": b'dependencies = ["xyzzy"]\ndef answer(): pass\n'}
     repositories["someone/needy"].archives[MAIN] = hub_archive("someone/needy", MAIN, extra=needy)
     upstream.repositories |= repositories
-    upstream.weights |= {f"/models/{resnet18_file.FILE_NAME}": resnet18_file.build(), f"/models/{SMALL_NAME}": SMALL}
-    files = {"model.safetensors": _timm_weights()[0], "config.json": json.dumps({"architecture": "x"}).encode()}
+    upstream.weights |= {
+        f"/models/{resnet18_file.FILE_NAME}": resnet18_file.build(),
+        f"/models/{SMALL_NAME}": SMALL,
+    }
+    files = {
+        "model.safetensors": _timm_weights()[0],
+        "config.json": json.dumps({"architecture": "x"}).encode(),
+    }
     upstream.models[f"timm/{TIMM_MODEL}"] = Model({TIMM_COMMIT: files}, {"main": TIMM_COMMIT})
 
 
@@ -124,7 +138,7 @@ def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMirror]:
         _publish(upstream)
         store = make_store(folder / "mirror", upstream)
         with Sync(store) as sync:
-            items = sync.resolve(wants.parse_all(wanted))
+            items = sync.resolve(ecosystems.parse_all(wanted))
             for name in (SMALL_NAME, resnet18_file.FILE_NAME):
                 items.append(remotes.unregistered_weights(f"{PYTORCH}/models/{name}"))
             assert sync.run(items).failures == []
@@ -162,7 +176,10 @@ def test_torchvision_and_load_state_dict_from_url(mirror: RunningMirror) -> None
     """Both check the digits in the name. Afterwards both work with no network."""
     script = WEIGHTS.format(name=SMALL_NAME)
     assert run_client(script, mirror=mirror.base, kind="torch") == [[0, 1, 2], resnet18_file.FILL]
-    assert run_client(script, mirror=None, environment={"https_proxy": DEAD}) == [[0, 1, 2], resnet18_file.FILL]
+    assert run_client(script, mirror=None, environment={"https_proxy": DEAD}) == [
+        [0, 1, 2],
+        resnet18_file.FILL,
+    ]
 
 
 def test_timm(mirror: RunningMirror) -> None:

@@ -10,15 +10,25 @@ from zoo.models.alexnet_2012 import alexnet_2012
 
 
 def test_alexnet_2012_has_the_parameters_of_figure_2() -> None:
-    """Kernels 96x11x11x3, 256x5x5x48, 384x3x3x256, 384x3x3x192, 256x3x3x192, then 4096, 4096, 1000: 60,965,224."""
+    """60,965,224.
+
+    Kernels 96x11x11x3, 256x5x5x48, 384x3x3x256, 384x3x3x192, 256x3x3x192, then 4096, 4096, 1000.
+    """
     kernels = [(96, 11, 3), (256, 5, 48), (384, 3, 256), (384, 3, 192), (256, 3, 192)]
     expected = sum(filters * (side * side * seen + 1) for filters, side, seen in kernels)
     expected += 4096 * (6 * 6 * 256 + 1) + 4096 * (4096 + 1) + 1000 * (4096 + 1)
-    assert sum(parameter.numel() for parameter in alexnet_2012().parameters()) == expected == 60_965_224
+    assert (
+        sum(parameter.numel() for parameter in alexnet_2012().parameters())
+        == expected
+        == 60_965_224
+    )
 
 
 def _towers(x: ref.Array, w: dict[str, ref.Array]) -> ref.Array:
-    """Compute the convolutional part: rectifier, then response normalisation, then overlapping pooling."""
+    """Compute the convolutional part.
+
+    Rectifier, then response normalisation, then overlapping pooling.
+    """
     constants = {"n": 5, "k": 2.0, "alpha": 1e-4, "beta": 0.75}
     x = ref.relu(ref.conv2d(x, w["features.conv1.weight"], w["features.conv1.bias"], stride=4))
     x = ref.max_pool(ref.response_norm(x, **constants), 3, 2)  # type: ignore[arg-type]  # one int among floats
@@ -27,22 +37,31 @@ def _towers(x: ref.Array, w: dict[str, ref.Array]) -> ref.Array:
     x = ref.max_pool(ref.response_norm(x, **constants), 3, 2)  # type: ignore[arg-type]  # one int among floats
     for layer, groups in ((3, 1), (4, 2), (5, 2)):
         x = ref.pad(x, (1, 1, 1, 1))
-        x = ref.conv2d(x, w[f"features.conv{layer}.weight"], w[f"features.conv{layer}.bias"], groups=groups)
+        x = ref.conv2d(
+            x, w[f"features.conv{layer}.weight"], w[f"features.conv{layer}.bias"], groups=groups
+        )
         x = ref.relu(x)
     return ref.max_pool(x, 3, 2)
 
 
 @pytest.mark.parametrize("size", [224, 227])
 def test_alexnet_2012_computes_what_the_slow_network_computes(size: int) -> None:
-    """Relative error under 1e-9 in float64; 224 gets three zeros at the right and the lower edge, 227 none."""
+    """Relative error under 1e-9 in float64.
+
+    224 gets three zeros at the right and the lower edge, 227 none.
+    """
     torch.manual_seed(4)
     model = alexnet_2012(num_classes=11).double().eval()
-    x = 100 * torch.randn(1, 3, size, size, dtype=torch.float64)  # as grey levels, so that normalisation counts
+    x = 100 * torch.randn(
+        1, 3, size, size, dtype=torch.float64
+    )  # as grey levels, so that normalisation counts
     w = ref.arrays(model.state_dict())
     missing = 227 - size
     y = _towers(ref.pad(x.numpy(), (0, missing, 0, missing)), w).reshape(1, 9216)
     for layer in (6, 7):
-        y = ref.relu(ref.linear(y, w[f"classifier.fc{layer}.weight"], w[f"classifier.fc{layer}.bias"]))
+        y = ref.relu(
+            ref.linear(y, w[f"classifier.fc{layer}.weight"], w[f"classifier.fc{layer}.bias"])
+        )
     y = ref.linear(y, w["classifier.fc8.weight"], w["classifier.fc8.bias"])
     with torch.no_grad():
         assert ref.relative_error(model(x), y) < 1e-9
@@ -61,9 +80,15 @@ def test_alexnet_2012_keeps_the_towers_apart_where_the_paper_does() -> None:
 
 
 def test_alexnet_2012_starts_with_the_biases_of_section_5() -> None:
-    """One in the second, fourth and fifth convolution and the hidden linear layers, zero in the others."""
+    """One in convolutions 2, 4 and 5 and in the hidden linear layers, zero in the others."""
     state = alexnet_2012().state_dict()
-    for name in ("features.conv2", "features.conv4", "features.conv5", "classifier.fc6", "classifier.fc7"):
+    for name in (
+        "features.conv2",
+        "features.conv4",
+        "features.conv5",
+        "classifier.fc6",
+        "classifier.fc7",
+    ):
         assert state[f"{name}.bias"].eq(1).all(), name
     for name in ("features.conv1", "features.conv3", "classifier.fc8"):
         assert state[f"{name}.bias"].eq(0).all(), name

@@ -33,17 +33,29 @@ def test_cnnnet_loads_torchvisions_alexnet_and_answers_the_same(size: int) -> No
 
 @pytest.mark.parametrize("size", [224, 300])
 def test_cnnnet_computes_what_the_slow_network_computes(size: int) -> None:
-    """Relative error under 1e-9 in float64; 300x300 ends in a map of 8x8 that the adaptive mean makes 6x6."""
+    """Relative error under 1e-9 in float64.
+
+    300x300 ends in a map of 8x8 that the adaptive mean makes 6x6.
+    """
     torch.manual_seed(3)
     model = cnnnet(num_classes=5).double().eval()
     x = torch.randn(1, 3, size, size, dtype=torch.float64)
     w = ref.arrays(model.state_dict())
     y = x.numpy()
-    for place, stride, margin, has_pool in [(0, 4, 2, True), (3, 1, 2, True), (6, 1, 1, False), (8, 1, 1, False)]:
+    for place, stride, margin, has_pool in [
+        (0, 4, 2, True),
+        (3, 1, 2, True),
+        (6, 1, 1, False),
+        (8, 1, 1, False),
+    ]:
         y = ref.pad(y, (margin, margin, margin, margin))
-        y = ref.relu(ref.conv2d(y, w[f"features.{place}.weight"], w[f"features.{place}.bias"], stride))
+        y = ref.relu(
+            ref.conv2d(y, w[f"features.{place}.weight"], w[f"features.{place}.bias"], stride)
+        )
         y = ref.max_pool(y, 3, 2) if has_pool else y
-    y = ref.relu(ref.conv2d(ref.pad(y, (1, 1, 1, 1)), w["features.10.weight"], w["features.10.bias"]))
+    y = ref.relu(
+        ref.conv2d(ref.pad(y, (1, 1, 1, 1)), w["features.10.weight"], w["features.10.bias"])
+    )
     y = ref.max_pool(y, 3, 2)
     y = ref.adaptive_mean(y, 6).reshape(1, 256 * 6 * 6)
     for place in (1, 4):
@@ -53,7 +65,7 @@ def test_cnnnet_computes_what_the_slow_network_computes(size: int) -> None:
         assert ref.relative_error(model(x), y) < 1e-9
 
 
-def test_cnnnet_takes_the_smallest_picture_that_its_head_names() -> None:
+def test_cnnnet_takes_the_smallest_image_that_its_head_names() -> None:
     """63x63 works, 62x62 leaves nothing for the last pool."""
     model = cnnnet().eval()
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""Cells as data: what is refused, how they are drawn, and that nothing is lost on the way through JSON."""
+"""Cells as data: what is refused, how they are drawn, and their way through JSON."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SMALL = Genotype(
 
 @st.composite
 def cells(draw: st.DrawFn, first_output: int = 0) -> Cell:
-    """Make a valid cell of one to five blocks that concatenates all that no block reads, and perhaps more."""
+    """Make a valid cell of up to five blocks that concatenates all that no block reads."""
     blocks = []
     for number in range(draw(st.integers(1, 5))):
         branch = st.builds(Branch, st.integers(0, number + 1), st.sampled_from(OPERATIONS))
@@ -59,7 +59,11 @@ def test_genotypes_need_no_torch() -> None:
     ("rows", "output", "fault"),
     [
         ([], (0,), "at least one block, got none"),
-        ([("identity", 0, "identity", 2)], (2,), "block 0 reads state 2, which does not exist yet.*from 0 to 1"),
+        (
+            [("identity", 0, "identity", 2)],
+            (2,),
+            "block 0 reads state 2, which does not exist yet.*from 0 to 1",
+        ),
         ([("identity", -1, "identity", 0)], (2,), "expected an integer from 0, got -1"),
         ([("identity", True, "identity", 0)], (2,), "expected an integer from 0, got True"),
         (
@@ -101,7 +105,10 @@ def test_a_genotype_refuses_to_be_nameless(name: Any) -> None:
         (lambda d: d.update(normal=[]), "the normal cell has the fields .* got list"),
         (lambda d: d["normal"].update(blocks=[["identity", 0]]), "the normal cell has blocks"),
         (lambda d: d["normal"].update(output=3), "the normal cell has blocks"),
-        (lambda d: d["reduction"].update(output=[9]), "the reduction cell: .*names states from 0 to 2"),
+        (
+            lambda d: d["reduction"].update(output=[9]),
+            "the reduction cell: .*names states from 0 to 2",
+        ),
     ],
 )
 def test_json_that_is_no_genotype_is_refused(change: Any, fault: str) -> None:
@@ -129,7 +136,10 @@ def test_text_shows_one_line_per_block() -> None:
 
 
 def test_dot_has_every_edge_of_the_cell() -> None:
-    """Each branch leads from its state through its operation to its block; the outputs lead to the concatenation."""
+    """Each branch leads from its state through its operation to its block.
+
+    The outputs lead to the concatenation.
+    """
     lines = {line.strip() for line in SMALL.to_dot().splitlines()}
     edges = {line for line in lines if "->" in line}
     assert edges == {
@@ -146,11 +156,15 @@ def test_dot_has_every_edge_of_the_cell() -> None:
     assert 'normal_2_left [label="separable_3x3"]' in lines
 
 
-@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's dot is not installed: make packages installs it")
+@pytest.mark.skipif(
+    shutil.which("dot") is None, reason="Graphviz's dot is not installed: make packages installs it"
+)
 def test_graphviz_draws_the_cells_even_with_an_odd_name() -> None:
     """The real program reads the drawing; quotes and backslashes in a name do not end its label."""
     odd = Genotype('a "b" \\', SMALL.normal, SMALL.reduction)
-    done = subprocess.run(["dot", "-Tsvg"], input=odd.to_dot(), capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        ["dot", "-Tsvg"], input=odd.to_dot(), capture_output=True, text=True, check=True, timeout=60
+    )
     assert done.stderr == ""
     assert done.stdout.count("separable_5x5") == 1
     assert "&quot;b&quot;" in done.stdout

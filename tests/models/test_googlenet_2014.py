@@ -42,8 +42,13 @@ def test_googlenet_2014_has_the_parameters_of_table_1() -> None:
 
 
 def test_googlenet_2014_has_two_auxiliary_heads_of_section_5() -> None:
-    """1x1 convolution to 128, 1,024 units, 1,000 classes, on 512 and on 528 planes: 13,378,280 in all."""
-    heads = sum(128 * (planes + 1) + 1024 * (128 * 4 * 4 + 1) + 1000 * (1024 + 1) for planes in (512, 528))
+    """1x1 convolution to 128, 1,024 units, 1,000 classes, on 512 and on 528 planes.
+
+    13,378,280 in all.
+    """
+    heads = sum(
+        128 * (planes + 1) + 1024 * (128 * 4 * 4 + 1) + 1000 * (1024 + 1) for planes in (512, 528)
+    )
     assert _parameters(googlenet_2014()) == 6_998_552 + heads == 13_378_280
 
 
@@ -61,7 +66,10 @@ class SlowGoogLeNet:
         return ref.relu(ref.conv2d(ref.pad(x, (half, half, half, half)), weight, bias, stride))
 
     def halve(self, x: ref.Array) -> ref.Array:
-        """Pool 3x3 windows at stride 2; where the last one hangs over the edge, it takes what there is."""
+        """Pool 3x3 windows at stride 2.
+
+        Where the last one hangs over the edge, it takes what there is.
+        """
         below, right = (0 if side % 2 else 1 for side in x.shape[2:])
         return ref.max_pool(x, 3, 2, (0, below, 0, right))
 
@@ -102,14 +110,16 @@ def test_googlenet_2014_computes_what_the_slow_network_computes(size: int) -> No
     """Relative error under 1e-9 in float64, in evaluation."""
     torch.manual_seed(5)
     model = googlenet_2014(num_classes=9, aux_logits=False).double().eval()
-    x = 100 * torch.randn(1, 3, size, size, dtype=torch.float64)  # as grey levels, so that normalisation counts
+    x = 100 * torch.randn(
+        1, 3, size, size, dtype=torch.float64
+    )  # as grey levels, so that normalisation counts
     expected, _ = SlowGoogLeNet(ref.arrays(model.state_dict()))(x.numpy())
     with torch.no_grad():
         assert ref.relative_error(model(x), expected) < 1e-9
 
 
 def test_googlenet_2014_puts_out_both_auxiliary_logits_in_training() -> None:
-    """The heads sit on (4a) and (4d), pool 5x5 at stride 3, and agree to 1e-9 in float64 with dropout off."""
+    """On (4a) and (4d), pooling 5x5 at stride 3; equal to 1e-9 in float64 with dropout off."""
     torch.manual_seed(6)
     model = googlenet_2014(num_classes=9, drop_rate=0.0).double()
     for module in model.modules():

@@ -35,9 +35,19 @@ def test_lenet5_has_the_parameters_of_its_layer_table() -> None:
 
 
 def test_classic_lenet5_has_the_papers_60000_parameters_and_a_linear_output() -> None:
-    """The paper counts 156, 12, 1,516, 32, 48,120 and 10,164 up to F6; a linear output for ten classes adds 850."""
+    """The paper counts 156, 12, 1,516, 32, 48,120 and 10,164 up to F6.
+
+    A linear output for ten classes adds 850.
+    """
     connections = TABLE_I.count("X")
-    layers = {"c1": 156, "s2": 2 * 6, "c3": connections * 25 + 16, "s4": 2 * 16, "c5": 48_120, "f6": 10_164}
+    layers = {
+        "c1": 156,
+        "s2": 2 * 6,
+        "c3": connections * 25 + 16,
+        "s4": 2 * 16,
+        "c5": 48_120,
+        "f6": 10_164,
+    }
     assert layers["c3"] == 1_516
     assert sum(layers.values()) == 60_000
     model = lenet5(variant="classic")
@@ -66,7 +76,10 @@ def _squash(a: ref.Array) -> ref.Array:
 
 
 def _subsample(x: ref.Array, w: dict[str, ref.Array], name: str) -> ref.Array:
-    return ref.sum_pool(x, 2, 2) * w[f"{name}.weight"][:, None, None] + w[f"{name}.bias"][:, None, None]
+    return (
+        ref.sum_pool(x, 2, 2) * w[f"{name}.weight"][:, None, None]
+        + w[f"{name}.bias"][:, None, None]
+    )
 
 
 def _c3(x: ref.Array, w: dict[str, ref.Array]) -> ref.Array:
@@ -111,7 +124,9 @@ def test_classic_lenet5_draws_weights_within_the_bound_of_appendix_a() -> None:
         "f6": 120,
     }.items():
         bound = 2.4 / fan_in
-        largest = max(float(value.detach().abs().max()) for value in model.get_submodule(name).parameters())
+        largest = max(
+            float(value.detach().abs().max()) for value in model.get_submodule(name).parameters()
+        )
         assert bound / 4 < largest <= bound, name
 
 

@@ -16,8 +16,19 @@ from zoo.models.mobilenet_v1 import mobilenet_v1_025, mobilenet_v1_050, mobilene
 if TYPE_CHECKING:
     from zoo.models.mobilenet_v1 import MobileNetV1, Padding
 
-# Table 1 of the paper, depthwise separable layers: planes out, stride. The last stride is 1, see the file's head.
-TABLE_1 = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
+# Table 1 of the paper, depthwise separable layers: planes out, stride. The last stride is 1, see
+# the file's head.
+TABLE_1 = [
+    (64, 1),
+    (128, 2),
+    (128, 1),
+    (256, 2),
+    (256, 1),
+    (512, 2),
+    *[(512, 1)] * 5,
+    (1024, 2),
+    (1024, 1),
+]
 NAMES = [f"blocks.{s}.{i}" for s, n in enumerate([1, 2, 2, 6, 2]) for i in range(n)]
 
 
@@ -30,8 +41,10 @@ NAMES = [f"blocks.{s}.{i}" for s, n in enumerate([1, 2, 2, 6, 2]) for i in range
         ("mobilenet_v1_025", 1, 470_072),
     ],
 )
-def test_mobilenet_v1_has_the_parameters_of_table_1(name: str, quarters: int, parameters: int) -> None:
-    """A filter for each plane, a 1x1 convolution, a scale and a shift for each plane of both, and a linear layer."""
+def test_mobilenet_v1_has_the_parameters_of_table_1(
+    name: str, quarters: int, parameters: int
+) -> None:
+    """Depthwise and 1x1 filters, scales and shifts for the planes of both, a linear layer."""
     planes = 32 * quarters // 4
     expected = planes * 3 * 3 * 3 + 2 * planes
     for full_width, _ in TABLE_1:
@@ -55,7 +68,10 @@ def _with_statistics(model: MobileNetV1) -> MobileNetV1:
 
 
 def _margins(x: ref.Array, stride: int, padding: Padding) -> ref.Margins:
-    """Work out TensorFlow's margins: enough zeros for ``ceil(size / stride)`` places, the odd one at the end."""
+    """Work out TensorFlow's margins.
+
+    Enough zeros for ``ceil(size / stride)`` places, the odd one at the end.
+    """
     if padding == "symmetric":
         return 1, 1, 1, 1
     totals = [max((-(-side // stride) - 1) * stride + 3 - side, 0) for side in x.shape[2:]]
@@ -69,7 +85,9 @@ def _slow(x: ref.Array, w: dict[str, ref.Array], padding: Padding, eps: float) -
     def rectified_norm(y: ref.Array, name: str) -> ref.Array:
         return np.clip(ref.batch_norm(y, w, name, eps), 0.0, 6.0)
 
-    x = rectified_norm(ref.conv2d(ref.pad(x, _margins(x, 2, padding)), w["conv_stem.weight"], stride=2), "bn1")
+    x = rectified_norm(
+        ref.conv2d(ref.pad(x, _margins(x, 2, padding)), w["conv_stem.weight"], stride=2), "bn1"
+    )
     for name, (_, stride) in zip(NAMES, TABLE_1, strict=True):
         x = ref.pad(x, _margins(x, stride, padding))
         x = ref.conv2d(x, w[f"{name}.conv_dw.weight"], stride=stride, groups=x.shape[1])
@@ -106,7 +124,9 @@ def test_mobilenet_v1_paddings_give_different_answers() -> None:
 @pytest.mark.parametrize("size", [224, 161])
 def test_mobilenet_v1_100_loads_timms_keys_and_answers_the_same(size: int) -> None:
     """Same key names, and the same logits to 1e-9 in float64."""
-    timm = pytest.importorskip("timm", reason="timm is absent, so MobileNet is NOT compared with it: pip install timm")
+    timm = pytest.importorskip(
+        "timm", reason="timm is absent, so MobileNet is NOT compared with it: pip install timm"
+    )
     ours = _with_statistics(mobilenet_v1_100())
     theirs = timm.create_model("mobilenetv1_100").double().eval()
     assert list(theirs.state_dict()) == list(ours.state_dict())
@@ -118,5 +138,7 @@ def test_mobilenet_v1_100_loads_timms_keys_and_answers_the_same(size: int) -> No
 
 def test_mobilenet_v1_refuses_an_unknown_padding() -> None:
     """The message names the two that exist."""
-    with pytest.raises(ValueError, match="padding: expected one of 'symmetric', 'same', got 'valid'"):
+    with pytest.raises(
+        ValueError, match="padding: expected one of 'symmetric', 'same', got 'valid'"
+    ):
         mobilenet_v1_100(padding="valid")  # type: ignore[arg-type]  # the point of the test

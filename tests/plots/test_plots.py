@@ -15,8 +15,9 @@ from PIL import Image
 from zoo.catalog.chooser import Limits, choose
 from zoo.errors import UsageError, WriteError
 from zoo.plots.choice import chart_of
+from zoo.plots.drawing import draw
 from zoo.plots.page import render_page
-from zoo.plots.scatter import Point, Scatter, draw, labels_with_room, render
+from zoo.plots.scatter import Point, Scatter, labels_with_room, render
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,7 @@ def test_the_chart_of_a_choice_holds_every_weight_and_marks_the_front() -> None:
     chart = chart_of(choice)
     assert len(chart.points) == len(choice.considered)
     assert sum(not point.is_faint for point in chart.points) == len(choice.fitting)
-    assert [point.label for point in chart.front] == [place.row.architecture.name for place in choice.places]
+    assert [point.label for point in chart.front] == [place.row.name for place in choice.places]
     squeezenet = next(point for point in chart.points if point.name == "squeezenet1_1")
     assert squeezenet.x == 1_235_496
     assert squeezenet.y == pytest.approx(19.376)
@@ -51,7 +52,10 @@ def test_the_chart_of_a_choice_holds_every_weight_and_marks_the_front() -> None:
 
 
 def test_points_lie_where_their_values_say() -> None:
-    """Both axes are logarithmic: halves of the factors are halves of the way; equal values share a line."""
+    """Both axes are logarithmic: halves of the factors are halves of the way.
+
+    Equal values share a line.
+    """
     _, (cheap, good, beaten, outside) = render(CHART, "svg")
     assert good[0] == pytest.approx(beaten[0])
     assert cheap[1] == pytest.approx(beaten[1])
@@ -75,13 +79,13 @@ def test_a_drawing_is_the_same_each_time(kind: str) -> None:
     assert render(CHART, kind)[0] == render(CHART, kind)[0]
 
 
-def test_png_is_a_picture_with_the_colours_of_the_front(tmp_path: Path) -> None:
+def test_png_is_a_image_with_the_colours_of_the_front(tmp_path: Path) -> None:
     """1,440 by 900 pixels; the red of the front and the blue of the beaten are there."""
     file = tmp_path / "chart.png"
     draw(CHART, file)
-    with Image.open(file) as picture:
-        assert picture.size == (1440, 900)
-        colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 24) or []}
+    with Image.open(file) as image:
+        assert image.size == (1440, 900)
+        colours = {colour for _, colour in image.convert("RGB").getcolors(1 << 24) or []}
     assert (0xD1, 0x49, 0x5B) in colours
 
 
@@ -113,31 +117,45 @@ def points_of(page: str) -> list[dict[str, object]]:
 
 
 def test_the_page_needs_nothing_from_outside() -> None:
-    """One file: no script, style, font or picture is fetched."""
+    """One file: no script, style, font or image is fetched."""
     page = render_page(CHART)
     assert not re.findall(r"(?:src|href)\s*=\s*\"(?!#)", page)
     assert "@import" not in page
     assert "url(http" not in page
-    assert [point["name"] for point in points_of(page)] == ["cheap:tag", "good:tag", "beaten:tag", "outside:tag"]
+    assert [point["name"] for point in points_of(page)] == [
+        "cheap:tag",
+        "good:tag",
+        "beaten:tag",
+        "outside:tag",
+    ]
     assert points_of(page)[0]["facts"] == [["top-5 error", "20 %"]]
 
 
 def test_hostile_names_do_not_leave_the_page_script() -> None:
     """A name is data: it can neither end the script nor begin an element."""
     evil = "</script><script>alert(1)</script><!--"
-    page = render_page(Scatter(evil, evil, evil, evil, (Point(evil, evil, 1.0, 1.0, ((evil, evil),), is_front=True),)))
+    page = render_page(
+        Scatter(
+            evil, evil, evil, evil, (Point(evil, evil, 1.0, 1.0, ((evil, evil),), is_front=True),)
+        )
+    )
     assert page.count("<script>") == page.count("</script>") == 1
     assert "<!--" not in page.replace("<!-- ", "")
     assert points_of(page)[0]["name"] == evil
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed: the page's script cannot be parsed")
+@pytest.mark.skipif(
+    shutil.which("node") is None,
+    reason="Node.js is not installed: the page's script cannot be parsed",
+)
 def test_the_page_script_is_javascript(tmp_path: Path) -> None:
     """A real parser accepts it."""
     script = render_page(CHART).partition("<script>")[2].partition("</script>")[0]
     file = tmp_path / "page.js"
     file.write_text(script)
-    done = subprocess.run(["node", "--check", str(file)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["node", "--check", str(file)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 

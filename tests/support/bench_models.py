@@ -1,4 +1,7 @@
-"""Small networks for the benchmark's tests, some of them ill-behaved; named by dotted path, built in the worker."""
+"""Small networks for the benchmark's tests, some of them ill-behaved.
+
+Named by dotted path, built in the worker.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,15 @@ from torch.nn import functional
 def small() -> nn.Module:
     """Two convolutions with batch normalisation and a head of ten, on 3x16x16."""
     return nn.Sequential(
-        *(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU()),
-        *(nn.Conv2d(8, 8, 3), nn.BatchNorm2d(8), nn.ReLU()),
-        *(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10)),
+        nn.Conv2d(3, 8, 3),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Conv2d(8, 8, 3),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 10),
     )
 
 
@@ -49,7 +58,9 @@ class _Branching(nn.Module):
     """Goes one of two ways, as the values say."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.flatten(1) if x.sum() > 0 else -x.flatten(1)
+        if x.sum() > 0:
+            return x.flatten(1)
+        return -x.flatten(1)
 
 
 def branching() -> nn.Module:

@@ -7,13 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from zoo.bench.comparability import comparability
-from zoo.bench.records import Cell, Conditions, Device, Effort, Environment, Memory, Result, Run
+from zoo.bench.records import Case, Conditions, Effort, Environment, Memory, Result, Run
+from zoo.devices import Device
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-CELL = Cell("resnet18", "latency", "cpu", (3, 224, 224), 1, multiply_adds=10**9, activations=10**6)
-ENVIRONMENT = Environment(Device("cpu", "some CPU", ("fp32",)), "some CPU", 8, "Linux", {"torch": "2.14.1"})
+CASE = Case("resnet18", "latency", "cpu", (3, 224, 224), 1, multiply_adds=10**9, activations=10**6)
+ENVIRONMENT = Environment(
+    Device("cpu", "some CPU", ("fp32",)), "some CPU", 8, "Linux", {"torch": "2.14.1"}
+)
 RUN = Run(
     started_at="2026-11-25T00:00:00+00:00",
     batch=1,
@@ -39,16 +42,31 @@ def make_run(values_ms: Sequence[float], **changes: Any) -> Run:
     return replace(RUN, values_ns=tuple(round(value * 1e6) for value in values_ms), **changes)
 
 
-def make_result(runs: Sequence[Run] = (RUN,), environment: Environment = ENVIRONMENT, **changes: Any) -> Result:
-    """Make a result; the changes are to its cell."""
-    cell = replace(CELL, **changes)
+def make_result(
+    runs: Sequence[Run] = (RUN,), environment: Environment = ENVIRONMENT, **changes: Any
+) -> Result:
+    """Make a result; the changes are to its case."""
+    case = replace(CASE, **changes)
     return Result(
-        cell, Effort(runs=len(runs)), environment, tuple(runs), comparability=comparability(cell, environment)
+        case,
+        Effort(runs=len(runs)),
+        environment,
+        tuple(runs),
+        comparability=comparability(case, environment),
     )
 
 
-def noisy_runs(seed: int, *, centre_ms: float = 10.0, within: float = 0.02, between: float = 0.01) -> list[Run]:
-    """Draw five runs of 60 values: runs differ from each other, and values within each, by these relative spreads."""
+def noisy_runs(
+    seed: int,
+    *,
+    centre_ms: float = 10.0,
+    within: float = 0.02,
+    between: float = 0.01,
+) -> list[Run]:
+    """Draw five runs of 60 values.
+
+    Runs differ from each other, and values within each, by these relative spreads.
+    """
     chance = random.Random(seed)  # noqa: S311 - synthetic values
     runs = []
     for _ in range(5):

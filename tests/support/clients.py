@@ -1,4 +1,4 @@
-"""Run unmodified clients, each in a process and, where versions differ, in an environment of its own."""
+"""Run unmodified clients, each in a process, some in an environment of their own."""
 
 from __future__ import annotations
 
@@ -26,13 +26,31 @@ def make_environment(folder: Path, requirement: str) -> Path:
     The test is skipped, with pip's words, where it cannot be installed.
     """
     place = folder / requirement.replace("==", "-")
-    python, finished = place / "bin" / "python", place / "finished"
+    python = place / "bin" / "python"
+    finished = place / "finished"
     folder.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(folder / f"{place.name}.lock", timeout=INSTALL_TIMEOUT_S):
         if not finished.exists():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(place)], check=True)
-            command = [sys.executable, "-m", "pip", "--python", str(python), "install", "-q", requirement]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False)
+            subprocess.run(
+                [sys.executable, "-m", "venv", "--clear", "--without-pip", str(place)], check=True
+            )
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "--python",
+                str(python),
+                "install",
+                "-q",
+                requirement,
+            ]
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                timeout=INSTALL_TIMEOUT_S,
+                check=False,
+            )
             if done.returncode:
                 pytest.skip(f"{requirement} cannot be installed: {done.stderr[-300:]}")
             finished.touch()
@@ -47,7 +65,9 @@ def run_client(
     python: str | Path = sys.executable,
     environment: dict[str, str] | None = None,
 ) -> Any:
-    """Run a script through ``zoo mirror exec``, or without it; return the JSON on the last line of its output.
+    """Run a script through ``zoo mirror exec``, or without it.
+
+    Return the JSON on the last line of its output.
 
     Args:
         script: What the client does.
@@ -58,8 +78,25 @@ def run_client(
     """
     command = [str(python), "-c", script]
     if mirror is not None:
-        command = [sys.executable, "-m", "zoo", "mirror", "exec", "--mirror", mirror, "--client", kind, "--", *command]
-    variables = {**os.environ, "PYTHONWARNINGS": "ignore", "HF_HUB_DISABLE_TELEMETRY": "1", **(environment or {})}
+        command = [
+            sys.executable,
+            "-m",
+            "zoo",
+            "mirror",
+            "exec",
+            "--mirror",
+            mirror,
+            "--client",
+            kind,
+            "--",
+            *command,
+        ]
+    variables = {
+        **os.environ,
+        "PYTHONWARNINGS": "ignore",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        **(environment or {}),
+    }
     done = subprocess.run(
         command,
         capture_output=True,

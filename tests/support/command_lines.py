@@ -8,22 +8,29 @@ from typing import Any
 import typer
 import typer.main
 
-from zoo.cli.loading import prepare
 from zoo.cli.main import app
+from zoo.cli.terminal.loading import prepare
 
+_ACT_WHEN_PARSED = {"--install-completion", "--show-completion"}
+"""Options of Typer that write to the home folder, or print, while the line is parsed."""
 _UNFINISHED = {"MissingParameter", "NoArgsIsHelpError", "BadOptionUsage"}
-"""What is wrong with a command that is mentioned, not written out: ``zoo train``, ``zoo download --mirror``."""
+"""What is wrong with a command that is mentioned, not written out.
+
+``zoo train``, ``zoo download --mirror``.
+"""
 
 
 def fault(line: str, *, may_be_unfinished: bool) -> str | None:
     """Say why a command line would be refused before it does anything, ``None`` if it would not.
 
     Args:
-        line: Such as ``zoo list --family resnet  # a comment``; what follows a pipe is not looked at.
+        line: As ``zoo list --family resnet  # a comment``; what follows a pipe is not looked at.
         may_be_unfinished: Accept the name of a command without its arguments.
     """
     words = shlex.split(line.partition(" | ")[0], comments=True)[1:]
     if words and words[0].isupper():  # "zoo COMMAND --help"
+        return None
+    if words and words[0] in _ACT_WHEN_PARSED:
         return None
     try:
         _parse(words)
@@ -41,5 +48,7 @@ def _parse(words: list[str]) -> None:
     prepare(command)
     context = command.make_context("zoo", words)
     while hasattr(command, "resolve_command"):
-        name, command, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        name, command, rest = command.resolve_command(
+            context, [*context._protected_args, *context.args]
+        )
         context = command.make_context(name, rest, parent=context)

@@ -1,7 +1,7 @@
 """A real HTTP server on loopback that misbehaves on request.
 
-A test gives it one function, which is called for every request with an :class:`Exchange` and does what a broken, lying
-or overloaded server would do, down to the last byte and the TCP reset::
+A test gives it one function, which is called for every request with an :class:`Exchange` and does
+what a broken, lying or overloaded server would do, down to the last byte and the TCP reset::
 
     with FaultyServer() as server:
         server.behave = lambda exchange: exchange.serve(data, cut_at=1000)
@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
     Behaviour = Callable[["Exchange"], None]
 
-REASONS = {200: "OK", 206: "Partial Content", 416: "Range Not Satisfiable"}
+REASONS = {
+    200: "OK",
+    206: "Partial Content",
+    416: "Range Not Satisfiable",
+}
+FAR = 1 << 62
+"""Behind the end of every file."""
 
 
 class HangUp(Exception):  # noqa: N818  (no error: the way out of a connection)
@@ -47,8 +53,15 @@ class Exchange:
     @property
     def span(self) -> tuple[int, int] | None:
         """The range asked for, half open; the end may lie behind the file."""
-        match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("range", ""))
-        return (int(match[1]), int(match[2]) + 1 if match[2] else 1 << 62) if match else None
+        asked = self.headers.get("range", "")
+        match = re.fullmatch(r"bytes=(?P<first>\d+)-(?P<last>\d*)", asked)
+        if match is None:
+            return None
+
+        first = int(match["first"])
+        if not match["last"]:
+            return first, FAR
+        return first, int(match["last"]) + 1
 
     def send(self, data: bytes) -> None:
         """Send raw bytes."""
@@ -56,23 +69,36 @@ class Exchange:
 
     def head(self, status: int, headers: dict[str, str]) -> None:
         """Send a status line and headers."""
-        lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Whatever')}", *(f"{k}: {v}" for k, v in headers.items())]
-        self.send("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        reason = REASONS.get(status, "Whatever")
+        lines = [f"HTTP/1.1 {status} {reason}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        lines += ["", ""]
+        text = "\r\n".join(lines)
+        self.send(text.encode("latin-1"))
 
     def body(self, data: bytes, cut_after: int | None = None) -> None:
         """Send a body, or its beginning."""
         data = data[:cut_after]
-        for start in range(0, len(data), self.server.piece_bytes):
-            piece = data[start : start + self.server.piece_bytes]
-            self.server.throttle(len(piece))
+        at = 0
+        while at < len(data):
+            piece = data[at : at + self.server.piece_bytes]
+            length = len(piece)
+            self.server.throttle(length)
             self.send(piece)
-            self.body_bytes_sent += len(piece)
-            self.server.count(len(piece))
+            self.body_bytes_sent += length
+            self.server.count(length)
+            at += length
 
-    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+    def answer(
+        self,
+        status: int,
+        body: bytes = b"",
+        **headers: str,
+    ) -> None:
         """Send a short answer; underscores in header names stand for hyphens."""
-        plain = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.head(status, {"Content-Length": str(len(body)), **plain})
+        sent = {"Content-Length": str(len(body))}
+        sent |= plain_names(headers)
+        self.head(status, sent)
         self.send(body)
 
     def serve(
@@ -97,20 +123,31 @@ class Exchange:
             end: What then happens: ``"close"``, ``"reset"`` or ``"stall"``.
             headers: More headers, or others.
         """
-        extra = {name.replace("_", "-"): value for name, value in headers.items()}
+        span = self.span if ranges else None
+        is_other = self.headers.get("if-range", etag) != etag
+        if if_range and is_other:
+            span = None
+
+        status = 200
+        start = 0
+        stop = len(data)
+        extra = plain_names(headers)
         if etag is not None:
             extra["ETag"] = etag
-        span = self.span if ranges else None
-        if span is not None and if_range and self.headers.get("if-range", etag) != etag:
-            span = None
-        start, stop = (span[0], min(span[1], len(data))) if span else (0, len(data))
-        if span and start >= len(data):
-            self.answer(416, Content_Range=f"bytes */{len(data)}")
-            return
-        if span:
+
+        if span is not None:
+            status = 206
+            start = span[0]
+            stop = min(span[1], len(data))
+            if start >= len(data):
+                self.answer(416, Content_Range=f"bytes */{len(data)}")
+                return
             extra["Content-Range"] = f"bytes {start}-{stop - 1}/{len(data)}"
-        self.head(206 if span else 200, {"Content-Length": str(stop - start), **extra})
-        if cut_at is None or not start <= cut_at < stop:
+
+        length = str(stop - start)
+        self.head(status, {"Content-Length": length, **extra})
+        is_cut = cut_at is not None and start <= cut_at < stop
+        if not is_cut:
             self.body(data[start:stop])
             return
         self.body(data[start:cut_at])
@@ -125,11 +162,20 @@ class Exchange:
         raise HangUp
 
 
+def plain_names(headers: dict[str, str]) -> dict[str, str]:
+    """Put hyphens in the place of underscores, as names of headers have them."""
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
 class FaultyServer:
     """Serve on a loopback address from threads until the ``with`` block ends."""
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        host: str = "127.0.0.1",
+    ) -> None:
         self.behave: Behaviour = lambda exchange: exchange.answer(404)
         self.throttle: Callable[[int], object] = lambda _count: None
         self.piece_bytes = 16 << 10
@@ -139,9 +185,15 @@ class FaultyServer:
         self._tls = tls
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
+
+        is_ipv6 = ":" in host
+        family = socket.AF_INET6 if is_ipv6 else socket.AF_INET
         self._listener = socket.create_server((host, 0), family=family, backlog=256)
         self.port: int = self._listener.getsockname()[1]
-        self.base = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+        scheme = "https" if tls else "http"
+        shown_host = f"[{host}]" if is_ipv6 else host
+        self.base = f"{scheme}://{shown_host}:{self.port}"
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
     def __enter__(self) -> Self:
@@ -193,15 +245,31 @@ class FaultyServer:
     def _read(self, connection: socket.socket, stream: BinaryIO) -> Exchange:
         """Read the head of one request."""
         lines = []
-        while line := stream.readline().decode("latin-1").rstrip("\r\n"):
-            lines.append(line)
+        while True:
+            line = stream.readline().decode("latin-1")
+            stripped = line.rstrip("\r\n")
+            if not stripped:
+                break
+            lines.append(stripped)
         if not lines:
             raise HangUp
-        method, target, _ = lines[0].split(" ", 2)
-        headers = {
-            name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])
-        }
+
+        first, *others = lines
+        method, target, _ = first.split(" ", maxsplit=2)
+        headers = {}
+        for line in others:
+            name, _, value = line.partition(":")
+            plain = name.strip().lower()
+            headers[plain] = value.strip()
+
         with self._lock:
-            exchange = Exchange(self, connection, len(self.requests), method, target, headers)
+            exchange = Exchange(
+                server=self,
+                connection=connection,
+                number=len(self.requests),
+                method=method,
+                target=target,
+                headers=headers,
+            )
             self.requests.append(exchange)
         return exchange

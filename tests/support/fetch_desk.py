@@ -1,4 +1,7 @@
-"""Where the tests of fetching fetch from and to: known data, its record, an empty cache, a fetch that does not wait."""
+"""Where the tests of fetching fetch from and to.
+
+Known data, its record, an empty cache, a fetch that does not wait.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from zoo.catalog.records import WeightsFile
-from zoo.weights import events, fetcher
-from zoo.weights.options import FetchOptions, Timeouts
+from zoo.download import events, fetcher
+from zoo.download.options import FetchOptions, Timeouts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from zoo.weights.fetcher import FetchedFile
+    from zoo.download.fetcher import FetchedFile
 
 KIB = 1 << 10
 PART_BYTES = 64 * KIB
@@ -24,7 +27,11 @@ SHA256 = hashlib.sha256(DATA).hexdigest()
 NAME = f"net-{SHA256[:8]}.pth"
 
 
-def record_of(url: str | None, data: bytes = DATA, name: str = NAME) -> WeightsFile:
+def record_of(
+    url: str | None,
+    data: bytes = DATA,
+    name: str = NAME,
+) -> WeightsFile:
     """Return the record of a file whose publisher states its length and 8 digits of its digest."""
     return WeightsFile(name, url, len(data), sha256_prefix=hashlib.sha256(data).hexdigest()[:8])
 
@@ -52,11 +59,19 @@ class Desk:
     def fetch(self, *urls: str, data: bytes = DATA, **changes: object) -> FetchedFile:
         """Fetch the usual file; of several addresses all but the last are mirrors."""
         changed = replace(self.options, mirrors=tuple(urls[:-1]), **changes)  # type: ignore[arg-type]  # fields of FetchOptions by name
-        return fetcher.fetch(record_of(urls[-1] if urls else None, data), options=changed, listener=self.events.append)
+        return fetcher.fetch(
+            record_of(urls[-1] if urls else None, data),
+            options=changed,
+            listener=self.events.append,
+        )
 
     def holds_only(self, *names: str) -> bool:
-        """Tell whether the cache holds these files and no others; the folder of locks does not count."""
-        return {path.name for path in self.folder.iterdir() if path.name != ".zoo-locks"} == set(names)
+        """Tell whether the cache holds these files and no others.
+
+        Locks and the quarantine do not count.
+        """
+        apart = {".zoo-locks", "quarantine"}
+        return {path.name for path in self.folder.iterdir()} - apart == set(names)
 
     def partials(self) -> list[Path]:
         """List unfinished downloads."""

@@ -1,8 +1,11 @@
-"""A process of its own that fetches one file, as a command would: ``python fetch_worker.py '{"url": ..., ...}'``.
+"""A process of its own that fetches one file, as a command would.
 
-Exit codes are those of the command line: 0 done, 1 a ZooError (its text on stderr), 130 interrupted. With "kills" it
-is a driver instead: it forks a child that fetches, kills it at a random moment, lets a second child finish, and reports
-what the server had to send, once for every round.
+``python fetch_worker.py '{"url": ..., ...}'``.
+
+Exit codes are those of the command line: 0 done, 1 a ZooError (its text on stderr), 130
+    interrupted. With "kills" it
+is a driver instead: it forks a child that fetches, kills it at a random moment, lets a second child
+finish, and reports what the server had to send, once for every round.
 """
 
 from __future__ import annotations
@@ -17,10 +20,13 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from zoo.cache import paths
 from zoo.catalog.records import WeightsFile
+from zoo.download import events, fetcher
+from zoo.download.options import FetchOptions, Timeouts
 from zoo.errors import ZooError
-from zoo.weights import cache, events, fetcher
-from zoo.weights.options import FetchOptions, Timeouts
+
+BLOCK_BYTES = 512
 
 
 def fetch(task: dict[str, Any]) -> int:
@@ -35,7 +41,10 @@ def fetch(task: dict[str, Any]) -> int:
         timeouts=Timeouts(stall_s=task.get("stall_s", 60), longest_wait_s=0.01),
     )
     file = WeightsFile(task["name"], task["url"], task["size_bytes"], sha256=task["sha256"])
-    files = [file, WeightsFile(f"second-{file.file_name}", file.url, file.size_bytes, sha256=file.sha256)]
+    files = [
+        file,
+        WeightsFile(f"second-{file.file_name}", file.url, file.size_bytes, sha256=file.sha256),
+    ]
     try:
         fetcher.fetch_all(files[: task.get("files", 1)], options=options, listener=tell)
     except ZooError as error:
@@ -74,9 +83,15 @@ def written_bytes(partial: Path, truth: bytes) -> int:
     """Count what a killed process had received and written, whether or not it had noted it."""
     if not partial.exists():
         return 0
+
     data = partial.read_bytes()
-    blocks = range(0, len(data), 512)
-    return sum(len(data[at : at + 512]) for at in blocks if data[at : at + 512] == truth[at : at + 512])
+    count = 0
+    for begin in range(0, len(data), BLOCK_BYTES):
+        end = begin + BLOCK_BYTES
+        block = data[begin:end]
+        if block == truth[begin:end]:
+            count += len(block)
+    return count
 
 
 def drive(task: dict[str, Any]) -> None:
@@ -94,15 +109,22 @@ def drive(task: dict[str, Any]) -> None:
         _, status = os.waitpid(begun, 0)
         before_kill = sent_bytes(task)
         was_published = target.exists()
-        is_right_then = not was_published or target.read_bytes() == truth
-        written = len(truth) if was_published else written_bytes(cache.side_files(target).partial, truth)
-        _, rerun = os.waitpid(child(task), 0)
+        if was_published:
+            is_right_then = target.read_bytes() == truth
+            written = len(truth)
+        else:
+            is_right_then = True
+            partial = paths.side_files(target).partial
+            written = written_bytes(partial, truth)
+
+        again = child(task)
+        _, rerun = os.waitpid(again, 0)
         report = {
             "was_killed": os.WIFSIGNALED(status),
             "is_right_then": is_right_then,
             "exit": os.waitstatus_to_exitcode(rerun),
             "is_right": target.read_bytes() == truth,
-            "left": [path.name for path in cache.all_side_files(target)],
+            "left": [path.name for path in paths.all_side_files(target)],
             "written": written,
             "sent": before_kill,
             "sent_again": sent_bytes(task),

@@ -1,8 +1,8 @@
 """A server on loopback that plays GitHub for an unmodified torch.hub.
 
-torch.hub has GitHub's addresses built in, so it reaches this server the way it would reach a company's mirror: through
-``https_proxy``. The server answers ``CONNECT`` itself, speaks TLS with a certificate of a throw-away authority that
-``SSL_CERT_FILE`` names, and serves what GitHub serves::
+torch.hub has GitHub's addresses built in, so it reaches this server the way it would reach a
+company's mirror: through ``https_proxy``. The server answers ``CONNECT`` itself, speaks TLS with a
+certificate of a throw-away authority that ``SSL_CERT_FILE`` names, and serves what GitHub serves::
 
     https://github.com/OWNER/REPO/tree/main/            200 if there is a branch main
     https://api.github.com/repos/OWNER/REPO/branches    JSON, paged; /tags likewise
@@ -52,9 +52,14 @@ class HubRepository:
 
     def find(self, ref: str) -> str | None:
         """Return the commit of a branch, a tag or a commit prefix."""
-        if ref in self.branches or ref in self.tags:
-            return self.branches.get(ref) or self.tags[ref]
-        return next((commit for commit in self.archives if commit.startswith(ref)), None)
+        if ref in self.branches:
+            return self.branches[ref]
+        if ref in self.tags:
+            return self.tags[ref]
+        for commit in self.archives:
+            if commit.startswith(ref):
+                return commit
+        return None
 
 
 @dataclass
@@ -70,11 +75,19 @@ class GitHubServer:
 
     def environment(self) -> dict[str, str]:
         """Variables that lead a client here."""
-        return {"https_proxy": f"http://127.0.0.1:{self.port}", "SSL_CERT_FILE": str(self.certificate), "no_proxy": ""}
+        return {
+            "https_proxy": f"http://127.0.0.1:{self.port}",
+            "SSL_CERT_FILE": str(self.certificate),
+            "no_proxy": "",
+        }
 
 
-def archive_working_tree(root: Path, folder: str, scratch: Path) -> bytes:
-    """Zip the tracked and the new files of a checkout as ``git archive`` would after a commit of them.
+def archive_working_tree(
+    root: Path,
+    folder: str,
+    scratch: Path,
+) -> bytes:
+    """Zip the tracked and new files of a checkout as ``git archive`` would after a commit.
 
     Objects and index go to ``scratch``, so that the checkout stays as it is.
     """
@@ -82,7 +95,9 @@ def archive_working_tree(root: Path, folder: str, scratch: Path) -> bytes:
         **os.environ,
         "GIT_INDEX_FILE": str(scratch / "index"),
         "GIT_OBJECT_DIRECTORY": str(scratch / "objects"),
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES": _git(root, "rev-parse", "--path-format=absolute", "--git-path", "objects"),
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": _git(
+            root, "rev-parse", "--path-format=absolute", "--git-path", "objects"
+        ),
     }
     (scratch / "objects").mkdir(parents=True)
     _git(root, "add", "--all", environment=environment)
@@ -95,7 +110,12 @@ def archive_working_tree(root: Path, folder: str, scratch: Path) -> bytes:
 
 def _git(root: Path, *arguments: str, environment: dict[str, str] | None = None) -> str:
     done = subprocess.run(
-        ["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True, env=environment, timeout=60
+        ["git", "-C", str(root), *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
     )
     return done.stdout.strip()
 
@@ -161,35 +181,56 @@ class _Handler(BaseHTTPRequestHandler):
         """Serve what GitHub serves."""
         self.state.requests.append(f"https://{self.host}{self.path}")
         url = urlsplit(self.path)
-        owner_repo = self.state.repository.name
-        prefix = f"/repos/{owner_repo}" if self.host == "api.github.com" else f"/{owner_repo}"
-        if url.path.startswith(f"{prefix}/"):
-            what, _, rest = url.path.removeprefix(f"{prefix}/").partition("/")
-            page = int(parse_qs(url.query).get("page", ["1"])[0])
-            self._answer(what, rest, page)
-        else:
+        prefix = f"/{self.state.repository.name}/"
+        if self.host == "api.github.com":
+            prefix = f"/repos{prefix}"
+        if not url.path.startswith(prefix):
             self._send(404, "text/plain", b"Not Found")
+            return
 
-    def _answer(self, what: str, rest: str, page: int) -> None:
+        below = url.path.removeprefix(prefix)
+        what, _, rest = below.partition("/")
+        query = parse_qs(url.query)
+        page = query.get("page", ["1"])[0]
+        self._answer(what, rest, int(page))
+
+    def _answer(
+        self,
+        what: str,
+        rest: str,
+        page: int,
+    ) -> None:
         repository = self.state.repository
         commit = repository.find(rest)
-        if self.host == "api.github.com" and what in {"branches", "tags"}:
+        branch = rest.rstrip("/")
+        question = (self.host, what)
+
+        if question in {("api.github.com", "branches"), ("api.github.com", "tags")}:
             refs = repository.branches if what == "branches" else repository.tags
-            listed = [{"name": name, "commit": {"sha": sha}} for name, sha in refs.items()] if page == 1 else []
-            self._send(200, "application/json", json.dumps(listed).encode())
-        elif self.host == "github.com" and what == "tree" and rest.rstrip("/") in repository.branches:
+            listed = []
+            if page == 1:
+                listed = [{"name": name, "commit": {"sha": sha}} for name, sha in refs.items()]
+            body = json.dumps(listed)
+            self._send(200, "application/json", body.encode())
+        elif question == ("github.com", "tree") and branch in repository.branches:
             self._send(200, "text/html", b"<!doctype html><title>a branch</title>")
-        elif self.host == "github.com" and what == "zipball" and commit:
+        elif question == ("github.com", "zipball") and commit:
+            place = f"https://codeload.github.com/{repository.name}/legacy.zip/{rest}"
             self.send_response(302)
-            self.send_header("Location", f"https://codeload.github.com/{repository.name}/legacy.zip/{rest}")
+            self.send_header("Location", place)
             self.send_header("Content-Length", "0")
             self.end_headers()
-        elif self.host == "codeload.github.com" and what == "legacy.zip" and commit in repository.archives:
+        elif question == ("codeload.github.com", "legacy.zip") and commit in repository.archives:
             self._send(200, "application/zip", repository.archives[commit])
         else:
             self._send(404, "text/plain", b"Not Found")
 
-    def _send(self, status: int, content_type: str, body: bytes) -> None:
+    def _send(
+        self,
+        status: int,
+        content_type: str,
+        body: bytes,
+    ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
@@ -201,8 +242,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _make_certificates(scratch: Path) -> tuple[Path, Path]:
-    """Make an authority, and a certificate with its key for the hosts; return the paths of both files."""
-    authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    """Make an authority, and a certificate with its key for the hosts.
+
+    Return the paths of both files.
+    """
+    authority_key = ec.generate_private_key(ec.SECP256R1())
+    key = ec.generate_private_key(ec.SECP256R1())
     authority_name = _name("zoo test authority")
     authority = (
         _certificate(authority_name, authority_name, authority_key)
@@ -218,7 +263,8 @@ def _make_certificates(scratch: Path) -> tuple[Path, Path]:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    authority_file, chain_file = scratch / "authority.pem", scratch / "chain.pem"
+    authority_file = scratch / "authority.pem"
+    chain_file = scratch / "chain.pem"
     authority_file.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
     chain_file.write_bytes(private + leaf.public_bytes(serialization.Encoding.PEM))
     return authority_file, chain_file
@@ -228,9 +274,14 @@ def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _certificate(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+def _certificate(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+) -> x509.CertificateBuilder:
     """Begin a certificate that is valid from yesterday to tomorrow."""
-    now, day = dt.datetime.now(dt.UTC), dt.timedelta(days=1)
+    now = dt.datetime.now(dt.UTC)
+    day = dt.timedelta(days=1)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)

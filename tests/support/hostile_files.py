@@ -48,17 +48,30 @@ def _os_system(canary: Path) -> Attack:
 
 def _eval(canary: Path) -> Attack:
     """Evaluate an expression."""
-    return Attack(pickle.dumps(Call(eval, (f"open({str(canary)!r}, 'w').close()",)), 2), "builtins.eval")
+    return Attack(
+        pickle.dumps(Call(eval, (f"open({str(canary)!r}, 'w').close()",)), 2), "builtins.eval"
+    )
 
 
 def _exec(canary: Path) -> Attack:
     """Run statements."""
-    return Attack(pickle.dumps(Call(exec, (f"open({str(canary)!r}, 'w').close()",)), 2), "builtins.exec")
+    return Attack(
+        pickle.dumps(Call(exec, (f"open({str(canary)!r}, 'w').close()",)), 2), "builtins.exec"
+    )
 
 
 def _getattr_chain(canary: Path) -> Attack:
-    """``getattr(importlib.import_module("os"), "mkdir")(canary)``: a function reached by harmless-looking steps."""
-    code = b"\x80\x02cbuiltins\ngetattr\n(cimportlib\nimport_module\n(" + _text("os") + b"tR" + _text("mkdir") + b"tR"
+    """``getattr(importlib.import_module("os"), "mkdir")(canary)``.
+
+    A function reached by harmless-looking steps.
+    """
+    code = (
+        b"\x80\x02cbuiltins\ngetattr\n(cimportlib\nimport_module\n("
+        + _text("os")
+        + b"tR"
+        + _text("mkdir")
+        + b"tR"
+    )
     return Attack(code + b"(" + _text(str(canary)) + b"tR.", "builtins.getattr")
 
 
@@ -66,10 +79,16 @@ def _importlib(canary: Path) -> Attack:
     """Import a module that was planted beside the file."""
     planted = canary.with_name("planted_module.py")
     planted.write_text(f"open({str(canary)!r}, 'w').close()\n", encoding="utf-8")
-    loader = Call(importlib.import_module("importlib.machinery").SourceFileLoader, ("planted_module", str(planted)))
+    loader = Call(
+        importlib.import_module("importlib.machinery").SourceFileLoader,
+        ("planted_module", str(planted)),
+    )
     code = pickle.dumps(loader, 2)[:-1]  # without STOP
     method = b"cbuiltins\ngetattr\n("
-    return Attack(b"\x80\x02" + method + code[2:] + _text("load_module") + b"tR)R.", loader.function.__module__)
+    return Attack(
+        b"\x80\x02" + method + code[2:] + _text("load_module") + b"tR)R.",
+        loader.function.__module__,
+    )
 
 
 def _torch_load_again(canary: Path) -> Attack:
@@ -112,13 +131,19 @@ def _text(text: str) -> bytes:
 def write_zip(path: Path, pickled: bytes) -> Path:
     """Put a pickle where ``torch.load`` finds it in a zip archive that is otherwise torch's own."""
     torch.save({"weight": torch.ones(3)}, path)
-    members = [(name, pickled if name.endswith("/data.pkl") else data) for name, data in read_members(path)]
+    members = [
+        (name, pickled if name.endswith("/data.pkl") else data) for name, data in read_members(path)
+    ]
     return write_members(path, members)
 
 
 def write_legacy(path: Path, pickled: bytes) -> Path:
     """Put a pickle where ``torch.load`` finds it in a file of the old format."""
-    info = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"short": 2, "int": 4, "long": 4}}
+    info = {
+        "protocol_version": 1001,
+        "little_endian": True,
+        "type_sizes": {"short": 2, "int": 4, "long": 4},
+    }
     head = b"".join(pickle.dumps(value, 2) for value in (MAGIC_NUMBER, 1001, info))
     path.write_bytes(head + pickled + pickle.dumps([], 2))
     return path
@@ -130,7 +155,11 @@ def write_bare(path: Path, pickled: bytes) -> Path:
     return path
 
 
-FORMATS: dict[str, Callable[[Path, bytes], Path]] = {"zip": write_zip, "legacy": write_legacy, "bare": write_bare}
+FORMATS: dict[str, Callable[[Path, bytes], Path]] = {
+    "zip": write_zip,
+    "legacy": write_legacy,
+    "bare": write_bare,
+}
 
 
 def read_members(path: Path) -> list[tuple[str, bytes]]:
@@ -139,7 +168,11 @@ def read_members(path: Path) -> list[tuple[str, bytes]]:
         return [(info.filename, archive.read(info)) for info in archive.infolist()]
 
 
-def write_members(path: Path, members: Iterable[tuple[str, bytes]], method: int = zipfile.ZIP_STORED) -> Path:
+def write_members(
+    path: Path,
+    members: Iterable[tuple[str, bytes]],
+    method: int = zipfile.ZIP_STORED,
+) -> Path:
     """Write a zip archive with any names."""
     with zipfile.ZipFile(path, "w", method) as archive:
         for name, data in members:

@@ -1,8 +1,9 @@
 """A server on loopback that plays download.pytorch.org, GitHub and Hugging Face for a mirror.
 
-It answers what :mod:`zoo.mirror.remotes` asks, as the real ones do: GitHub's archives by a redirect, Hugging Face's
-large files by a redirect to another path, file lists in pages. ``faults`` replaces the answer at a path by any
-misbehaviour of :class:`~tests.support.faulty_server.FaultyServer`.
+It answers what :mod:`zoo.mirror.remotes` asks, as the real ones do: GitHub's archives by a
+redirect, Hugging Face's large files by a redirect to another path, file lists in pages. ``faults``
+replaces the answer at a path by any misbehaviour of
+:class:`~tests.support.faulty_server.FaultyServer`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
@@ -18,7 +20,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from tests.support.faulty_server import FaultyServer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+
     from tests.support.faulty_server import Behaviour, Exchange
+
+    Query = dict[str, list[str]]
+    Route = Callable[[Exchange, str, list[str], Query], None]
 
 TREE_PAGE = 2
 HUBCONF = '''dependencies = ["torch"]
@@ -38,16 +45,22 @@ class Repository:
     tags: dict[str, str] = field(default_factory=dict)
     archives: dict[str, bytes] = field(default_factory=dict)
     default: str = "main"
-    licence: str = "BSD-3-Clause"
+    license: str = "BSD-3-Clause"
 
     def find(self, ref: str) -> list[str]:
         """List the commits that a ref names, in GitHub's own words."""
-        if ref.startswith("heads/"):
-            return [self.branches[ref[6:]]] if ref[6:] in self.branches else []
-        if ref.startswith("tags/"):
-            return [self.tags[ref[5:]]] if ref[5:] in self.tags else []
-        commits = [commit for commit in self.archives if commit.startswith(ref)]
-        return [self.branches.get(ref) or self.tags[ref]] if ref in self.branches or ref in self.tags else commits
+        kind, _, name = ref.partition("/")
+        if kind == "heads":
+            commit = self.branches.get(name)
+            return [commit] if commit else []
+        if kind == "tags":
+            commit = self.tags.get(name)
+            return [commit] if commit else []
+        if ref in self.branches:
+            return [self.branches[ref]]
+        if ref in self.tags:
+            return [self.tags[ref]]
+        return [commit for commit in self.archives if commit.startswith(ref)]
 
 
 @dataclass
@@ -69,6 +82,12 @@ class HubUpstream(FaultyServer):
         """Path -> bytes."""
         self.repositories: dict[str, Repository] = {}
         self.models: dict[str, Model] = {}
+        self.renamed: dict[str, str] = {}
+        """Former name -> what the repository or model is called now."""
+        self.gated: set[str] = set()
+        """Names of models that are gated."""
+        self.modelscope: dict[str, dict[str, bytes]] = {}
+        """Name -> path -> bytes, at the branch master."""
         self.faults: dict[str, Behaviour] = {}
         """Path without query -> what happens there instead."""
         self.is_dead = False
@@ -87,113 +106,292 @@ class HubUpstream(FaultyServer):
 
     def _answer(self, exchange: Exchange) -> None:
         url = urlsplit(exchange.target)
-        path, query = unquote(url.path), parse_qs(url.query)
-        parts = path.strip("/").split("/")
+        path = unquote(url.path)
+        former = self._former_name(path)
         if self.is_dead:
             exchange.stop("reset")
+        elif former is not None:
+            status = 307 if path.startswith("/api/") else 301
+            place = exchange.target.replace(former, self.renamed[former])
+            exchange.answer(status, Location=place)
         elif path in self.faults:
-            self.faults[path](exchange)
-        elif path in self.weights:
-            exchange.serve(self.weights[path], etag=f'"{hashlib.sha256(self.weights[path]).hexdigest()}"')
-        elif parts[0] == "repos" and "/".join(parts[1:3]) in self.repositories:
-            self._answer_api(exchange, self.repositories["/".join(parts[1:3])], parts[3:], query)
-        elif parts[:2] == ["api", "models"] and "/".join(parts[2:4]) in self.models:
-            self._answer_model(exchange, "/".join(parts[2:4]), parts[4:], query)
-        elif "/".join(parts[:2]) in self.repositories:
-            self._answer_github(exchange, "/".join(parts[:2]), parts[2:])
-        elif "/".join(parts[:2]) in self.models and parts[2:3] == ["resolve"]:
-            self._answer_resolve(exchange, self.models["/".join(parts[:2])], parts[3], "/".join(parts[4:]))
+            fail = self.faults[path]
+            fail(exchange)
         else:
-            exchange.answer(404, b"Not Found")
+            self._answer_rightly(exchange, path)
+
+    def _former_name(self, path: str) -> str | None:
+        """Find the name in a path that something has given up."""
+        for name in self.renamed:
+            if f"/{name}/" in f"{path}/":
+                return name
+        return None
+
+    def _answer_rightly(self, exchange: Exchange, path: str) -> None:
+        if path in self.weights:
+            data = self.weights[path]
+            exchange.serve(data, etag=f'"{sha256(data)}"')
+            return
+
+        query = parse_qs(urlsplit(exchange.target).query)
+        for pattern, known, answer in self._routes:
+            found = pattern.fullmatch(path)
+            if found is None:
+                continue
+            name = found["name"]
+            rest = found["rest"] or ""
+            parts = [part for part in rest.split("/") if part]
+            if name in known:
+                answer(exchange, name, parts, query)
+                return
+
+        exchange.answer(404, b"Not Found")
+
+    @property
+    def _routes(self) -> list[tuple[re.Pattern[str], Container[str], Route]]:
+        """What is asked for below which path, where something of that name is there."""
+        return [
+            (_below("/repos/"), self.repositories, self._answer_api),
+            (_below("/api/v1/models/"), self.modelscope, self._answer_modelscope),
+            (_below("/models/"), self.modelscope, self._answer_modelscope_file),
+            (_below("/api/models/"), self.models, self._answer_model),
+            (_below("/"), self.repositories, self._answer_github),
+            (_below("/"), self.models, self._answer_resolve),
+        ]
 
     def _answer_api(
-        self, exchange: Exchange, repository: Repository, parts: list[str], query: dict[str, list[str]]
+        self,
+        exchange: Exchange,
+        name: str,
+        parts: list[str],
+        query: Query,
     ) -> None:
+        repository = self.repositories[name]
         if not parts:
-            send_json(exchange, {"default_branch": repository.default, "license": {"spdx_id": repository.licence}})
-        elif parts[0] in ("branches", "tags"):
-            refs = repository.branches if parts[0] == "branches" else repository.tags
-            page = int(query.get("page", ["1"])[0])
-            send_json(exchange, [{"name": n, "commit": {"sha": c}} for n, c in refs.items()] if page == 1 else [])
-        elif parts[0] == "commits" and len(found := repository.find("/".join(parts[1:]))) == 1:
+            facts = {
+                "full_name": name,
+                "default_branch": repository.default,
+                "license": {"spdx_id": repository.license},
+            }
+            send_json(exchange, facts)
+            return
+
+        kind, *rest = parts
+        if kind in {"branches", "tags"}:
+            refs = repository.branches if kind == "branches" else repository.tags
+            page = query.get("page", ["1"])[0]
+            listed = []
+            if page == "1":
+                listed = [{"name": ref, "commit": {"sha": sha}} for ref, sha in refs.items()]
+            send_json(exchange, listed)
+            return
+
+        found = []
+        if kind == "commits":
+            ref = "/".join(rest)
+            found = repository.find(ref)
+        if len(found) == 1:
             send_json(exchange, {"sha": found[0]})
         else:
             exchange.answer(422, b'{"message": "No commit found"}')
 
-    def _answer_github(self, exchange: Exchange, name: str, parts: list[str]) -> None:
-        repository, ref = self.repositories[name], "/".join(parts[1:])
-        if parts[0] == "tree" and ref in repository.branches:
+    def _answer_github(
+        self,
+        exchange: Exchange,
+        name: str,
+        parts: list[str],
+        _query: Query,
+    ) -> None:
+        repository = self.repositories[name]
+        kind = parts[0] if parts else ""
+        ref = "/".join(parts[1:])
+        found = repository.find(ref)
+
+        if kind == "tree" and ref in repository.branches:
             exchange.answer(200, b"<!doctype html>", Content_Type="text/html")
-        elif parts[0] == "zipball" and repository.find(ref):
+        elif kind == "zipball" and found:
             exchange.answer(302, Location=f"/{name}/legacy.zip/{ref}")
-        elif parts[0] == "legacy.zip" and (found := repository.find(ref)):
-            exchange.serve(repository.archives[found[0]], etag=None, ranges=False)
+        elif kind == "legacy.zip" and found:
+            archive = repository.archives[found[0]]
+            exchange.serve(archive, etag=None, ranges=False)
         else:
             exchange.answer(404)
 
-    def _answer_model(self, exchange: Exchange, name: str, parts: list[str], query: dict[str, list[str]]) -> None:
+    def _answer_model(
+        self,
+        exchange: Exchange,
+        name: str,
+        parts: list[str],
+        query: Query,
+    ) -> None:
         model = self.models[name]
-        commit = model.refs.get("/".join(parts[1:]), parts[1] if len(parts) > 1 else "")
+        kind, *rest = parts
+        ref = "/".join(rest)
+        first = rest[0] if rest else ""
+        commit = model.refs.get(ref, first)
         if commit not in model.commits:
             exchange.answer(404, b"{}", X_Error_Code="RevisionNotFound")
-        elif parts[0] == "revision":
-            siblings = [{"rfilename": path} for path in model.commits[commit]]
-            send_json(exchange, {"id": name, "sha": commit, "siblings": siblings, "tags": ["license:apache-2.0"]})
-        else:
-            start = int(query.get("cursor", ["0"])[0])
-            entries = [tree_entry(path, data, model) for path, data in model.commits[commit].items()]
-            link = f'<{self.base}/api/models/{name}/tree/{commit}?cursor={start + TREE_PAGE}>; rel="next"'
-            more = {"Link": link} if start + TREE_PAGE < len(entries) else {}
-            send_json(exchange, entries[start : start + TREE_PAGE], **more)
+            return
 
-    def _answer_resolve(self, exchange: Exchange, model: Model, revision: str, path: str) -> None:
+        files = model.commits[commit]
+        if kind == "revision":
+            facts = {
+                "id": name,
+                "sha": commit,
+                "siblings": [{"rfilename": path} for path in files],
+                "tags": ["license:apache-2.0"],
+                "gated": "manual" if name in self.gated else False,
+            }
+            send_json(exchange, facts)
+            return
+
+        entries = [tree_entry(path, data, model) for path, data in files.items()]
+        start = int(query.get("cursor", ["0"])[0])
+        end = start + TREE_PAGE
+        more = {}
+        if end < len(entries):
+            page = f"{self.base}/api/models/{name}/tree/{commit}?cursor={end}"
+            more["Link"] = f'<{page}>; rel="next"'
+        send_json(exchange, entries[start:end], **more)
+
+    def _answer_modelscope(
+        self,
+        exchange: Exchange,
+        name: str,
+        _parts: list[str],
+        query: Query,
+    ) -> None:
+        if query.get("Revision") != ["master"]:
+            exchange.answer(404, b'{"Code": 404, "Success": false, "Message": "no revision"}')
+            return
+
+        listed: list[dict[str, object]] = [
+            {"Path": "sub", "Type": "tree", "Size": 0, "Sha256": ""},
+        ]
+        for path, data in self.modelscope[name].items():
+            entry = {
+                "Path": path,
+                "Type": "blob",
+                "Size": len(data),
+                "Sha256": sha256(data),
+            }
+            listed.append(entry)
+        send_json(exchange, {"Code": 200, "Data": {"Files": listed}})
+
+    def _answer_modelscope_file(
+        self,
+        exchange: Exchange,
+        name: str,
+        parts: list[str],
+        _query: Query,
+    ) -> None:
+        files = self.modelscope[name]
+        path = "/".join(parts[2:])  # behind "resolve" and the revision
+        exchange.serve(files[path])
+
+    def _answer_resolve(
+        self,
+        exchange: Exchange,
+        name: str,
+        parts: list[str],
+        _query: Query,
+    ) -> None:
+        if parts[:1] != ["resolve"]:
+            exchange.answer(404, b"Not Found")
+            return
+
+        _, revision, *steps = parts
+        path = "/".join(steps)
+        model = self.models[name]
         commit = model.refs.get(revision, revision)
-        data = model.commits.get(commit, {}).get(path)
+        files = model.commits.get(commit, {})
+        data = files.get(path)
         if data is None:
             exchange.answer(404, X_Error_Code="EntryNotFound")
         elif path in model.large:
-            address = f"/cdn/{hashlib.sha256(data).hexdigest()}"
+            address = f"/cdn/{sha256(data)}"
             self.weights[address] = data
             exchange.answer(302, Location=address, X_Repo_Commit=commit, X_Xet_Hash="0" * 64)
         else:
             exchange.serve(data, etag=f'"{git_oid(data)}"', X_Repo_Commit=commit)
 
 
-def send_json(exchange: Exchange, content: object, **headers: str) -> None:
+def _below(prefix: str) -> re.Pattern[str]:
+    """Match ``PREFIX OWNER/NAME``, and what stands below it."""
+    return re.compile(rf"{prefix}(?P<name>[^/]+/[^/]+)(?:/(?P<rest>.*))?")
+
+
+def send_json(
+    exchange: Exchange,
+    content: object,
+    **headers: str,
+) -> None:
     """Answer with JSON."""
-    exchange.answer(200, json.dumps(content).encode(), Content_Type="application/json", **headers)
+    body = json.dumps(content).encode()
+    exchange.answer(200, body, Content_Type="application/json", **headers)
+
+
+def sha256(data: bytes) -> str:
+    """Compute the digest that names large files."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def git_oid(data: bytes) -> str:
     """Compute git's digest of a file, as ``git hash-object`` does."""
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+    head = b"blob %d\0" % len(data)
+    blob = hashlib.sha1(head + data, usedforsecurity=False)
+    return blob.hexdigest()
 
 
-def tree_entry(path: str, data: bytes, model: Model) -> dict[str, object]:
+def tree_entry(
+    path: str,
+    data: bytes,
+    model: Model,
+) -> dict[str, object]:
     """Describe a file as Hugging Face's tree does."""
-    entry: dict[str, object] = {"type": "file", "oid": git_oid(data), "size": len(data), "path": path}
+    entry: dict[str, object] = {
+        "type": "file",
+        "oid": git_oid(data),
+        "size": len(data),
+        "path": path,
+    }
     if path in model.large:
-        entry["lfs"] = {"oid": hashlib.sha256(data).hexdigest(), "size": len(data), "pointerSize": 134}
+        entry["lfs"] = {
+            "oid": sha256(data),
+            "size": len(data),
+            "pointerSize": 134,
+        }
         entry["xetHash"] = "0" * 64
     return entry
 
 
-def hub_archive(repository: str, commit: str, value: int = 1, extra: dict[str, bytes] | None = None) -> bytes:
+def hub_archive(
+    repository: str,
+    commit: str,
+    value: int = 1,
+    extra: dict[str, bytes] | None = None,
+) -> bytes:
     """Make what GitHub serves for a hub repository whose only entry point returns a number.
 
     Like ``git archive``: folder entries, the commit as comment.
     """
-    top = f"{repository.replace('/', '-')}-{commit[:7]}/"
-    files = {"hubconf.py": HUBCONF.format(value=value).encode(), **(extra or {})}
+    name = repository.replace("/", "-")
+    top = f"{name}-{commit[:7]}/"
+    hubconf = HUBCONF.format(value=value)
+    files = {"hubconf.py": hubconf.encode()}
+    files |= extra or {}
+
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.comment = commit.encode()
-        archive.writestr(zipfile.ZipInfo(top), b"")
-        for name, data in files.items():
-            archive.writestr(top + name, data)
+        folder = zipfile.ZipInfo(top)
+        archive.writestr(folder, b"")
+        for path, data in files.items():
+            archive.writestr(top + path, data)
     return buffer.getvalue()
 
 
 def weights_name(data: bytes, stem: str = "net") -> str:
     """Name a file as torchvision does: with the first eight digits of its digest."""
-    return f"{stem}-{hashlib.sha256(data).hexdigest()[:8]}.pth"
+    digits = sha256(data)[:8]
+    return f"{stem}-{digits}.pth"

@@ -1,7 +1,8 @@
-"""The real ``zoo mirror serve`` in a process of its own, and a client that sends exactly the bytes it is told to."""
+"""The real ``zoo mirror serve`` in a process, and a client that sends the bytes it is told to."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from tests.support.full_disk import LIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +43,15 @@ class RunningMirror:
         return self.log_path.read_text()
 
     @property
+    def open_files(self) -> list[str]:
+        """What the server's descriptors lead to."""
+        names = []
+        for handle in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            with contextlib.suppress(OSError):  # closed while we look
+                names.append(str(handle.readlink()))
+        return names
+
+    @property
     def memory_bytes(self) -> int:
         """Resident memory of the server's process."""
         pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
@@ -47,13 +59,35 @@ class RunningMirror:
 
 
 @contextmanager
-def serving(root: Path, *options: str, environment: dict[str, str] | None = None) -> Iterator[RunningMirror]:
-    """Run the server until the block ends."""
+def serving(
+    root: Path,
+    *options: str,
+    environment: dict[str, str] | None = None,
+    limit_bytes: int | None = None,
+    place: str | None = None,
+) -> Iterator[RunningMirror]:
+    """Run the server until the block ends.
+
+    Args:
+        root: The mirror.
+        options: More of ``zoo mirror serve``.
+        environment: More variables.
+        limit_bytes: No file can grow beyond it: for the server, its disk is full then.
+        place: The address of a mirror in a bucket; ``root`` then only says where the log goes.
+    """
     log_path = root.parent / f"{root.name}.{os.urandom(3).hex()}.log"
-    command = [sys.executable, "-m", "zoo", "mirror", "serve", str(root), "--port", "0", *options]
+    arguments = ("mirror", "serve", place or str(root), "--port", "0", *options)
+    command = [sys.executable, "-m", "zoo", *arguments]
+    if limit_bytes is not None:
+        code = LIMITED.format(limit_bytes=limit_bytes, arguments=arguments)
+        command = [sys.executable, "-c", code]
     with log_path.open("w") as log:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True, env={**os.environ, **(environment or {})}
+            command,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={**os.environ, **(environment or {})},
         )
     try:
         assert process.stdout is not None
@@ -80,10 +114,16 @@ class Answer:
     headers: dict[str, str]
     """Names in lower case."""
     body: bytes
+    is_whole: bool = True
+    """Whether all came that was promised."""
 
 
-def send(mirror: RunningMirror, data: bytes, timeout_s: float = 20) -> bytes:
-    """Send raw bytes on a new connection and return all that comes back until it is closed, or nothing comes."""
+def send(
+    mirror: RunningMirror,
+    data: bytes,
+    timeout_s: float = 20,
+) -> bytes:
+    """Send raw bytes on a new connection; return what comes until it is closed or silent."""
     received = b""
     with socket.create_connection(mirror.address, timeout=timeout_s) as connection:
         try:
@@ -95,12 +135,60 @@ def send(mirror: RunningMirror, data: bytes, timeout_s: float = 20) -> bytes:
     return received
 
 
-def ask(mirror: RunningMirror, target: str, *, method: str = "GET", headers: dict[str, str] | None = None) -> Answer:
+def ask(
+    mirror: RunningMirror,
+    target: str,
+    *,
+    method: str = "GET",
+    headers: dict[str, str] | None = None,
+) -> Answer:
     """Send one request, its target as it is, and return the answer."""
-    lines = [f"{method} {target} HTTP/1.1", "Host: mirror", "Connection: close"]
-    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-    received = send(mirror, "\r\n".join([*lines, "", ""]).encode("latin-1"))
+    lines = [
+        f"{method} {target} HTTP/1.1",
+        "Host: mirror",
+        "Connection: close",
+    ]
+    for name, value in (headers or {}).items():
+        lines.append(f"{name}: {value}")
+    lines += ["", ""]
+
+    request = "\r\n".join(lines)
+    received = send(mirror, request.encode("latin-1"))
+    return read_answer(received, method)
+
+
+def read_answer(received: bytes, method: str = "GET") -> Answer:
+    """Read all that came back on a connection as one answer."""
     head, _, body = received.partition(b"\r\n\r\n")
     first, *rest = head.decode("latin-1").split("\r\n")
-    named = (line.partition(":") for line in rest)
-    return Answer(int(first.split()[1]), {name.lower(): value.strip() for name, _, value in named}, body)
+    headers = {}
+    for line in rest:
+        name, _, value = line.partition(":")
+        headers[name.lower()] = value.strip()
+
+    is_whole = True
+    if headers.get("transfer-encoding") == "chunked":
+        body, is_whole = _join_chunks(body)
+    elif method != "HEAD":
+        stated = headers.get("content-length", len(body))
+        is_whole = len(body) == int(stated)
+
+    _, status, *_ = first.split()
+    return Answer(
+        int(status),
+        headers,
+        body,
+        is_whole,
+    )
+
+
+def _join_chunks(data: bytes) -> tuple[bytes, bool]:
+    """Take the chunks of a body together; tell whether the last one was there."""
+    body = b""
+    while data:
+        length, _, data = data.partition(b"\r\n")
+        count = int(length, 16)
+        if count == 0:
+            return body, True
+        body, data = body + data[:count], data[count + 2 :]
+    return body, False

@@ -1,6 +1,9 @@
-"""Layers of the papers, slow and obvious, in float64 numpy; they share no code with torch or ``zoo``.
+"""Layers of the papers, slow and obvious, in float64 numpy.
 
-Every map is an array ``(N, C, H, W)``. The tests of ``zoo.models`` build each paper's network from these.
+They share no code with torch or ``zoo``.
+
+Every map is an array ``(N, C, H, W)``. The tests of ``zoo.models`` build each paper's network from
+these.
 """
 
 from __future__ import annotations
@@ -21,67 +24,148 @@ if TYPE_CHECKING:
 
 def arrays(state: Mapping[str, torch.Tensor]) -> dict[str, Array]:
     """Turn a state dict into float64 arrays."""
-    return {name: value.detach().double().numpy() for name, value in state.items()}
+    found = {}
+    for name, value in state.items():
+        exact = value.detach().double()
+        found[name] = exact.numpy()
+    return found
 
 
 def relative_error(got: torch.Tensor, expected: Array) -> float:
     """Divide the largest difference by the largest expected value."""
     assert tuple(got.shape) == expected.shape
-    return float(np.abs(got.detach().numpy() - expected).max() / np.abs(expected).max())
+    values = got.detach().numpy()
+    difference = np.abs(values - expected).max()
+    largest = np.abs(expected).max()
+    return float(difference / largest)
 
 
-def pad(x: Array, margins: Margins, value: float = 0.0) -> Array:
+def pad(
+    x: Array,
+    margins: Margins,
+    value: float = 0.0,
+) -> Array:
     """Put ``value`` around each map: top, bottom, left, right."""
     top, bottom, left, right = margins
     return np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=value)
 
 
-def conv2d(x: Array, weight: Array, bias: Array | None = None, stride: int = 1, groups: int = 1) -> Array:
-    """Convolve without padding: for each filter place, the sum of products, one kernel position after the other."""
+def conv2d(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    stride: int = 1,
+    groups: int = 1,
+) -> Array:
+    """Convolve without padding.
+
+    For each filter place, the sum of products, one kernel position after the other.
+    """
+    images, _, height, width = x.shape
     out_channels, in_channels, kernel_h, kernel_w = weight.shape
-    out_h = (x.shape[2] - kernel_h) // stride + 1
-    out_w = (x.shape[3] - kernel_w) // stride + 1
+    out_h = (height - kernel_h) // stride + 1
+    out_w = (width - kernel_w) // stride + 1
+    reach_h = stride * (out_h - 1) + 1
+    reach_w = stride * (out_w - 1) + 1
     filters = out_channels // groups
-    out = np.zeros((x.shape[0], out_channels, out_h, out_w))
+    out = np.zeros((images, out_channels, out_h, out_w))
+
     for group in range(groups):
-        seen = x[:, group * in_channels : (group + 1) * in_channels]
-        made = slice(group * filters, (group + 1) * filters)
+        first_in = group * in_channels
+        first_out = group * filters
+        seen = x[:, first_in : first_in + in_channels]
+        made = slice(first_out, first_out + filters)
+
         for i in range(kernel_h):
+            rows = slice(i, i + reach_h, stride)
             for j in range(kernel_w):
-                places = seen[
-                    :, :, i : i + stride * (out_h - 1) + 1 : stride, j : j + stride * (out_w - 1) + 1 : stride
-                ]
-                out[:, made] += np.moveaxis(np.tensordot(weight[made, :, i, j], places, axes=(1, 1)), 0, 1)
-    return out if bias is None else out + bias[:, None, None]
+                columns = slice(j, j + reach_w, stride)
+                places = seen[:, :, rows, columns]
+                factors = weight[made, :, i, j]
+                products = np.tensordot(factors, places, axes=(1, 1))
+                out[:, made] += np.moveaxis(products, 0, 1)
+
+    if bias is None:
+        return out
+    return out + bias[:, None, None]
 
 
-def _windows(x: Array, kernel: int, stride: int) -> tuple[int, int, list[Array]]:
+def _windows(
+    x: Array,
+    kernel: int,
+    stride: int,
+) -> tuple[int, int, list[Array]]:
     """Cut each map into its pooling windows, row by row."""
-    out_h = (x.shape[2] - kernel) // stride + 1
-    out_w = (x.shape[3] - kernel) // stride + 1
-    corners = [(i * stride, j * stride) for i in range(out_h) for j in range(out_w)]
-    return out_h, out_w, [x[:, :, top : top + kernel, left : left + kernel] for top, left in corners]
+    _, _, height, width = x.shape
+    out_h = (height - kernel) // stride + 1
+    out_w = (width - kernel) // stride + 1
+
+    windows = []
+    for i in range(out_h):
+        top = i * stride
+        for j in range(out_w):
+            left = j * stride
+            window = x[:, :, top : top + kernel, left : left + kernel]
+            windows.append(window)
+
+    return out_h, out_w, windows
 
 
-def max_pool(x: Array, kernel: int, stride: int, margins: Margins = (0, 0, 0, 0)) -> Array:
+def _laid_out(
+    values: list[Array],
+    height: int,
+    width: int,
+) -> Array:
+    """Put one value ``(N, C)`` for each window into maps, row by row."""
+    images, channels = values[0].shape
+    stacked = np.stack(values, axis=-1)
+    return stacked.reshape(images, channels, height, width)
+
+
+def max_pool(
+    x: Array,
+    kernel: int,
+    stride: int,
+    margins: Margins = (0, 0, 0, 0),
+) -> Array:
     """Take the largest value of each window; outside the map lies minus infinity."""
-    out_h, out_w, windows = _windows(pad(x, margins, -np.inf), kernel, stride)
-    return np.stack([window.max(axis=(2, 3)) for window in windows], axis=-1).reshape(*x.shape[:2], out_h, out_w)
+    padded = pad(x, margins, -np.inf)
+    out_h, out_w, windows = _windows(padded, kernel, stride)
+    largest = [window.max(axis=(2, 3)) for window in windows]
+    return _laid_out(largest, out_h, out_w)
 
 
-def sum_pool(x: Array, kernel: int, stride: int) -> Array:
+def sum_pool(
+    x: Array,
+    kernel: int,
+    stride: int,
+) -> Array:
     """Add up each window."""
     out_h, out_w, windows = _windows(x, kernel, stride)
-    return np.stack([window.sum(axis=(2, 3)) for window in windows], axis=-1).reshape(*x.shape[:2], out_h, out_w)
+    sums = [window.sum(axis=(2, 3)) for window in windows]
+    return _laid_out(sums, out_h, out_w)
 
 
 def adaptive_mean(x: Array, side: int) -> Array:
-    """Cut each map into ``side`` by ``side`` pieces that cover it, rounded outwards, and take the mean of each."""
-    height, width = x.shape[2:]
-    rows = [slice(i * height // side, -(-(i + 1) * height // side)) for i in range(side)]
-    columns = [slice(j * width // side, -(-(j + 1) * width // side)) for j in range(side)]
-    means = [x[:, :, row, column].mean(axis=(2, 3)) for row in rows for column in columns]
-    return np.stack(means, axis=-1).reshape(*x.shape[:2], side, side)
+    """Take the means of ``side`` by ``side`` pieces that cover a map, rounded outwards."""
+    _, _, height, width = x.shape
+    means = []
+    for row in _pieces(height, side):
+        for column in _pieces(width, side):
+            piece = x[:, :, row, column]
+            means.append(piece.mean(axis=(2, 3)))
+    return _laid_out(means, side, side)
+
+
+def _pieces(length: int, count: int) -> list[slice]:
+    """Cut a length into pieces that cover it, rounded outwards."""
+    pieces = []
+    for index in range(count):
+        start = index * length // count
+        beyond = (index + 1) * length
+        end = -(-beyond // count)
+        pieces.append(slice(start, end))
+    return pieces
 
 
 def relu(x: Array) -> Array:
@@ -89,23 +173,50 @@ def relu(x: Array) -> Array:
     return np.maximum(x, 0.0)
 
 
-def linear(x: Array, weight: Array, bias: Array) -> Array:
+def linear(
+    x: Array,
+    weight: Array,
+    bias: Array,
+) -> Array:
     """Multiply ``(N, inputs)`` by the weights and add the bias."""
     return np.asarray(x @ weight.T + bias)
 
 
-def batch_norm(x: Array, state: Mapping[str, Array], prefix: str, eps: float) -> Array:
+def batch_norm(
+    x: Array,
+    state: Mapping[str, Array],
+    prefix: str,
+    eps: float,
+) -> Array:
     """Normalise with the stored statistics."""
-    mean, var = state[f"{prefix}.running_mean"], state[f"{prefix}.running_var"]
-    scale = state[f"{prefix}.weight"] / np.sqrt(var + eps)
-    return (x - mean[:, None, None]) * scale[:, None, None] + state[f"{prefix}.bias"][:, None, None]
+    mean = state[f"{prefix}.running_mean"]
+    var = state[f"{prefix}.running_var"]
+    weight = state[f"{prefix}.weight"]
+    bias = state[f"{prefix}.bias"]
+
+    scale = weight / np.sqrt(var + eps)
+    centered = x - mean[:, None, None]
+    scaled = centered * scale[:, None, None]
+    return scaled + bias[:, None, None]
 
 
-def response_norm(x: Array, n: int, k: float, alpha: float, beta: float) -> Array:
-    """Divide each map by a power of the squares in itself and its neighbours, by the formula of AlexNet's paper."""
+def response_norm(
+    x: Array,
+    n: int,
+    k: float,
+    alpha: float,
+    beta: float,
+) -> Array:
+    """Divide each map by a power of the squares in it and its neighbours, as AlexNet's paper."""
     maps = x.shape[1]
+    half = n // 2
     out = np.empty_like(x)
+
     for i in range(maps):
-        squares = sum(x[:, j] ** 2 for j in range(max(0, i - n // 2), min(maps - 1, i + n // 2) + 1))
+        first = max(0, i - half)
+        last = min(maps - 1, i + half)
+        neighbours = x[:, first : last + 1]
+        squares = (neighbours**2).sum(axis=1)
         out[:, i] = x[:, i] / (k + alpha * squares) ** beta
+
     return out

@@ -15,14 +15,23 @@ if TYPE_CHECKING:
     from zoo.catalog.registry import Registry
 
 
-def file_of(name: str, data: bytes, base_url: str = "https://download.pytorch.org/models") -> WeightsFile:
-    """Return the record of a file whose publisher states its length and the first 8 digits of its digest."""
+def file_of(
+    name: str,
+    data: bytes,
+    base_url: str = "https://download.pytorch.org/models",
+) -> WeightsFile:
+    """Return the record of a file with its length and the first 8 digits of its digest."""
     prefix = hashlib.sha256(data).hexdigest()[:8]
-    return WeightsFile(f"{name}-{prefix}.pth", f"{base_url}/{name}-{prefix}.pth", len(data), sha256_prefix=prefix)
+    return WeightsFile(
+        f"{name}-{prefix}.pth", f"{base_url}/{name}-{prefix}.pth", len(data), sha256_prefix=prefix
+    )
 
 
 def registry_of(files: Mapping[str, WeightsFile]) -> Registry:
-    """Return the registry's own records of some models, with these files as their default weights."""
+    """Return the registry's own records of some models.
+
+    With these files as their default weights.
+    """
     known = load_registry()
     architectures = {}
     for name, file in files.items():

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Shown:
     @property
     def text(self) -> str:
         """Without escapes, lines ended by a line feed alone."""
-        return _ESCAPES.sub("", self.raw).replace("\r\n", "\n")
+        return ESCAPES.sub("", self.raw).replace("\r\n", "\n")
 
     @property
     def lines(self) -> list[str]:
@@ -46,14 +46,26 @@ def show(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Shown:
-    """Run a program in a folder on a terminal of this size, with stdout and stderr on it; return what it wrote."""
+    """Run a program in a folder on a terminal of this size, with stdout and stderr on it.
+
+    Return what it wrote.
+    """
     ours, theirs = pty.openpty()
     try:
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("COLUMNS", "LINES", "NO_COLOR")
+        }
         variables = {**kept, "TERM": "xterm-256color", **(environment or {})}
         with subprocess.Popen(
-            command, stdin=theirs, stdout=theirs, stderr=theirs, env=variables, cwd=folder
+            command,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=variables,
+            cwd=folder,
         ) as process:
             os.close(theirs)
             written = _read_to_end(ours)

@@ -1,4 +1,4 @@
-"""A small set of real handwritten digits as pictures."""
+"""A small set of real handwritten digits as images."""
 
 from __future__ import annotations
 

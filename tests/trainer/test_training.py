@@ -16,13 +16,14 @@ from PIL import Image
 
 import zoo
 from tests.support.full_disk import run_limited
+from zoo.classifier import load_classifier
 from zoo.errors import CheckpointError, DatasetError, OptionError, TrainingError, UsageError
-from zoo.evaluator import evaluate, find_subject
+from zoo.evaluator import evaluate
+from zoo.formats.training_metadata import read_own_record
 from zoo.predictor import Predictor
 from zoo.trainer import Recipe, Run, start_run, train
-from zoo.trainer.data import split_pictures
+from zoo.trainer.data import split_images
 from zoo.trainer.training import head_parameters
-from zoo.weights.own_record import read_own_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,9 @@ def trained(digits: Path, tmp_path: Path) -> Run:
 def test_training_lowers_the_loss_and_learns_the_digits(trained: Run) -> None:
     """Three digits are easy; guessing would be wrong in two of three."""
     assert losses(trained)[-1] < 0.5 * losses(trained)[0]
-    assert trained.history[-1].validation_error_percent < 15
+    error_percent = trained.history[-1].validation_error_percent
+    assert error_percent is not None
+    assert error_percent < 15
 
 
 def test_best_file_is_read_by_predict_and_evaluate(trained: Run, digits: Path) -> None:
@@ -62,34 +65,44 @@ def test_best_file_is_read_by_predict_and_evaluate(trained: Run, digits: Path) -
     assert record is not None
     assert record.labels == ("digit-0", "digit-1", "digit-2")
     predictor = Predictor("lenet5", checkpoint=best)
-    picture = str(next((digits / "digit-1").glob("*.png")))
-    assert next(predictor.predict([picture], top=3)).guesses[0].label.startswith("digit-")
-    result = evaluate(find_subject("lenet5", checkpoint=best), digits)
+    image = str(next((digits / "digit-1").glob("*.png")))
+    assert next(predictor.predict([image], top=3)).predictions[0].label.startswith("digit-")
+    result = evaluate(load_classifier("lenet5", checkpoint=best), digits)
     assert result.top1.images == 240
     assert result.top1.percent < 15
 
 
-def test_best_error_in_the_record_is_the_one_of_the_held_out_pictures(trained: Run) -> None:
+def test_best_error_in_the_record_is_the_one_of_the_held_out_images(trained: Run) -> None:
     """Evaluating the best network again on the held-out part gives the recorded figure."""
-    best = min(trained.history, key=lambda epoch: epoch.validation_error_percent)
+    best = min(trained.history, key=lambda epoch: epoch.rank)
     record = read_own_record(trained.folder / "best.safetensors")
     assert record is not None
-    assert (record.epoch, record.validation_error_percent) == (best.number, best.validation_error_percent)
+    assert (record.epoch, record.validation_error_percent) == (
+        best.number,
+        best.validation_error_percent,
+    )
     model = zoo.load_model("lenet5", checkpoint=trained.folder / "best.safetensors")
-    pictures = trained.validation_pictures
+    images = trained.validation_images
     with torch.inference_mode():
-        guesses = [int(model(pictures[index][0][None]).argmax()) for index in range(len(pictures))]
-    errors = sum(guess != pictures[index][1] for index, guess in enumerate(guesses))
-    assert 100 * errors / len(pictures) == pytest.approx(record.validation_error_percent)
+        samples = [
+            sample for index in range(len(images)) if isinstance(sample := images[index], tuple)
+        ]
+        errors = sum(int(model(image[None]).argmax()) != label for image, label in samples)
+    assert 100 * errors / len(images) == pytest.approx(record.validation_error_percent)
 
 
 def test_inspect_shows_the_record_and_the_layers(trained: Run) -> None:
     """Three classes, so the last layer has three outputs."""
-    line = [sys.executable, "-m", "zoo", "inspect", "lenet5", "--checkpoint", str(trained.folder / "best.safetensors")]
-    shown = json.loads(subprocess.run([*line, "--json"], capture_output=True, check=True).stdout)
+    file = str(trained.folder / "best.safetensors")
+    line = [sys.executable, "-m", "zoo", "inspect", file]
+    command = [*line, "--depth", "1", "--json"]
+    shown = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
     assert shown["trained"]["labels"] == ["digit-0", "digit-1", "digit-2"]
+    assert shown["identity"]["certainty"] == "recorded"
     assert shown["layers"][-1]["output_shape"] == [1, 3]
-    assert b"3: digit-0, digit-1, digit-2" in subprocess.run(line, capture_output=True, check=True).stdout
+    text = subprocess.run(line, capture_output=True, check=True).stdout
+    assert b"best.safetensors: lenet5 with num_classes=3\n" in text
+    assert b"3: digit-0, digit-1, digit-2" in text
 
 
 def test_file_trained_as_another_architecture_is_refused(trained: Run) -> None:
@@ -98,7 +111,9 @@ def test_file_trained_as_another_architecture_is_refused(trained: Run) -> None:
         zoo.load_model("alexnet", checkpoint=trained.folder / "best.safetensors")
 
 
-def test_same_seed_gives_the_same_curve_and_another_seed_another(trained: Run, digits: Path, tmp_path: Path) -> None:
+def test_same_seed_gives_the_same_curve_and_another_seed_another(
+    trained: Run, digits: Path, tmp_path: Path
+) -> None:
     """Nothing depends on when or where it ran."""
     again = start_run("lenet5", digits, tmp_path / "again", RECIPE, workers=1)
     train(again)
@@ -113,7 +128,9 @@ def test_killed_run_goes_on_to_the_same_curve(digits: Path, tmp_path: Path) -> N
     """SIGKILL after the second epoch, then --resume: every loss is that of a run without interruption."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     line = command("lenet5", str(digits), *ARGUMENTS, "--json", "--output")
-    expected = json.loads(subprocess.run([*line, str(whole)], capture_output=True, check=True).stdout)
+    expected = json.loads(
+        subprocess.run([*line, str(whole)], capture_output=True, check=True).stdout
+    )
     with subprocess.Popen(
         [*line, str(killed)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     ) as process:
@@ -138,16 +155,29 @@ def test_logs_for_tensorboard_hold_the_curve(digits: Path, tmp_path: Path) -> No
     pytest.importorskip("tensorboard", reason="tensorboard is not installed")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    line = command("lenet5", str(digits), *ARGUMENTS, "--tensorboard", "--json", "--output", str(tmp_path / "run"))
+    line = command(
+        "lenet5",
+        str(digits),
+        *ARGUMENTS,
+        "--tensorboard",
+        "--json",
+        "--output",
+        str(tmp_path / "run"),
+    )
     epochs = json.loads(subprocess.run(line, capture_output=True, check=True).stdout)["epochs"]
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
-    for name, key in (("loss/train", "train_loss"), ("error_percent/validation", "validation_error_percent")):
+    for name, key in (
+        ("loss/train", "train_loss"),
+        ("error_percent/validation", "validation_error_percent"),
+    ):
         logged = [event.value for event in events.Scalars(name)]
         assert logged == pytest.approx([epoch[key] for epoch in epochs], rel=1e-6)
 
 
 @pytest.mark.slow
-def test_a_full_disk_ends_a_run_in_words_and_keeps_the_last_state(digits: Path, tmp_path: Path) -> None:
+def test_a_full_disk_ends_a_run_in_words_and_keeps_the_last_state(
+    digits: Path, tmp_path: Path
+) -> None:
     """The network fits and the optimiser's state does not: one line, no torn file; with room the run goes on."""
     output = tmp_path / "run"
     arguments = ("train", "lenet5", str(digits), *ARGUMENTS, "--output", str(output))
@@ -155,7 +185,9 @@ def test_a_full_disk_ends_a_run_in_words_and_keeps_the_last_state(digits: Path, 
     assert done.returncode == 1, done.stderr
     assert f"error: cannot write {output / 'last.pt'}" in done.stderr
     assert "Traceback" not in done.stderr
-    assert not [file for file in output.iterdir() if "partial" in file.name or file.name == "last.pt"]
+    assert not [
+        file for file in output.iterdir() if "partial" in file.name or file.name == "last.pt"
+    ]
     again = run_limited(10**9, *arguments, "--resume")
     assert again.returncode == 0, again.stderr
     assert (output / "last.pt").is_file()
@@ -164,7 +196,17 @@ def test_a_full_disk_ends_a_run_in_words_and_keeps_the_last_state(digits: Path, 
 @pytest.mark.slow
 def test_two_processes_give_what_one_gives(trained: Run, digits: Path, tmp_path: Path) -> None:
     """`accelerate launch -m zoo train` with two CPU processes splits each batch; the losses agree to a thousandth."""
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "-m", "zoo", "train"]
+    launch = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--cpu",
+        "--num_processes",
+        "2",
+        "-m",
+        "zoo",
+        "train",
+    ]
     line = [*launch, "lenet5", str(digits), *ARGUMENTS, "--json", "--output", str(tmp_path / "two")]
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "PYTHONWARNINGS": "ignore"}
     done = subprocess.run(line, capture_output=True, check=False, env=environment, text=True)
@@ -179,11 +221,17 @@ def test_frozen_body_changes_only_the_last_layer(digits: Path, tmp_path: Path) -
     before = {name: tensor.clone() for name, tensor in run.bare_model.state_dict().items()}
     train(run)
     head = head_parameters(run.bare_model, 3)
-    changed = {name for name, tensor in run.bare_model.state_dict().items() if not torch.equal(tensor, before[name])}
+    changed = {
+        name
+        for name, tensor in run.bare_model.state_dict().items()
+        if not torch.equal(tensor, before[name])
+    }
     assert changed == head
 
 
-def test_pretrained_network_begins_with_a_new_head_for_the_classes(digits: Path, tmp_path: Path) -> None:
+def test_pretrained_network_begins_with_a_new_head_for_the_classes(
+    digits: Path, tmp_path: Path
+) -> None:
     """The body is that of the packaged weights."""
     run = start_run("lenet5", digits, tmp_path / "run", RECIPE, is_pretrained=True)
     published = zoo.load_model("lenet5").state_dict()
@@ -226,7 +274,7 @@ def test_damaged_state_is_named(trained: Run, digits: Path) -> None:
 
 def test_split_holds_out_a_share_of_each_class_by_the_seed(digits: Path) -> None:
     """Parts are disjoint, cover everything, and depend on the seed alone."""
-    first, again, other = (split_pictures(digits, replace(RECIPE, seed=seed)) for seed in (0, 0, 1))
+    first, again, other = (split_images(digits, replace(RECIPE, seed=seed)) for seed in (0, 0, 1))
     assert first == again
     assert first.validation != other.validation
     assert not set(first.train) & set(first.validation)
@@ -245,7 +293,7 @@ def test_train_and_val_folders_are_taken_as_they_are(digits: Path, tmp_path: Pat
     for label in ("digit-0", "digit-2"):
         (root / "val" / label).mkdir(parents=True)
         Image.new("L", (8, 8)).save(root / "val" / label / "a.png")
-    split = split_pictures(root, RECIPE)
+    split = split_images(root, RECIPE)
     assert (len(split.train), len(split.validation)) == (240, 2)
     assert [label for _, label in split.validation] == [0, 2]
 
@@ -260,7 +308,7 @@ def test_one_class_is_not_enough(tmp_path: Path) -> None:
 
 
 def test_detectors_cannot_be_trained_here(digits: Path, tmp_path: Path) -> None:
-    """Folders of pictures say nothing of boxes."""
+    """Folders of images say nothing of boxes."""
     with pytest.raises(OptionError, match="expected classification"):
         start_run("retinanet_resnet50_fpn", digits, tmp_path / "run")
 
@@ -272,10 +320,10 @@ def test_pretrained_and_checkpoint_contradict_each_other(digits: Path, tmp_path:
 
 
 def test_command_draws_the_curves_and_prints_the_best_file(digits: Path, tmp_path: Path) -> None:
-    """The path goes to stdout, the table to stderr, a picture to the folder."""
+    """The path goes to stdout, the table to stderr, an image to the folder."""
     line = command("lenet5", str(digits), "--epochs", "1", "--output", str(tmp_path / "run"))
     done = subprocess.run(line, capture_output=True, check=True, text=True)
     assert done.stdout.strip() == str(tmp_path / "run" / "best.safetensors")
     assert "val error %" in done.stderr
-    with Image.open(tmp_path / "run" / "curves.png") as picture:
-        assert picture.width > 500
+    with Image.open(tmp_path / "run" / "curves.png") as image:
+        assert image.width > 500

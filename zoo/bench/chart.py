@@ -7,49 +7,66 @@ from typing import TYPE_CHECKING, Literal
 from zoo.bench.results import registered_name
 from zoo.bench.summary import summarise_all
 from zoo.catalog import quantities
-from zoo.catalog.resolver import find_architecture, find_weights
+from zoo.catalog.resolver import resolve_loosely
 from zoo.errors import UsageError
 from zoo.plots.scatter import Point, Scatter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zoo.bench.records import Cell, Result
+    from zoo.bench.records import Case, Result
     from zoo.bench.summary import Summary
 
-_X_TITLES = {"latency": "milliseconds for one picture, median", "throughput": "milliseconds for a picture of a batch"}
+_X_TITLES = {
+    "latency": "milliseconds for one image, median",
+    "throughput": "milliseconds for an image of a batch",
+}
 
 
-def chart_of(results: Sequence[Result], mode: Literal["latency", "throughput"] = "latency") -> Scatter:
+def chart_of(
+    results: Sequence[Result],
+    mode: Literal["latency", "throughput"] = "latency",
+) -> Scatter:
     """Describe the drawing of some results.
 
-    A dot is a cell of this mode that is neither failed nor wrong and whose model has published weights with a top-5
-    error: that of the tag it was measured for, else of the default weights. They must take the input measured.
+    A dot is a case of this mode that is neither failed nor wrong and whose model has published
+    weights with a top-5 error: that of the tag it was measured for, else of the default weights.
+    They must take the input measured.
 
     Raises:
         UsageError: No result is of that kind.
     """
-    usable = [
-        (summary, error)
-        for summary in summarise_all(results)
-        if summary.cell.mode == mode and summary.failure is None and summary.items_per_s
-        if (error := _published_error(summary.cell)) is not None
-    ]
-    if not usable:
-        raise UsageError(f"there is nothing to draw: no result of mode {mode} has a published top-5 error")
-    times = [1000 / (summary.items_per_s or 1) for summary, _ in usable]
-    front = front_of([(time, error) for time, (_, error) in zip(times, usable, strict=True)])
-    points = tuple(
-        _point(summary, time, error, is_front=index in front)
-        for index, (time, (summary, error)) in enumerate(zip(times, usable, strict=True))
-    )
+    drawn: list[Summary] = []
+    places: list[tuple[float, float]] = []
+    for summary in summarise_all(results):
+        rate = summary.items_per_s
+        is_usable = summary.case.mode == mode and summary.failure is None
+        if not rate or not is_usable:
+            continue
+
+        error = _published_error(summary.case)
+        if error is not None:
+            drawn.append(summary)
+            places.append((1000 / rate, error))
+
+    if not drawn:
+        fault = f"no result of mode {mode} has a published top-5 error"
+        raise UsageError(f"there is nothing to draw: {fault}")
+
+    front = front_of(places)
+    points: list[Point] = []
+    for index, (summary, place) in enumerate(zip(drawn, places, strict=True)):
+        is_front = index in front
+        points.append(_point(summary, *place, is_front=is_front))
+
     machines = sorted({result.environment.device.title for result in results})
+    names = ", ".join(machines)
     return Scatter(
         title=f"ImageNet error against {mode}",
-        subtitle=f"{len(points)} results on {', '.join(machines)}; top-5 error as the weights' publishers state it",
+        subtitle=f"{len(points)} results on {names}; top-5 error as publishers state it",
         x_title=_X_TITLES[mode],
         y_title="top-5 error in percent",
-        points=points,
+        points=tuple(points),
         has_prefixes=False,
     )
 
@@ -62,35 +79,60 @@ def front_of(points: Sequence[tuple[float, float]]) -> set[int]:
     """
     front: set[int] = set()
     lowest = float("inf")
-    for index in sorted(range(len(points)), key=lambda index: points[index]):
-        if points[index][1] < lowest:
+    indices = range(len(points))
+    for index in sorted(indices, key=lambda index: points[index]):
+        _, value = points[index]
+        if value < lowest:
             front.add(index)
-            lowest = points[index][1]
+            lowest = value
     return front
 
 
-def _published_error(cell: Cell) -> float | None:
-    known = registered_name(cell)
+def _published_error(case: Case) -> float | None:
+    known = registered_name(case)
     if known is None:
         return None
-    name, _, tag = known.partition(":")
-    architecture = find_architecture(name)
-    weights = find_weights(architecture, tag) if tag else architecture.default
-    if weights is None or weights.published is None or weights.input_size != cell.input_size:
+    architecture, weights = resolve_loosely(known)
+    weights = weights or architecture.default
+    if weights is None or weights.headline is None:
         return None
-    return weights.published.top5_error_percent
+    if weights.input_size != case.input_size:
+        return None
+    return weights.headline.top5_error_percent
 
 
-def _point(summary: Summary, time_ms: float, error: float, *, is_front: bool) -> Point:
-    cell = summary.cell
-    settings = f"{cell.engine}, {cell.precision}, {cell.memory_format}, batch {summary.batch}"
+def _point(
+    summary: Summary,
+    time_ms: float,
+    error: float,
+    *,
+    is_front: bool,
+) -> Point:
+    case = summary.case
+    rate = summary.items_per_s or 0
+    spread = summary.spread_percent or 0
+    settings = ", ".join(
+        [
+            case.engine,
+            case.precision,
+            case.memory_format,
+            f"batch {summary.batch}",
+        ]
+    )
     facts = (
         ("top-5 error", f"{quantities.percent(error)} %"),
-        ("time", f"{time_ms:.3g} ms ±{summary.spread_percent or 0:.1f} %"),
-        ("throughput", f"{summary.items_per_s or 0:,.0f} a second"),
+        ("time", f"{time_ms:.3g} ms ±{spread:.1f} %"),
+        ("throughput", f"{rate:,.0f} a second"),
         ("settings", settings),
-        ("multiply-adds", quantities.count(cell.multiply_adds)),
+        ("multiply-adds", quantities.count(case.multiply_adds)),
         ("peak memory", quantities.size(summary.memory_bytes)),
         ("unstable", "; ".join(summary.faults) or "no"),
     )
-    return Point(cell.model, f"{cell.model} ({settings})", time_ms, error, facts, is_front)
+    return Point(
+        label=case.model,
+        name=f"{case.model} ({settings})",
+        x=time_ms,
+        y=error,
+        facts=facts,
+        is_front=is_front,
+    )

@@ -1,13 +1,17 @@
-"""Compare two result files: which cells belong together, how they differ, whether that is a regression. Pure.
+"""Compare two result files.
 
-The runs are compared, not the values: values of one process share its memory layout and its minute, so their number
-says nothing about how sure a difference is. Each run is one figure, its median time for one item.
+Which cases belong together, how they differ, whether that is a regression. Pure.
 
-Where other programs took CPUs away on either side, the floor of each run is compared instead, the value that a tenth
-of its values stay below, and of the runs only the faster half: what others do can make a call slower and never faster,
-so the fast values of the fast runs are the undisturbed ones (Chen and Revels 2016, arXiv:1608.04295). Over chosen runs
-the interval is narrower than its 95 %: for 10 or 20 equal runs a side it misses 1 in 10 to 15 % of simulated pairs, but
-a difference past the threshold is found in 1 %.
+The runs are compared, not the values: values of one process share its memory layout and its minute,
+so their number says nothing about how sure a difference is. Each run is one figure, its median time
+for one item.
+
+Where other programs took CPUs away on either side, the floor of each run is compared instead, the
+value that a tenth of its values stay below, and of the runs only the faster half: what others do
+can make a call slower and never faster, so the fast values of the fast runs are the undisturbed
+ones (Chen and Revels 2016, arXiv:1608.04295). Over chosen runs the interval is narrower than its 95
+%: for 10 or 20 equal runs a side it misses 1 in 10 to 15 % of simulated pairs, but a difference
+past the threshold is found in 1 %.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
-from zoo.bench.comparability import differences
+from zoo.bench.comparability import differences, machine_key
 from zoo.bench.ranks import Shift, shift
 from zoo.bench.stability import crowding, usable_runs
 from zoo.bench.statistics import quantile
@@ -54,37 +58,73 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """The cells of two files, paired."""
+    """The cases of two files, paired."""
 
     pairs: tuple[tuple[Result, Result], ...]
     only_first: tuple[Result, ...]
     only_second: tuple[Result, ...]
 
 
-def pair(first: Sequence[Result], second: Sequence[Result]) -> Pairing:
-    """Find the result of the second file for each result of the first: the same cell, else the same model and mode."""
+def pair(
+    first: Sequence[Result],
+    second: Sequence[Result],
+) -> Pairing:
+    """Find the result of the second file for each result of the first.
+
+    The same case, else the same model and mode.
+    """
     left = list(second)
-    found: dict[str, Result] = {}
-    for is_match in (_is_same_cell, _is_same_subject):
-        for result in first:
+    partners: list[Result | None] = [None] * len(first)
+    for is_match in (_is_same_place, _is_same_case, _is_same_subject):
+        for index, result in enumerate(first):
+            if partners[index] is not None:
+                continue
+
             matches = [other for other in left if is_match(result, other)]
-            if result.cell.label not in found and matches:
-                found[result.cell.label] = matches[0]
+            if matches:
+                partners[index] = matches[0]
                 left.remove(matches[0])
-    pairs = tuple((result, found[result.cell.label]) for result in first if result.cell.label in found)
-    return Pairing(pairs, tuple(result for result in first if result.cell.label not in found), tuple(left))
+
+    pairs: list[tuple[Result, Result]] = []
+    only_first: list[Result] = []
+    for result, partner in zip(first, partners, strict=True):
+        if partner is None:
+            only_first.append(result)
+        else:
+            pairs.append((result, partner))
+    return Pairing(tuple(pairs), tuple(only_first), tuple(left))
 
 
-def _is_same_cell(one: Result, other: Result) -> bool:
-    return one.cell.label == other.cell.label
+def _is_same_place(
+    one: Result,
+    other: Result,
+) -> bool:
+    is_same_machine = machine_key(one.environment) == machine_key(other.environment)
+    return is_same_machine and _is_same_case(one, other)
 
 
-def _is_same_subject(one: Result, other: Result) -> bool:
-    return (one.cell.model, one.cell.mode) == (other.cell.model, other.cell.mode)
+def _is_same_case(
+    one: Result,
+    other: Result,
+) -> bool:
+    return one.case.label == other.case.label
+
+
+def _is_same_subject(
+    one: Result,
+    other: Result,
+) -> bool:
+    is_same_model = one.case.model == other.case.model
+    is_same_mode = one.case.mode == other.case.mode
+    return is_same_model and is_same_mode
 
 
 def compare(
-    first: Sequence[Result], second: Sequence[Result], *, threshold_percent: float = 5.0, is_forced: bool = False
+    first: Sequence[Result],
+    second: Sequence[Result],
+    *,
+    threshold_percent: float = 5.0,
+    is_forced: bool = False,
 ) -> list[Comparison]:
     """Compare the results of two files.
 
@@ -100,73 +140,106 @@ def compare(
     """
     pairing = pair(first, second)
     if not pairing.pairs:
-        raise BenchError("the two files have no model and mode in common; measure the same models for both")
+        raise BenchError(
+            "the two files have no model and mode in common; measure the same models for both"
+        )
     compared = []
     for one, other in pairing.pairs:
         differing = differences(one.comparability, other.comparability)
         if differing and not is_forced and not (one.failure or other.failure):
-            raise UnlikeError(one.cell.model, differing)
+            raise UnlikeError(one.case.model, differing)
         compared.append(_compare_pair(one, other, threshold_percent, differing))
     return compared
 
 
 def _compare_pair(
-    one: Result, other: Result, threshold_percent: float, differing: Mapping[str, tuple[object, object]]
+    one: Result,
+    other: Result,
+    threshold_percent: float,
+    differing: Mapping[str, tuple[object, object]],
 ) -> Comparison:
-    faults = [result.failure or wrongness(result) for result in (one, other)]
-    if any(faults):
-        verdict: Verdict = "unsure" if faults[0] else "broken"
-        return Comparison(one, other, None, None, verdict, differing)
-    basis: Basis = "floor" if _is_crowded(one) or _is_crowded(other) else "median"
-    before, after = run_figures(one, basis), run_figures(other, basis)
+    if one.failure or wrongness(one):
+        return Comparison(one, other, None, None, "unsure", differing)
+    if other.failure or wrongness(other):
+        return Comparison(one, other, None, None, "broken", differing)
+
+    is_crowded = _is_crowded(one) or _is_crowded(other)
+    basis: Basis = "floor" if is_crowded else "median"
+    before = run_figures(one, basis)
+    after = run_figures(other, basis)
+
     found = shift(before, after)
-    ratio = found.ratio if found else median(after) / median(before)
-    return Comparison(one, other, found, ratio, judge(found, threshold_percent), differing, basis)
+    if found is None:
+        ratio = median(after) / median(before)
+    else:
+        ratio = found.ratio
+    verdict = judge(found, threshold_percent)
+    return Comparison(one, other, found, ratio, verdict, differing, basis)
 
 
 def _is_crowded(result: Result) -> bool:
     return any(crowding(run, result) for run in usable_runs(result))
 
 
-def run_figures(result: Result, basis: Basis) -> list[float]:
-    """Take one time for one item from each run that counts: its median, or the floors of the faster half."""
+def run_figures(
+    result: Result,
+    basis: Basis,
+) -> list[float]:
+    """Take one time for one item from each run that counts.
+
+    Its median, or the floors of the faster half.
+    """
     runs = usable_runs(result)
     if basis == "median":
         return [median(run.values_ns) / run.batch for run in runs]
+
     floors = sorted(quantile(run.values_ns, _FLOOR) / run.batch for run in runs)
-    return floors[: max(LEAST_RUNS, -(-len(floors) // 2))]
+    half = (len(floors) + 1) // 2
+    counted = max(LEAST_RUNS, half)
+    return floors[:counted]
 
 
-def judge(found: Shift | None, threshold_percent: float) -> Verdict:
-    """Call a ratio slower or faster if it is past the threshold and its interval excludes no change at all.
+def judge(
+    found: Shift | None,
+    threshold_percent: float,
+) -> Verdict:
+    """Call a ratio slower or faster if it is past the threshold and its interval excludes 1.
 
-    It is the same if the whole interval lies within the threshold; anything else is unsure, and more runs would tell.
+    It is the same if the whole interval lies within the threshold; anything else is unsure, and
+    more runs would tell.
     """
     if found is None:
         return "unsure"
-    limit = 1 + threshold_percent / 100
-    if found.ratio >= limit and found.low > 1:
+
+    slowest = 1 + threshold_percent / 100
+    fastest = 1 / slowest
+    if found.ratio >= slowest and found.low > 1:
         return "slower"
-    if found.ratio <= 1 / limit and found.high < 1:
+    if found.ratio <= fastest and found.high < 1:
         return "faster"
-    return "same" if found.low > 1 / limit and found.high < limit else "unsure"
+    if found.low > fastest and found.high < slowest:
+        return "same"
+    return "unsure"
 
 
 def regressions(compared: Sequence[Comparison]) -> list[Comparison]:
     """Choose what a check must fail on: slower or broken results.
 
     Raises:
-        BenchError: What was before failed, or there are too few runs for a verdict: the check could not fail.
+        BenchError: What was before failed, or there are too few runs for a verdict: the check could
+            not fail.
     """
     for comparison in compared:
-        fault = comparison.first.failure or wrongness(comparison.first)
+        first = comparison.first
+        label = first.case.label
+        fault = first.failure or wrongness(first)
         if fault:
-            raise BenchError(f"{comparison.first.cell.label} has nothing to compare with: {fault.message}")
+            raise BenchError(f"{label} has nothing to compare with: {fault.message}")
+
         if comparison.ratio is not None and comparison.shift is None:
-            cell = comparison.first.cell
-            counts = [len(usable_runs(result)) for result in (comparison.first, comparison.second)]
-            raise BenchError(
-                f"{cell.label} has {counts[0]} and {counts[1]} runs, and a verdict needs {LEAST_RUNS} on each side; "
-                "measure both with --runs 5"
-            )
+            runs = len(usable_runs(first))
+            other_runs = len(usable_runs(comparison.second))
+            got = f"{label} has {runs} and {other_runs} runs"
+            needed = f"a verdict needs {LEAST_RUNS} on each side"
+            raise BenchError(f"{got}, and {needed}; measure both with --runs 5")
     return [comparison for comparison in compared if comparison.verdict in ("slower", "broken")]

@@ -1,17 +1,18 @@
 """The records of a benchmark: what is measured, how, and what came out. Words are those of pyperf.
 
-=========== =====================================================================================================
+=========== ========================================================================================
 word        means
-=========== =====================================================================================================
-**cell**    one point of a sweep: one model, mode, batch, precision, memory format, engine and device
-**run**     one fresh process that measures one cell
+=========== ========================================================================================
+**case**    one point of a sweep: model, mode, batch, precision, memory format, engine and device
+**run**     one fresh process that measures one case
 **warm-up** calls at the start of a run that are kept apart and never counted
 **value**   one timing: the time of all loops divided by their number
 **loop**    one call of the model; a value of a short call spans several
-**item**    one picture (or clip) of the batch
-=========== =====================================================================================================
+**item**    one image (or clip) of the batch
+=========== ========================================================================================
 
-Every record is written to JSON as it stands and read back by ``zoo.catalog.decoding``: ``None`` means *not known*.
+Every record is written to JSON as it stands and read back by ``zoo.documents``: ``None`` means *not
+known*.
 """
 
 from __future__ import annotations
@@ -20,12 +21,16 @@ from collections.abc import Mapping  # noqa: TC003 - the strict decoder reads an
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-SCHEMA_VERSION = 1
+from zoo.devices import Device  # noqa: TC001 - likewise
+
+SCHEMA_VERSION = 2
 
 Mode = Literal["latency", "throughput", "training", "first-inference", "load"]
 Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp16-autocast", "bf16-autocast", "int8"]
 MemoryFormat = Literal["contiguous", "channels-last"]
-FailureKind = Literal["out-of-memory", "crashed", "timed-out", "wrong", "unsupported", "failed"]
+FailureKind = Literal[
+    "out-of-memory", "crashed", "timed-out", "wrong", "unsupported", "lost", "failed"
+]
 Scalar = str | int | float | bool
 
 MODES: tuple[str, ...] = get_args(Mode)
@@ -34,7 +39,7 @@ MEMORY_FORMATS: tuple[str, ...] = get_args(MemoryFormat)
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class Case:
     """What one run measures; everything a worker needs to know, here or on another machine."""
 
     model: str
@@ -58,7 +63,7 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """Name the cell; also the name of its file, so no two cells of a sweep share one."""
+        """Name the case; part of the name of its file, so no two cases of a sweep share one."""
         size = "x".join(map(str, self.input_size))
         batch = "best" if self.batch is None else str(self.batch)
         parts = (
@@ -67,8 +72,21 @@ class Cell:
             self.device.replace(":", ""),
             self.engine.replace(":", "_"),
             self.precision,
+            self.memory_format.replace("-", "_"),
+            f"b{batch}",
+            size,
+            f"t{self.threads}",
         )
-        return "-".join((*parts, self.memory_format.replace("-", "_"), f"b{batch}", size, f"t{self.threads}"))
+        return "-".join(parts)
+
+    @property
+    def words(self) -> str:
+        """Say what is measured, for people: ``squeezenet1_1, latency, batch 1, fp32, eager``."""
+        batch = "best batch" if self.batch is None else f"batch {self.batch}"
+        parts = [self.model, self.mode, batch, self.precision, self.engine]
+        if self.memory_format != "contiguous":
+            parts.append(self.memory_format)
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +94,7 @@ class Effort:
     """How long to measure."""
 
     runs: int = 1
-    """Fresh processes for each cell."""
+    """Fresh processes for each case."""
     measure_s: float = 1.0
     """Time that the values of one run should take together."""
     warmup_limit_s: float = 3.0
@@ -86,9 +104,13 @@ class Effort:
     timeout_s: float = 900.0
     """A run that takes longer is ended."""
     stable_limit_s: float | None = None
-    """With a limit: go on with more runs until the result is stable, at most this long for a cell."""
+    """With a limit: add runs until the result is stable, at most this long for a case."""
     has_ceilings: bool = True
     """Whether a run measures the ceilings of the device first."""
+    is_as_is: bool = False
+    """Whether the memory allocator is left as the system has it."""
+    is_warm: bool = False
+    """Whether runs share a process: much quicker, and not independent of each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +138,8 @@ class Memory:
     allocator_bytes: int | None = None
     """Most that torch's allocator held for tensors on the device."""
     device_bytes: int | None = None
-    """Most that the process held on the device with its context; on the CPU, the most resident memory."""
+    """Most that the process held on the device with its context; on the CPU, the most resident
+    memory."""
     model_bytes: int | None = None
     """Most that the model, its inputs and activations added to the process (CPU)."""
 
@@ -151,7 +174,8 @@ class Run:
     is_steady: bool
     """Whether the warm-up ended because the values had become steady."""
     inputs_rotated: int
-    """Different inputs that were used in turn, so that none lies in the cache because of the call before."""
+    """Different inputs that were used in turn, so that none lies in the cache because of the call
+    before."""
     prepare_ns: int
     """What the engine took before its first call: compiling, capturing, exporting."""
     measured_between_ns: tuple[int, ...]
@@ -163,9 +187,11 @@ class Run:
     input_copy_ns: tuple[int, ...] = ()
     """Copies of one batch from the host to the device; empty on the CPU."""
     error: float | None = None
-    """Distance of the engine's output from eager fp32: L2 norm of the difference over that of the reference."""
+    """Distance of the engine's output from eager fp32: L2 norm of the difference over that of the
+    reference."""
     sensitivity: float | None = None
-    """The same distance for eager fp32 itself with its parameters rounded to bf16: what rounding does here."""
+    """The same distance for eager fp32 itself with its parameters rounded to bf16: what rounding
+    does here."""
     follows_input: bool | None = None
     """Whether each output was nearest to the reference of its own input."""
     parameters: int | None = None
@@ -173,29 +199,16 @@ class Run:
     """Modules without children: an estimate of how many operations one call dispatches."""
     ceilings: Ceilings | None = None
     """What the device reached in this process, just before the model was built."""
+    host: str = ""
+    """Name of the node, where several take part."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a cell has no figures."""
+    """Why a case has no figures."""
 
     kind: FailureKind
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A device that torch can use here."""
-
-    name: str
-    """As torch writes it: ``"cpu"``, ``"cuda:0"``, ``"mps"``."""
-    title: str
-    """Model of the chip."""
-    precisions: tuple[str, ...]
-    memory_bytes: int | None = None
-    driver: str | None = None
-    uuid: str | None = None
-    """How NVML knows a CUDA device, whatever ``CUDA_VISIBLE_DEVICES`` calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,14 +225,15 @@ class Environment:
     commit: str | None = None
     """Commit of the checkout that holds zoo, with ``+`` if it was changed."""
     allocator: str = ""
-    """Environment variables that choose or steer the memory allocator of the process: ``MALLOC_ARENA_MAX=1``."""
+    """Environment variables that choose or steer the memory allocator of the process:
+    ``MALLOC_ARENA_MAX=1``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One cell with all its runs, or with the reason why there are none."""
+    """One case with all its runs, or with the reason why there are none."""
 
-    cell: Cell
+    case: Case
     effort: Effort
     environment: Environment
     runs: tuple[Run, ...] = ()
@@ -229,8 +243,37 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineFacts:
+    """What a machine is, in a file that is given to others."""
+
+    key: str
+    """Unlike machines have unlike keys; alike ones have the same."""
+    device: str
+    driver: str | None
+    memory_bytes: int | None
+    cpu: str
+    cpus: int
+    system: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignOff:
+    """Who vouches for results, and for exactly which."""
+
+    by: str
+    note: str
+    exported_at: str
+    """UTC, ISO 8601."""
+    machines: tuple[MachineFacts, ...]
+    sha256: str
+    """Digest of the results as canonical JSON: sorted keys, no spaces."""
+
+
+@dataclass(frozen=True, slots=True)
 class ResultFile:
     """The content of a result file."""
 
     schema_version: int
     results: tuple[Result, ...]
+    sign_off: SignOff | None = None
+    """Only in files that were exported."""

@@ -1,4 +1,7 @@
-"""Summaries as rows of plain values with units in their names: for tables, JSON, CSV and columns of other commands."""
+"""Summaries as rows of plain values with units in their names.
+
+For tables, JSON, CSV and columns of other commands.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,22 @@ from typing import TYPE_CHECKING
 
 from zoo.bench import files
 from zoo.bench.summary import Summary, summarise, summarise_all
-from zoo.catalog.resolver import find_architecture, find_weights
+from zoo.catalog.resolver import resolve_loosely
 from zoo.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from zoo.bench.records import Cell, Result
+    from zoo.bench.records import Case, Result
 
 Value = str | int | float | bool | None
 MEASURED = ("p50", "p90", "p99", "throughput", "memory", "measured")
 """Columns that a result file adds to rows of the registry."""
+LATENCY_COLUMNS = {"p50": "p50_ms", "p90": "p90_ms", "p99": "p99_ms"}
+"""What a limit such as ``p50<10ms`` is held against."""
 _MS = 1e-6
-_LATENCY = re.compile(r"\s*(p50|p90|p99)\s*<=?\s*(\d+(?:\.\d*)?)\s*(us|ms|s)\s*")
+_LATENCY = re.compile(r"\s*(p50|p90|p99|published)\s*<=?\s*(\d+(?:\.\d*)?)\s*(us|ms|s)\s*")
 _UNITS_MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 
@@ -31,17 +36,20 @@ def to_rows(measured: Iterable[Result]) -> list[dict[str, Value]]:
 
 def to_row(summary: Summary) -> dict[str, Value]:
     """Write a summary as plain values."""
-    cell = summary.cell
+    case = summary.case
     low, high = summary.interval_ns or (None, None)
+    status, reason = _status_of(summary)
+    roofline = summary.roofline
     return {
-        "model": cell.model,
-        "mode": cell.mode,
-        "device": cell.device,
-        "engine": cell.engine,
-        "precision": cell.precision,
-        "memory_format": cell.memory_format,
-        "threads": cell.threads,
-        "batch": summary.batch or cell.batch,
+        "model": case.model,
+        "mode": case.mode,
+        "machine": summary.machine,
+        "device": case.device,
+        "engine": case.engine,
+        "precision": case.precision,
+        "memory_format": case.memory_format,
+        "threads": case.threads,
+        "batch": summary.batch or case.batch,
         "runs": summary.runs,
         "values": summary.values,
         "p50_ms": _ms(summary.p50_ns),
@@ -52,71 +60,123 @@ def to_row(summary: Summary) -> dict[str, Value]:
         "p99_ms": _ms(summary.p99_ns),
         "items_per_s": _rounded(summary.items_per_s),
         "flops": _rounded(summary.flops),
-        "roofline_percent": _rounded(summary.roofline.percent, 3) if summary.roofline else None,
-        "bound_by": summary.roofline.bound_by if summary.roofline else None,
+        "roofline_percent": _rounded(roofline.percent, 3) if roofline else None,
+        "bound_by": roofline.bound_by if roofline else None,
         "memory_bytes": summary.memory_bytes,
         "device_memory_bytes": summary.device_memory_bytes,
         "prepare_ms": _ms(summary.prepare_ns),
         "input_copy_ms": _ms(summary.input_copy_ns),
         "parameters": summary.parameters,
-        "multiply_adds": cell.multiply_adds,
+        "multiply_adds": case.multiply_adds,
         "error": _rounded(summary.error, 3),
-        "status": summary.failure.kind if summary.failure else "unstable" if summary.faults else "ok",
-        "reason": summary.failure.message if summary.failure else "; ".join(summary.faults) or None,
+        "status": status,
+        "reason": reason,
     }
 
 
+def _status_of(summary: Summary) -> tuple[str, str | None]:
+    """Say whether the figures count, and if not, why."""
+    failure = summary.failure
+    if failure:
+        return failure.kind, failure.message
+
+    if summary.faults:
+        reason = "; ".join(summary.faults)
+        return "unstable", reason
+    return "ok", None
+
+
 def _ms(value_ns: float | None) -> float | None:
-    return None if value_ns is None else _rounded(value_ns * _MS)
+    """Turn nanoseconds into milliseconds."""
+    if value_ns is None:
+        return None
+    return _rounded(value_ns * _MS)
 
 
-def _rounded(value: float | None, digits: int = 5) -> float | None:
+def _rounded(
+    value: float | None,
+    digits: int = 5,
+) -> float | None:
     """Round to significant digits: more would be noise."""
-    return None if value is None else float(f"{value:.{digits}g}")
+    if value is None:
+        return None
+    written = f"{value:.{digits}g}"
+    return float(written)
 
 
 def columns_by_model(path: Path) -> dict[str, dict[str, Value]]:
     """Read the columns that a result file adds to ``zoo list`` and ``zoo choose``.
 
     Returns:
-        For each ``name`` and ``name:tag`` its ``p50``, ``p90`` and ``p99`` (milliseconds at batch 1), ``memory``
-        (bytes), ``measured`` (how) and ``throughput`` (items a second). Where a file holds several cells of a model,
-        the fastest that is not wrong counts. Models that are not in the registry and cells with another input than the
-        model's own are left out: what the registry says of a model is not said of those.
+        For each ``name`` and ``name:tag`` its ``p50``, ``p90`` and ``p99`` (milliseconds at batch
+        1), ``memory`` (bytes), ``measured`` (how) and ``throughput`` (items a second). Where a file
+        holds several cases of a model, the fastest that is not wrong counts. Models that are not in
+        the registry and cases with another input than the model's own are left out: what the
+        registry says of a model is not said of those.
 
     Raises:
         ResultFileError: The file cannot be used.
+        UsageError: It holds results of several machines, which are never joined.
     """
+    summaries = [summarise(result) for result in files.read(path)]
+    machines = sorted({summary.machine for summary in summaries})
+    if len(machines) > 1:
+        names = ", ".join(machines)
+        advice = (
+            'name the folder of one of them, or take one out with "zoo bench export --machine NAME"'
+        )
+        raise UsageError(f"{path} has results of {names}: {advice}")
+
     columns: dict[str, dict[str, Value]] = {}
-    for summary in sorted(map(summarise, files.read(path)), key=lambda summary: summary.p50_ns or 0):
-        cell = summary.cell
-        name = registered_name(cell)
-        if summary.failure or summary.p50_ns is None or name is None:
+    fastest_first = sorted(summaries, key=lambda summary: summary.p50_ns or 0)
+    for summary in fastest_first:
+        name = registered_name(summary.case)
+        has_figures = summary.p50_ns is not None and not summary.failure
+        if name is None or not has_figures:
             continue
+
         row = columns.setdefault(name, {})
-        if cell.mode == "latency" and "p50" not in row:
-            row |= {"p50": _ms(summary.p50_ns), "p90": _ms(summary.p90_ns), "p99": _ms(summary.p99_ns)}
-            row |= {"memory": summary.memory_bytes, "measured": f"{cell.device} {cell.engine} {cell.precision}"}
-        if cell.mode == "throughput" and (summary.items_per_s or 0) > float(row.get("throughput") or 0):
-            row["throughput"] = _rounded(summary.items_per_s)
+        mode = summary.case.mode
+        if mode == "latency" and "p50" not in row:
+            row |= _latency_columns(summary)
+        if mode == "throughput":
+            before = float(row.get("throughput") or 0)
+            rate = summary.items_per_s or 0
+            if rate > before:
+                row["throughput"] = _rounded(rate)
     return columns
 
 
-def registered_name(cell: Cell) -> str | None:
-    """Name what a cell measured as the registry does, ``name`` or ``name:tag``.
+def _latency_columns(summary: Summary) -> dict[str, Value]:
+    """Give the times of a case, and what was measured."""
+    case = summary.case
+    return {
+        "p50": _ms(summary.p50_ns),
+        "p90": _ms(summary.p90_ns),
+        "p99": _ms(summary.p99_ns),
+        "memory": summary.memory_bytes,
+        "measured": f"{case.device} {case.engine} {case.precision}",
+    }
+
+
+def registered_name(case: Case) -> str | None:
+    """Name what a case measured as the registry does, ``name`` or ``name:tag``.
 
     Returns:
-        ``None`` for a model that is not in the registry, and for another input than the model's own.
+        ``None`` for a model that is not in the registry, and for another input than the model's
+        own.
     """
-    name, _, tag = cell.model.partition(":")
     try:
-        architecture = find_architecture(name)
-        weights = find_weights(architecture, tag) if tag else None
+        architecture, weights = resolve_loosely(case.model)
     except UnknownNameError:
         return None
-    if cell.input_size != (weights or architecture).input_size:
+
+    described = weights or architecture
+    if case.input_size != described.input_size:
         return None
-    return f"{architecture.name}:{weights.tag}" if weights else architecture.name
+    if weights is None:
+        return architecture.name
+    return f"{architecture.name}:{weights.tag}"
 
 
 def parse_latency(given: str) -> tuple[str, float]:
@@ -133,5 +193,9 @@ def parse_latency(given: str) -> tuple[str, float]:
     """
     found = _LATENCY.fullmatch(given)
     if found is None:
-        raise UsageError(f"--latency takes a limit such as p50<10ms, p90<0.1s or p99<500us, got {given!r:.40}")
-    return found[1], float(found[2]) * _UNITS_MS[found[3]]
+        expected = "--latency takes a limit such as p50<10ms, p90<0.1s or p99<500us"
+        raise UsageError(f"{expected}, got {given!r:.40}")
+
+    column, number, unit = found.groups()
+    limit_ms = float(number) * _UNITS_MS[unit]
+    return column, limit_ms

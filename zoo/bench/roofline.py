@@ -3,11 +3,12 @@
 Three times no eager call can undercut, each from a ceiling measured in the same process:
 
 - *compute*: its multiply-adds at the rate of the faster of matrix product and convolution;
-- *memory*: its parameters read once and its activations written and read once, at the rate of a copy;
+- *memory*: its parameters read once, its activations written and read once, at a copy's rate;
 - *dispatch*: its layers, at the time that an operation on one number takes.
 
-The roofline is the larger of the first two (Williams, Waterman and Patterson 2009). It is an estimate: a cache can
-serve memory faster than a copy of many megabytes, so small models on CPUs can exceed 100 percent.
+The roofline is the larger of the first two (Williams, Waterman and Patterson 2009). It is an
+estimate: a cache can serve memory faster than a copy of many megabytes, so small models on CPUs can
+exceed 100 percent.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from zoo.bench.records import Ceilings, Cell
+    from zoo.bench.records import Case, Ceilings
 
 _VALUE_BYTES = {"fp32": 4, "tf32": 4}
 _HALF_BYTES = 2
@@ -33,27 +34,36 @@ class Roofline:
 
 
 def roofline(
-    cell: Cell, ceilings: Ceilings, *, call_ns: float, batch: int, parameters: int, layers: int
+    case: Case,
+    ceilings: Ceilings,
+    *,
+    call_ns: float,
+    batch: int,
+    parameters: int,
+    layers: int,
 ) -> Roofline | None:
     """Hold one call against the ceilings; ``None`` where the model's work is not known.
 
     Args:
-        cell: The cell, for its work, precision and engine.
+        case: The case, for its work, precision and engine.
         ceilings: Of its device.
         call_ns: Time of one call.
         batch: Items in a call.
         parameters: Count.
         layers: Modules without children.
     """
-    if cell.multiply_adds is None or cell.activations is None:
+    if case.multiply_adds is None or case.activations is None:
         return None
-    value_bytes = _VALUE_BYTES.get(cell.precision, _HALF_BYTES)
-    moved_bytes = (parameters + 2 * cell.activations * batch) * value_bytes
+    value_bytes = _VALUE_BYTES.get(case.precision, _HALF_BYTES)
+    moved_bytes = (parameters + 2 * case.activations * batch) * value_bytes
     floors_ns = {
-        "compute": 2e9 * cell.multiply_adds * batch / max(ceilings.matmul_flops, ceilings.convolution_flops),
+        "compute": 2e9
+        * case.multiply_adds
+        * batch
+        / max(ceilings.matmul_flops, ceilings.convolution_flops),
         "memory": 1e9 * moved_bytes / ceilings.copy_bytes,
     }
     percent = max(floors_ns.values()) / call_ns * 100
-    if cell.engine.startswith("eager"):
+    if case.engine.startswith("eager"):
         floors_ns["dispatch"] = float(layers * ceilings.dispatch_ns)
     return Roofline(percent, max(floors_ns, key=lambda name: floors_ns[name]))

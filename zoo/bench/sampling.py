@@ -1,6 +1,7 @@
-"""Clocks, temperature, power and throttling of an NVIDIA device during a run, read through NVML by the waiting parent.
+"""Clocks, temperature, power and throttling of an NVIDIA device, read by the waiting parent.
 
-Without the package nvidia-ml-py or without a driver nothing is sampled, and the fields stay unknown.
+Without the package nvidia-ml-py or without a driver nothing is sampled, and the fields stay
+unknown.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Self
 
+from zoo.devices import open_nvml
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zoo.bench.records import Conditions, Device
+    from zoo.bench.records import Conditions
+    from zoo.devices import Device
 
 _PERIOD_S = 0.1
 _THROTTLE = {
@@ -23,7 +27,8 @@ _THROTTLE = {
     0x40: "hardware thermal slowdown",
     0x80: "power brake",
 }
-"""Bits of NVML's clock event reasons that make runs differ. A power cap (0x04) is usual for a device at work."""
+"""Bits of NVML's clock event reasons that make runs differ. A power cap (0x04) is usual for a
+device at work."""
 _BUSY_PERCENT = 10
 
 
@@ -40,27 +45,37 @@ class Sample:
     """NVML's bit field of clock event reasons."""
 
 
-def add_samples(conditions: Conditions, samples: Sequence[Sample], between_ns: Sequence[int]) -> Conditions:
+def add_samples(
+    conditions: Conditions,
+    samples: Sequence[Sample],
+    between_ns: Sequence[int],
+) -> Conditions:
     """Add to a run's conditions what was sampled while its values were taken."""
     start_ns, end_ns = between_ns
     inside = [sample for sample in samples if start_ns <= sample.at_ns <= end_ns]
     if not inside:
         return conditions
+
     seen = 0
     for sample in inside:
         seen |= sample.reasons
+    throttle = [name for bit, name in _THROTTLE.items() if seen & bit]
+
     return replace(
         conditions,
         gpu_mhz_lowest=min(sample.mhz for sample in inside),
         gpu_mhz_highest=max(sample.mhz for sample in inside),
         gpu_celsius_highest=max(sample.celsius for sample in inside),
         gpu_watts_mean=fmean(sample.watts for sample in inside),
-        gpu_throttle=tuple(name for bit, name in _THROTTLE.items() if seen & bit),
+        gpu_throttle=tuple(throttle),
     )
 
 
 class Sampler:
-    """Sample a device ten times a second in a thread of this process; on a device without NVML do nothing."""
+    """Sample a device ten times a second in a thread of this process.
+
+    On a device without NVML do nothing.
+    """
 
     def __init__(self, device: Device) -> None:
         """Find the device in NVML."""
@@ -88,15 +103,9 @@ class Sampler:
                 self.samples.append(sample)
 
 
-def driver_version() -> str | None:
-    """Name the version of NVIDIA's driver."""
-    nvml = _open()
-    return None if nvml is None else str(nvml.nvmlSystemGetDriverVersion())
-
-
 def is_busy(device: Device) -> bool:
     """Tell whether somebody computes on a device now; ``False`` where NVML does not know it."""
-    handle, nvml = _find(device), _open()
+    handle, nvml = _find(device), open_nvml()
     if handle is None or nvml is None:
         return False
     try:
@@ -105,21 +114,8 @@ def is_busy(device: Device) -> bool:
         return False
 
 
-def _open() -> Any:
-    """Start NVML (again and again is allowed), or return ``None`` where there is none."""
-    try:
-        import pynvml  # type: ignore[import-untyped]  # has no stubs
-    except ImportError:
-        return None
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return None
-    return pynvml
-
-
 def _find(device: Device) -> Any:
-    nvml = _open() if device.uuid else None
+    nvml = open_nvml() if device.uuid else None
     if nvml is None:
         return None
     try:
@@ -129,7 +125,7 @@ def _find(device: Device) -> Any:
 
 
 def _read(handle: Any) -> Sample | None:
-    nvml = _open()
+    nvml = open_nvml()
     if nvml is None:
         return None
     try:

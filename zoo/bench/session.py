@@ -6,18 +6,20 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from zoo.bench import machine, processes, sampling
-from zoo.bench.comparability import comparability, differences
-from zoo.bench.records import Cell, Device, Effort, Environment, Failure, Result, Run
+from zoo.bench import processes, sampling
+from zoo.bench.environment import begin_environment
+from zoo.bench.jobs import Station, join, next_job
+from zoo.bench.records import Case, Effort, Failure, Result
 from zoo.bench.summary import is_stable
-from zoo.catalog.decoding import decode
-from zoo.errors import BenchError, DeviceError, RegistryError
+from zoo.devices import Device, choose_name
+from zoo.documents import decode
+from zoo.errors import BenchError, DeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,42 +37,52 @@ class Progress:
 
     done: int
     total: int
-    """Runs, not cells."""
+    """Runs, not cases."""
     left_s: float | None
     """Estimate from the runs so far."""
     result: Result | None
-    """The cell that was just measured, with all its runs."""
-    next_cell: Cell | None
-    """The cell that is measured now."""
+    """The case that was just measured, with all its runs."""
+    next_case: Case | None
+    """The case that is measured now."""
 
 
 Tell = Callable[[Progress], None]
 
 
 def find_devices() -> list[Device]:
-    """Ask a fresh process which devices torch finds: this process must not hold memory on one of them."""
+    """Ask a fresh process which devices torch finds.
+
+    This process must not hold memory on one of them.
+    """
     answer = processes.ask({"job": "devices"}, _QUESTION_TIMEOUT_S)
     if "failure" in answer:
-        raise BenchError(f"torch cannot list its devices: {answer['failure']['message']}; run python -c 'import torch'")
+        fault = answer["failure"]["message"]
+        advice = "run python -c 'import torch'"
+        raise BenchError(f"torch cannot list its devices: {fault}; {advice}")
     return [decode(Device, device) for device in answer["devices"]]
 
 
-def choose_device(wanted: str, devices: Sequence[Device]) -> Device:
-    """Choose a device: ``"auto"`` is the first accelerator, else the CPU; ``"cuda"`` is ``"cuda:0"``.
+def choose_device(
+    wanted: str,
+    devices: Sequence[Device],
+) -> Device:
+    """Choose a device: ``"auto"`` is the first accelerator, else the CPU.
+
+    ``"cuda"`` is ``"cuda:0"``.
 
     Raises:
         DeviceError: It does not exist; lists those that do.
     """
-    if wanted == "auto":
-        return devices[0]
-    for device in devices:
-        if wanted in (device.name, device.name.partition(":")[0]):
-            return device
-    raise DeviceError(wanted, "torch finds no such device", [device.name for device in devices])
+    name = choose_name(wanted, [device.name for device in devices])
+    return next(device for device in devices if device.name == name)
 
 
 @contextmanager
-def hold(device: Device, wait_s: float = 0.0, say: Callable[[str], None] | None = None) -> Iterator[None]:
+def hold(
+    device: Device,
+    wait_s: float = 0.0,
+    say: Callable[[str], None] | None = None,
+) -> Iterator[None]:
     """Keep every other session off a device: two timings at once spoil each other.
 
     Args:
@@ -79,10 +91,12 @@ def hold(device: Device, wait_s: float = 0.0, say: Callable[[str], None] | None 
         say: Is told why, before the wait begins.
 
     Raises:
-        DeviceError: Another session holds it, or another program computes on it, and does not stop in time.
+        DeviceError: Another session holds it, or another program computes on it, and does not stop
+            in time.
     """
     until_s = time.monotonic() + wait_s
-    name = device.uuid or device.name.replace(":", "")  # CUDA_VISIBLE_DEVICES lets cuda:0 be any device
+    # CUDA_VISIBLE_DEVICES lets cuda:0 be any device.
+    name = device.uuid or device.name.replace(":", "")
     path = Path(tempfile.gettempdir()) / f"zoo-bench-{name}.lock"
     lock = FileLock(path, mode=0o666)
     is_told = False
@@ -103,52 +117,69 @@ def hold(device: Device, wait_s: float = 0.0, say: Callable[[str], None] | None 
         lock.release()
 
 
-def _why_busy(device: Device, lock: FileLock) -> str | None:
+def _why_busy(
+    device: Device,
+    lock: FileLock,
+) -> str | None:
     """Take the lock of a device that is free, or say why it is not."""
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        return "another zoo bench is measuring on it"
-    except OSError as error:  # another user's lock, which stays when its session ends
-        return f"the lock {lock.lock_file} cannot be taken ({error.strerror}): let its owner remove it"
+        return "another benchmark is measuring on it"
+    except OSError as error:
+        # Another user's lock, which stays when its session ends.
+        fault = f"the lock {lock.lock_file} cannot be taken ({error.strerror})"
+        return f"{fault}: let its owner remove it"
     if not sampling.is_busy(device):
         return None
     lock.release()
     return "another program is computing on it"
 
 
-def run_plan(plan: Plan, device: Device, effort: Effort, store: Store, tell: Tell | None = None) -> None:
-    """Measure every cell and keep the results in a store.
+def run_plan(
+    plan: Plan,
+    device: Device,
+    effort: Effort,
+    store: Store,
+    tell: Tell | None = None,
+) -> None:
+    """Measure every case and keep the results in a store.
 
-    Runs go round: the first run of all cells, then the second of all, so that a slow minute of the machine touches
-    every cell and not one. What the store already holds is not measured again. On ``KeyboardInterrupt`` the store
-    holds everything that was measured.
+    Runs go round: the first run of all cases, then the second of all, so that a slow minute of the
+    machine touches every case and not one. What the store already holds is not measured again. On
+    ``KeyboardInterrupt`` the store holds everything that was measured.
 
     Raises:
         BenchError: Nothing of what was asked for can be measured on this device.
         DeviceError: The device was lost on the way.
     """
-    if not plan.cells:
-        raise BenchError(plan.refused[0][1] if plan.refused else "there is nothing to measure; name a model")
-    for cell, reason in plan.refused:
-        if cell.label in store.results and store.results[cell.label].runs:
+    if not plan.cases:
+        reasons = [reason for _, reason in plan.refused]
+        raise BenchError(reasons[0] if reasons else "there is nothing to measure; name a model")
+    for case, reason in plan.refused:
+        if case.label in store.results and store.results[case.label].runs:
             continue  # measured elsewhere, on a device that could
-        store.put(replace(_empty(cell, device, effort), failure=Failure("unsupported", reason)))
-    with tempfile.TemporaryDirectory(prefix="zoo-bench-") as folder:
-        session = _Session(plan, device, effort, store, tell, Path(folder))
+        failure = Failure("unsupported", reason)
+        empty = _empty(case, device, effort)
+        store.put(replace(empty, failure=failure))
+    with Station(device) as station:
+        session = _Session(plan, station, effort, store, tell)
         for count in range(1, effort.runs + 1):
-            for cell in plan.cells:
-                if session.lacks(cell, count):
-                    session.measure(cell)
+            for case in plan.cases:
+                if session.lacks(case, count):
+                    session.measure(case)
         if effort.stable_limit_s is not None:
-            for cell in plan.cells:
-                session.settle(cell, effort.stable_limit_s)
+            for case in plan.cases:
+                session.settle(case, effort.stable_limit_s)
 
 
-def _empty(cell: Cell, device: Device, effort: Effort) -> Result:
+def _empty(
+    case: Case,
+    device: Device,
+    effort: Effort,
+) -> Result:
     """Begin a result before anything has run."""
-    system = machine.system_title()
-    return Result(cell, effort, Environment(device, machine.cpu_title(), machine.usable_cpus(), system, {}))
+    return Result(case, effort, begin_environment(device))
 
 
 @dataclass(slots=True)
@@ -156,79 +187,80 @@ class _Session:
     """The runs of a session: which are done, how long they take."""
 
     plan: Plan
-    device: Device
+    station: Station
     effort: Effort
     store: Store
     tell: Tell | None
-    folder: Path
     done: int = 0
     start_s: float = 0.0
 
-    def lacks(self, cell: Cell, count: int) -> bool:
-        """Tell whether a cell still needs its run of this number."""
-        result = self.store.results.get(cell.label)
-        return result is None or (result.failure is None and len(result.runs) < count)
+    def lacks(
+        self,
+        case: Case,
+        count: int,
+    ) -> bool:
+        """Tell whether a case still needs its run of this number."""
+        result = self.store.results.get(case.label)
+        if result is None:
+            return True
+        if result.failure is not None:
+            return False
+        return len(result.runs) < count
 
-    def settle(self, cell: Cell, limit_s: float) -> None:
-        """Measure a cell again and again until it is stable, for a limited time."""
+    def settle(
+        self,
+        case: Case,
+        limit_s: float,
+    ) -> None:
+        """Measure a case again and again until it is stable, for a limited time."""
         until_s = time.monotonic() + limit_s
         while time.monotonic() < until_s:
-            result = self.store.results[cell.label]
+            result = self.store.results[case.label]
             if result.failure or is_stable(result):
                 break
-            self.measure(cell)
+            self.measure(case)
 
-    def measure(self, cell: Cell) -> None:
-        """Measure a cell once more and keep it."""
+    def measure(self, case: Case) -> None:
+        """Measure a case once more and keep it."""
         self.start_s = self.start_s or time.monotonic()
-        self._report(None, cell)
-        before = self.store.results.get(cell.label) or _empty(cell, self.device, self.effort)
-        result = with_another_run(replace(before, effort=self.effort), self.device, self.folder)
+        self._report(None, case)
+
+        device = self.station.device
+        before = self.store.results.get(case.label)
+        if before is None:
+            before = _empty(case, device, self.effort)
+        asked = replace(before, effort=self.effort)
+
+        answer = self.station.carry_out(next_job(asked))
+        result = join(asked, answer)
         self.store.put(result)
         self.done += 1
         self._report(result, None)
-        if result.failure and self.device.name != "cpu" and self.device not in find_devices():
+
+        can_be_lost = device.name != "cpu"
+        if result.failure and can_be_lost and device not in find_devices():
+            fault = f"it was lost while {case.label} ran"
             advice = "look at the system's log, then go on with --resume"
-            raise DeviceError(self.device.name, f"it was lost while {cell.label} ran", advice=advice)
+            raise DeviceError(device.name, fault, advice=advice)
 
-    def _report(self, result: Result | None, next_cell: Cell | None) -> None:
-        if self.tell:
-            left = sum(self.lacks(cell, n) for cell in self.plan.cells for n in range(1, self.effort.runs + 1))
+    def _report(
+        self,
+        result: Result | None,
+        next_case: Case | None,
+    ) -> None:
+        if self.tell is None:
+            return
+
+        left = 0
+        for count in range(1, self.effort.runs + 1):
+            for case in self.plan.cases:
+                left += self.lacks(case, count)
+
+        left_s = None
+        if self.done:
             spent_s = time.monotonic() - self.start_s
-            left_s = spent_s / self.done * left if self.done else None
-            self.tell(Progress(self.done, self.done + left, left_s, result, next_cell))
+            left_s = spent_s / self.done * left
 
-
-def with_another_run(result: Result, device: Device, folder: Path) -> Result:
-    """Measure a cell once more, in a fresh process.
-
-    A batch that the first run found is used by the others, so are kernels that ``torch.compile`` made in the first;
-    they lie in ``folder``, apart from those of other cells and of other sessions.
-    """
-    cell, effort = result.cell, replace(result.effort, has_ceilings=result.effort.has_ceilings and not result.runs)
-    batch = result.runs[0].batch if result.runs else cell.batch
-    task = {"job": "measure", "cell": asdict(replace(cell, batch=batch)), "effort": asdict(effort)}
-    kernels = f"{cell.label}-{len(result.runs)}" if cell.mode == "first-inference" else cell.label
-    variables = {
-        "OMP_NUM_THREADS": str(cell.threads),
-        "MKL_NUM_THREADS": str(cell.threads),
-        "TORCHINDUCTOR_CACHE_DIR": str(folder / kernels),
-    }
-    if cell.engine == "onnxruntime":
-        variables["NVIDIA_TF32_OVERRIDE"] = "0"  # its convolutions round to TF32 whatever its options say
-    with sampling.Sampler(device) as sampler:
-        answer = processes.ask(task, effort.timeout_s, variables)
-    if "failure" in answer:
-        return replace(result, failure=decode(Failure, answer["failure"]))
-    try:
-        run, environment = decode(Run, answer["run"]), decode(Environment, answer["environment"])
-    except RegistryError as error:
-        fault = f"its figures make no sense: {error.fault} at {error.json_path}"
-        return replace(result, failure=Failure("failed", fault))
-    run = replace(run, conditions=sampling.add_samples(run.conditions, sampler.samples, run.measured_between_ns))
-    like = comparability(cell, environment)
-    changed = differences(result.comparability, like) if result.runs else {}
-    if changed:
-        listing = ", ".join(f"{key} was {before} and is {now}" for key, (before, now) in changed.items())
-        raise BenchError(f"{cell.label} cannot get runs of another kind: {listing}; name another --output")
-    return replace(result, environment=environment, runs=(*result.runs, run), comparability=like)
+        whole = self.done + left
+        progress = Progress(self.done, whole, left_s, result, next_case)
+        self.tell(progress)

@@ -1,4 +1,4 @@
-"""What the raw values of a cell say: centre, spread, how sure, and whether they can be trusted."""
+"""What the raw values of a case say: center, spread, how sure, and whether they can be trusted."""
 
 from __future__ import annotations
 
@@ -18,17 +18,25 @@ _RESAMPLES = 1000
 _CONFIDENCE = 0.95
 
 
-def quantile(values: Sequence[float], share: float) -> float:
+def quantile(
+    values: Sequence[float],
+    share: float,
+) -> float:
     """Find the value below which a share of the values lies, interpolated between neighbours.
 
     >>> quantile([1, 2, 3, 4], 0.5), quantile([0, 10], 0.9)
     (2.5, 9.0)
     """
     ordered = sorted(values)
-    position = share * (len(ordered) - 1)
+    last = len(ordered) - 1
+    position = share * last
     below = int(position)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
+    above = min(below + 1, last)
+
+    lower = ordered[below]
+    upper = ordered[above]
+    way = position - below
+    return lower + (upper - lower) * way
 
 
 def is_steady(values_ns: Sequence[int]) -> bool:
@@ -37,10 +45,14 @@ def is_steady(values_ns: Sequence[int]) -> bool:
     A window is at least three values and at least 50 ms.
     """
     last = _window(values_ns)
-    before = _window(values_ns[: len(values_ns) - len(last)])
+    rest = len(values_ns) - len(last)
+    before = _window(values_ns[:rest])
     if not last or not before:
         return False
-    return abs(median(last) / median(before) - 1) * 100 <= _STEADY_PERCENT
+
+    change = median(last) / median(before) - 1
+    change_percent = abs(change) * 100
+    return change_percent <= _STEADY_PERCENT
 
 
 def _window(values_ns: Sequence[int]) -> Sequence[int]:
@@ -53,17 +65,30 @@ def _window(values_ns: Sequence[int]) -> Sequence[int]:
     return ()
 
 
-def block_medians(values: Sequence[float], blocks: int = _BLOCKS) -> list[float]:
+def block_medians(
+    values: Sequence[float],
+    blocks: int = _BLOCKS,
+) -> list[float]:
     """Cut the values into at most ``blocks`` stretches of neighbours and keep the median of each.
 
-    Neighbouring values share the machine's mood; stretches are nearly independent, so they can be resampled.
+    Neighbouring values share the machine's mood; stretches are nearly independent, so they can be
+    resampled.
     """
-    count = min(blocks, len(values))
-    edges = [len(values) * index // count for index in range(count + 1)]
-    return [median(values[start:end]) for start, end in itertools.pairwise(edges)]
+    length = len(values)
+    count = min(blocks, length)
+    edges = [length * index // count for index in range(count + 1)]
+
+    medians: list[float] = []
+    for start, end in itertools.pairwise(edges):
+        stretch = values[start:end]
+        medians.append(median(stretch))
+    return medians
 
 
-def bootstrap_interval(runs: Sequence[Sequence[float]], seed: int = 0) -> tuple[float, float]:
+def bootstrap_interval(
+    runs: Sequence[Sequence[float]],
+    seed: int = 0,
+) -> tuple[float, float]:
     """Estimate a 95 % interval of the median by resampling runs, and stretches within each run.
 
     Args:
@@ -78,6 +103,13 @@ def bootstrap_interval(runs: Sequence[Sequence[float]], seed: int = 0) -> tuple[
         for run in chance.choices(stretches, k=len(stretches)):
             drawn += chance.choices(run, k=len(run))
         medians.append(median(drawn))
-    centre = median([value for values in runs for value in values])
+
+    everything = itertools.chain.from_iterable(runs)
+    center = median(everything)
     tail = (1 - _CONFIDENCE) / 2
-    return min(centre, quantile(medians, tail)), max(centre, quantile(medians, 1 - tail))
+    low = quantile(medians, tail)
+    high = quantile(medians, 1 - tail)
+    return (
+        min(center, low),
+        max(center, high),
+    )

@@ -14,11 +14,12 @@ from zoo.bench.statistics import is_steady
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from zoo.bench.devices import Clock
+    from zoo.bench.clocks import Clock
 
 
 _LEAST_WARMUPS = 7
-"""Calls before a limit ends the warm-up: the first, and two windows of three to hold against each other."""
+"""Calls before a limit ends the warm-up: the first, and two windows of three to hold against each
+other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,11 @@ class Values:
 
 
 def take_values(
-    call: Callable[[Any], Any], inputs: Sequence[Any], clock: Clock, effort: Effort, least_ns: int
+    call: Callable[[Any], Any],
+    inputs: Sequence[Any],
+    clock: Clock,
+    effort: Effort,
+    least_ns: int,
 ) -> Values:
     """Warm up until the values are steady, then take values for the time that is wanted.
 
@@ -55,23 +60,44 @@ def take_values(
         return clock.time_calls(call, list(itertools.islice(turn, loops))) // loops
 
     warmup_ns = [first_ns, once_ns]
-    limit_ns = time.monotonic_ns() + effort.warmup_limit_s * 1e9
-    while not (has_settled := is_steady([taken_ns * loops for taken_ns in warmup_ns[1:]])) and (
-        time.monotonic_ns() < limit_ns or len(warmup_ns) < _LEAST_WARMUPS
-    ):
+    start_ns = time.monotonic_ns()
+    limit_ns = start_ns + effort.warmup_limit_s * 1e9
+    while True:
+        lasted_ns = [taken_ns * loops for taken_ns in warmup_ns[1:]]
+        has_settled = is_steady(lasted_ns)
+        has_warmed_up = len(warmup_ns) >= _LEAST_WARMUPS
+        is_over = has_warmed_up and time.monotonic_ns() >= limit_ns
+        if has_settled or is_over:
+            break
         warmup_ns.append(take())
+
     values_ns: list[int] = []
-    before, start_ns = machine.CpuClock.read(), time.monotonic_ns()
+    before = machine.CpuClock.read()
+    start_ns = time.monotonic_ns()
     limit_ns = start_ns + effort.measure_s * 1e9
-    while len(values_ns) < effort.least_values or (
-        len(values_ns) < effort.most_values and time.monotonic_ns() < limit_ns
-    ):
+    while len(values_ns) < effort.most_values or len(values_ns) < effort.least_values:
+        is_over = time.monotonic_ns() >= limit_ns
+        if is_over and len(values_ns) >= effort.least_values:
+            break
         values_ns.append(take())
-    between_ns = (start_ns, time.monotonic_ns())
-    return Values(tuple(warmup_ns), tuple(values_ns), loops, has_settled, between_ns, conditions_since(before))
+
+    return Values(
+        warmup_ns=tuple(warmup_ns),
+        values_ns=tuple(values_ns),
+        loops=loops,
+        is_steady=has_settled,
+        between_ns=(start_ns, time.monotonic_ns()),
+        conditions=conditions_since(before),
+    )
 
 
 def conditions_since(before: machine.CpuClock) -> Conditions:
     """Tell what else happened on the machine since a moment."""
-    stolen_percent, others_cpus = machine.contention(before, machine.CpuClock.read())
-    return Conditions(stolen_percent, others_cpus, machine.load_1m(), machine.cpu_mhz())
+    now = machine.CpuClock.read()
+    stolen_percent, others_cpus = machine.contention(before, now)
+    return Conditions(
+        stolen_percent,
+        others_cpus,
+        machine.load_1m(),
+        machine.cpu_mhz(),
+    )

@@ -1,13 +1,18 @@
-"""Which model should I use? Those within the limits that no other beats both in cost and in error, and why."""
+"""Which model should I use? Those within the limits that no other beats in cost and in error.
+
+Each place comes with its reason in words.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from math import inf
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from zoo.catalog.licenses import is_admitted
 from zoo.catalog.query import Selection, pareto_front, select
+from zoo.catalog.rows import SIZE_OR_ABOUT
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,14 +21,14 @@ if TYPE_CHECKING:
     from zoo.catalog.registry import Registry
     from zoo.catalog.rows import Row, Value
 
-Cost = Literal["parameters", "multiply_adds", "size", "p50"]
+Cost = Literal["parameters", "multiply_adds", "size", "p50", "published_ms"]
 COST_WORDS: dict[Cost, str] = {
     "parameters": "parameters",
     "multiply_adds": "multiply-adds",
     "size": "bytes",
     "p50": "milliseconds",
+    "published_ms": "published milliseconds",
 }
-NO_LICENCE = "none"
 _GAIN = "top5_error"
 
 
@@ -35,31 +40,89 @@ class Limits:
     multiply_adds: float | None = None
     top5_error_percent: float | None = None
     size_bytes: float | None = None
-    licence: str | None = None
-    """Patterns joined by commas; ``none`` stands for weights whose publisher states no licence."""
+    license: str | None = None
+    """Words, SPDX identifiers or patterns joined by commas: see :mod:`zoo.catalog.licenses`."""
+    source: str | None = None
+    """``"torchvision"``, ``"zoo"`` or ``"timm"``."""
+    dataset: str | None = None
+    """A pattern for what the weights were trained on last, such as ``"imagenet1k"``."""
     task: str = "classification"
     measured: Mapping[str, float] = field(default_factory=dict)
     """By columns that were measured: ``{"p50": 10.0}`` allows 10 milliseconds."""
 
     def allow(self, row: Row) -> bool:
-        """Tell whether a row is within the limits; a figure that is not known is not within a limit."""
+        """Tell whether a row is within the limits.
+
+        A figure that is not known is not within a limit.
+        """
+        for column, bound in self.bounds.items():
+            value = row.number(column)
+            if value is None or value > bound:
+                return False
+        return self._has_dataset(row) and self._has_license(row)
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """The limits that are set, by column."""
         bounds = {
             "parameters": self.parameters,
             "multiply_adds": self.multiply_adds,
             _GAIN: self.top5_error_percent,
-            "size": self.size_bytes,
+            SIZE_OR_ABOUT: self.size_bytes,
             **self.measured,
         }
-        for column, bound in bounds.items():
+        return {column: bound for column, bound in bounds.items() if bound is not None}
+
+    def unknown_of(self, row: Row) -> tuple[str, ...]:
+        """Name what is limited and not known of a row that is within all other limits."""
+        unknown = []
+        for column, bound in self.bounds.items():
             value = row.number(column)
-            if bound is not None and (value is None or value > bound):
-                return False
-        return self.licence is None or _has_licence(row, self.licence)
+            if value is None:
+                unknown.append(column)
+            elif value > bound:
+                return ()
 
+        if not self._has_dataset(row):
+            return ()
+        if self._has_license(row):
+            return tuple(unknown)
+        if row.entry.license:
+            return ()
+        return (*unknown, "license")
 
-def _has_licence(row: Row, patterns: str) -> bool:
-    licence = str(row["licence"] or NO_LICENCE).lower()
-    return any(fnmatchcase(licence, pattern.strip().lower()) for pattern in patterns.split(","))
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name the limits that are set and can be loosened, as their fields are called."""
+        fields = (
+            "parameters",
+            "multiply_adds",
+            "top5_error_percent",
+            "size_bytes",
+            "license",
+            "dataset",
+        )
+        names = [name for name in fields if getattr(self, name) is not None]
+        if self.measured:
+            names.append("measured")
+        return tuple(names)
+
+    def without(self, name: str) -> Limits:
+        """Leave one limit out."""
+        if name == "measured":
+            return replace(self, measured={})
+        nothing: dict[str, Any] = {name: None}
+        return replace(self, **nothing)
+
+    def _has_dataset(self, row: Row) -> bool:
+        """Tell whether the data set is as asked for."""
+        if self.dataset is None:
+            return True
+        return fnmatchcase(row.entry.dataset or "", self.dataset.lower())
+
+    def _has_license(self, row: Row) -> bool:
+        """Tell whether the license is as asked for; one that is not stated is not."""
+        return self.license is None or is_admitted(row.entry.license, self.license)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +145,53 @@ class Choice:
     """Every row of the task whose error and cost are known."""
 
 
+@dataclass(frozen=True, slots=True)
+class Relief:
+    """What leaving one limit out would bring."""
+
+    name: str
+    """As the field of :class:`Limits` is called."""
+    admitted: int
+    """How many rows more would fit."""
+    best_error_percent: float
+    """The lowest top-5 error among all that would fit."""
+
+
+def costliest_limit(limits: Limits, choice: Choice) -> Relief | None:
+    """Find the limit that costs most: without it the lowest error falls furthest, or more rows fit.
+
+    ``None`` where no single limit keeps anything out.
+    """
+    now = len(choice.fitting)
+    best_now = _lowest_error(choice.fitting)
+    reliefs = []
+    for name in limits.names:
+        looser = limits.without(name)
+        fitting = [row for row in choice.considered if looser.allow(row)]
+        admitted = len(fitting) - now
+        if admitted:
+            relief = Relief(
+                name=name,
+                admitted=admitted,
+                best_error_percent=_lowest_error(fitting),
+            )
+            reliefs.append(relief)
+
+    def gain(relief: Relief) -> tuple[float, int]:
+        improvement = 0.0
+        if now:
+            improvement = best_now - relief.best_error_percent
+        return improvement, relief.admitted
+
+    return max(reliefs, key=gain, default=None)
+
+
+def _lowest_error(rows: Sequence[Row]) -> float:
+    """Give the lowest top-5 error among rows."""
+    errors = [_known(row, _GAIN) for row in rows]
+    return min(errors, default=inf)
+
+
 def choose(
     limits: Limits,
     cost: Cost = "multiply_adds",
@@ -95,75 +205,185 @@ def choose(
         limits: What is allowed.
         cost: What is weighed against the error.
         registry: By default the one that ships with zoo.
-        extra: Measured columns, as :func:`zoo.catalog.query.select` takes them; the cost ``"p50"`` needs them.
+        extra: Measured columns, as :func:`zoo.catalog.query.select` takes them; the cost ``"p50"``
+            needs them.
 
     Raises:
         UnknownNameError: There is no such task.
         UsageError: No model of the task has a known top-5 error and cost, so none can be compared.
     """
-    every = select(Selection(task=limits.task, has_all_weights=True), registry, extra=extra)
-    if not any(_is_comparable(row, "parameters") for row in every):
-        raise UsageError(
-            f"no model of the task {limits.task} has a published top-5 error: choose --task classification"
-        )
-    considered = tuple(row for row in every if _is_comparable(row, cost))
-    if not considered:
-        raise UsageError(
-            f"no model of the task {limits.task} with a published top-5 error was measured: zoo bench --all does that"
-        )
-    fitting = tuple(row for row in considered if limits.allow(row))
-    front = pareto_front(fitting, cost, _GAIN)
-    places = tuple(Place(row, _reason(index, front, fitting, cost)) for index, row in enumerate(front))
-    return Choice(cost, places, fitting, considered)
+    selection = Selection(
+        task=limits.task,
+        source=limits.source,
+        has_all_weights=True,
+    )
+    every = select(selection, registry, extra=extra)
+    considered = _comparable(every, cost, limits.task)
+    fitting = [row for row in considered if limits.allow(row)]
+    front = pareto_front(fitting, column_of(cost), _GAIN)
+
+    places = []
+    for index, row in enumerate(front):
+        reason = _reason(index, front, fitting, cost)
+        places.append(Place(row, reason))
+
+    return Choice(
+        cost=cost,
+        places=tuple(places),
+        fitting=tuple(fitting),
+        considered=tuple(considered),
+    )
+
+
+def column_of(cost: str) -> str:
+    """Give the column that is weighed: for a download about its length, where nobody knows more."""
+    return SIZE_OR_ABOUT if cost == "size" else cost
+
+
+def _comparable(
+    rows: Sequence[Row],
+    cost: Cost,
+    task: str,
+) -> list[Row]:
+    """Keep the rows whose error and cost are known.
+
+    Raises:
+        UsageError: There are none.
+    """
+    has_errors = any(_is_comparable(row, "parameters") for row in rows)
+    if not has_errors:
+        fault = f"no model of the task {task} has a published top-5 error"
+        advice = "choose --task classification"
+        raise UsageError(f"{fault}: {advice}")
+
+    found = [row for row in rows if _is_comparable(row, cost)]
+    if not found:
+        fault = f"no model of the task {task} with a published top-5 error was measured"
+        advice = "zoo bench --all does that"
+        raise UsageError(f"{fault}: {advice}")
+    return found
 
 
 def _is_comparable(row: Row, cost: Cost) -> bool:
     """Tell whether cost and error are known and the error is one on ImageNet, as all others are."""
-    is_imagenet = row.weights is not None and row.weights.dataset.startswith("imagenet")
-    return is_imagenet and row[cost] is not None and row[_GAIN] is not None
+    dataset = row.entry.dataset or ""
+    if not dataset.startswith("imagenet"):
+        return False
+    figures = (row[column_of(cost)], row[_GAIN])
+    return None not in figures
 
 
-def _reason(index: int, front: Sequence[Row], fitting: Sequence[Row], cost: Cost) -> str:
+def _reason(
+    index: int,
+    front: Sequence[Row],
+    fitting: Sequence[Row],
+    cost: Cost,
+) -> str:
     """Say in words why a row stands on the front."""
-    row, words = front[index], COST_WORDS[cost]
-    parts = []
+    if len(fitting) == 1:
+        return "the only one that fits"
+
+    row = front[index]
     if index == 0:
-        parts.append(f"fewest {words} of all {len(fitting)} that fit" if len(fitting) > 1 else "the only one that fits")
+        parts = [f"fewest {COST_WORDS[cost]} of all {len(fitting)} that fit"]
     else:
         before = front[index - 1]
-        points = _known(before, _GAIN) - _known(row, _GAIN)
-        ratio = _known(row, cost) / _known(before, cost)
-        parts.append(f"{points:.2f} points less error than {label(before)} for {ratio:.2f} times the {words}")
-    if index == len(front) - 1 and len(fitting) > 1:
+        parts = [_step(before, row, cost)]
+
+    if row is front[-1]:
         parts.append("lowest error")
+
     beaten = _beaten(row, front, fitting, cost)
     if beaten:
-        best = min(beaten, key=lambda other: (_known(other, _GAIN), _known(other, cost)))
-        ratio = _known(best, cost) / _known(row, cost)
-        others = f" and {len(beaten) - 1} more" if len(beaten) > 1 else ""
-        parts.append(f"beats {label(best)} ({ratio:.2f} times the {words}){others}")
+        parts.append(_victory(row, beaten, cost))
     return "; ".join(parts)
 
 
-def _beaten(row: Row, front: Sequence[Row], fitting: Sequence[Row], cost: Cost) -> list[Row]:
+def _step(
+    before: Row,
+    row: Row,
+    cost: Cost,
+) -> str:
+    """Compare a row of the front with the cheaper one before it."""
+    error_before = _known(before, _GAIN)
+    error = _known(row, _GAIN)
+    points = error_before - error
+    gain = f"{points:.2f} points less error than {label(before)}"
+    price = _times(row, before, cost)
+    return f"{gain} for {price}"
+
+
+def _victory(
+    row: Row,
+    beaten: Sequence[Row],
+    cost: Cost,
+) -> str:
+    """Name the best of the rows that another beats."""
+
+    def error_then_cost(other: Row) -> tuple[float, float]:
+        return _known(other, _GAIN), _known(other, cost)
+
+    best = min(beaten, key=error_then_cost)
+    price = _times(best, row, cost)
+    others = len(beaten) - 1
+    and_more = ""
+    if others:
+        and_more = f" and {others} more"
+    return f"beats {label(best)} ({price}){and_more}"
+
+
+def _times(
+    row: Row,
+    other: Row,
+    cost: Cost,
+) -> str:
+    """Say how many times as much one costs as another."""
+    ratio = _known(row, cost) / _known(other, cost)
+    words = COST_WORDS[cost]
+    return f"{ratio:.2f} times the {words}"
+
+
+def _beaten(
+    row: Row,
+    front: Sequence[Row],
+    fitting: Sequence[Row],
+    cost: Cost,
+) -> list[Row]:
     """List the rows that this one, and no cheaper one of the front, beats in both."""
-    others = [other for other in fitting if other not in front and _beats(row, other, cost)]
-    cheaper = [place for place in front if _known(place, cost) < _known(row, cost)]
-    return [other for other in others if not any(_beats(place, other, cost) for place in cheaper)]
+    own_cost = _known(row, cost)
+    cheaper = [place for place in front if _known(place, cost) < own_cost]
+
+    found = []
+    for other in fitting:
+        if other in front:
+            continue
+        if not _beats(row, other, cost):
+            continue
+        is_beaten_before = any(_beats(place, other, cost) for place in cheaper)
+        if is_beaten_before:
+            continue
+        found.append(other)
+
+    return found
 
 
-def _beats(one: Row, other: Row, cost: Cost) -> bool:
-    return _known(one, cost) <= _known(other, cost) and _known(one, _GAIN) <= _known(other, _GAIN)
+def _beats(
+    one: Row,
+    other: Row,
+    cost: Cost,
+) -> bool:
+    is_as_cheap = _known(one, cost) <= _known(other, cost)
+    is_as_good = _known(one, _GAIN) <= _known(other, _GAIN)
+    return is_as_cheap and is_as_good
 
 
 def _known(row: Row, column: str) -> float:
-    value = row.number(column)
-    return inf if value is None else value
+    value = row.number(column_of(column))
+    if value is None:
+        return inf
+    return value
 
 
 def label(row: Row) -> str:
     """Name a row as commands take it; the tag only where it is not the default."""
-    weights = row.weights
-    if weights is None or weights.tag == row.architecture.default_weights:
-        return row.architecture.name
-    return f"{row.architecture.name}:{weights.tag}"
+    return row.spec

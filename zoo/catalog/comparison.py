@@ -4,41 +4,97 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.catalog.resolver import find_architecture, find_weights
+from zoo.catalog.index import index_for
+from zoo.catalog.nearness import nearest
 from zoo.catalog.rows import Row
+from zoo.catalog.specs import find_spec
+from zoo.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from zoo.catalog.records import Weights
+    from zoo.catalog.entries import Entry
+    from zoo.catalog.index import Index
     from zoo.catalog.registry import Registry
 
-SMALLER_IS_BETTER = ("parameters", "multiply_adds", "activations", "size", "top1_error", "top5_error")
+SMALLER_IS_BETTER = (
+    "parameters",
+    "multiply_adds",
+    "activations",
+    "size",
+    "top1_error",
+    "top5_error",
+)
 
 
 def find_rows(
-    specs: Sequence[str], registry: Registry | None = None, *, is_cached: Callable[[Weights], bool] | None = None
+    specs: Sequence[str],
+    registry: Registry | None = None,
+    *,
+    is_cached: Callable[[Entry], bool] | None = None,
 ) -> list[Row]:
-    """Find the row of each ``NAME`` or ``NAME:TAG``; a name alone takes its default weights, if it has some.
+    """Find the row of each ``NAME`` or ``NAME:TAG``.
+
+    A name alone takes its default weights, if it has some.
 
     Raises:
         UnknownNameError: A name or a tag does not exist.
     """
+    index = index_for(registry)
     rows = []
-    for spec in specs:
-        name, _, tag = spec.partition(":")
-        architecture = find_architecture(name, registry)
-        weights = find_weights(architecture, tag) if tag else architecture.default
-        rows.append(Row(architecture, weights, bool(weights and is_cached and is_cached(weights))))
+
+    for text in specs:
+        spec = find_spec(text, index)
+        entry = _find_entry(spec.name, spec.tag, index)
+        is_here = is_cached is not None and is_cached(entry)
+        row = Row(entry, is_here)
+        rows.append(row)
+
     return rows
+
+
+def _find_entry(
+    name: str,
+    tag: str | None,
+    index: Index,
+) -> Entry:
+    """Find the entry of some weights.
+
+    Raises:
+        UnknownNameError: There are no such weights.
+    """
+    wanted = (tag or "default").lower()
+    if wanted == "default":
+        return index.default(name)
+
+    entries = {}
+    for entry in index.by_name[name]:
+        if entry.tag:
+            entries[entry.tag.lower()] = entry
+    if wanted in entries:
+        return entries[wanted]
+
+    near = nearest(wanted, entries) or list(entries)
+    kind = f"set of weights of {name}"
+    advice = f'to see all, run "zoo inspect {name}"'
+    raise UnknownNameError(kind, tag or "", near, advice=advice)
 
 
 def best_of(rows: Sequence[Row], column: str) -> list[bool]:
     """Tell which rows have the smallest value of a column.
 
-    Nothing is best where a smaller value is no better, where fewer than two values are known, or where all are equal.
+    Nothing is best where a smaller value is no better, where fewer than two values are known, or
+    where all are equal.
     """
-    known = [value for row in rows if isinstance(value := row[column], (int, float))]
-    if column not in SMALLER_IS_BETTER or len(set(known)) < 2:
-        return [False] * len(rows)
-    return [row[column] == min(known) for row in rows]
+    values = [row.number(column) for row in rows]
+    nobody = [False] * len(values)
+    if column not in SMALLER_IS_BETTER:
+        return nobody
+
+    known = set(values)
+    known.discard(None)
+    if len(known) < 2:
+        return nobody
+
+    least = min(value for value in known if value is not None)
+    return [value == least for value in values]

@@ -1,6 +1,7 @@
 """Quantities as people read and write them: ``11.7 M``, ``46.8 MB``, ``100MB``.
 
-Prefixes are powers of 1,000, for bytes as well: 1 MB is 1,000,000 bytes, 1 G multiply-adds are 1,000,000,000.
+Prefixes are powers of 1,000, for bytes as well: 1 MB is 1,000,000 bytes, 1 G multiply-adds are
+1,000,000,000.
 """
 
 from __future__ import annotations
@@ -14,8 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 UNKNOWN = "-"
-_PREFIXES = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-_QUANTITY = re.compile(r"\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*([kKMGT]?)B?\s*")
+FACTORS = {
+    "": 1,
+    "k": 1_000,
+    "M": 1_000_000,
+    "G": 1_000_000_000,
+    "T": 1_000_000_000_000,
+}
+"""What each prefix multiplies by; written by a person, ``K`` is ``k``."""
+_PREFIXES = tuple(FACTORS)
+_QUANTITY = re.compile(r"\s*(?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)\s*(?P<prefix>[kKMGT]?)B?\s*")
+_SIDE = r"[1-9]\d{0,5}"
+_SHAPE = re.compile(rf"{_SIDE}(x{_SIDE}){{1,4}}")
 _EXACT_BELOW = 10_000
 
 
@@ -27,27 +38,43 @@ def count(value: float | None) -> str:
     """
     if value is None:
         return UNKNOWN
-    return f"{value:,.0f}" if value < _EXACT_BELOW else _with_prefix(value)
+    if value < _EXACT_BELOW:
+        return f"{value:,.0f}"
+    return _with_prefix(value)
+
+
+class About(int):
+    """A length in bytes that is computed and not measured."""
 
 
 def size(value_bytes: float | None) -> str:
     """Write a length in bytes with three digits.
 
-    >>> size(46_830_571), size(250_000), size(999)
-    ('46.8 MB', '250 kB', '999 B')
+    >>> size(46_830_571), size(250_000), size(999), size(About(46_800_000))
+    ('46.8 MB', '250 kB', '999 B', '~46.8 MB')
     """
     if value_bytes is None:
         return UNKNOWN
-    return f"{value_bytes:.0f} B" if value_bytes < 1000 else f"{_with_prefix(value_bytes)}B"
+    if isinstance(value_bytes, About):
+        return "~" + size(int(value_bytes))
+    if value_bytes < 1000:
+        return f"{value_bytes:.0f} B"
+    return _with_prefix(value_bytes) + "B"
 
 
 def _with_prefix(value: float) -> str:
     """Round to three digits first, so that 999,999 becomes 1.00 M and not 1000 k."""
-    rounded = float(f"{value:.3g}")
-    prefix = next(name for name, factor in reversed(_PREFIXES.items()) if rounded >= factor)
-    scaled = rounded / _PREFIXES[prefix]
-    digits = 2 if scaled < 10 else 1 if scaled < 100 else 0
-    return f"{scaled:.{digits}f} {prefix}"
+    mantissa, _, exponent = f"{value:.2e}".partition("e")
+    power = int(exponent)
+    largest = len(_PREFIXES) - 1
+    thousands = min(power // 3, largest)
+    prefix = _PREFIXES[thousands]
+
+    digits = mantissa.replace(".", "")
+    before_point = power - 3 * thousands + 1
+    if before_point >= len(digits):
+        return f"{digits.ljust(before_point, '0')} {prefix}"
+    return f"{digits[:before_point]}.{digits[before_point:]} {prefix}"
 
 
 def percent(value: float | None) -> str:
@@ -56,7 +83,9 @@ def percent(value: float | None) -> str:
     >>> percent(30.242), percent(None)
     ('30.24', '-')
     """
-    return UNKNOWN if value is None else f"{value:.2f}"
+    if value is None:
+        return UNKNOWN
+    return f"{value:.2f}"
 
 
 def digits(value: float | None) -> str:
@@ -67,7 +96,10 @@ def digits(value: float | None) -> str:
     """
     if value is None:
         return UNKNOWN
-    return f"{value:,.0f}" if value >= 1000 else f"{float(f'{value:.3g}'):g}"
+    if value >= 1000:
+        return f"{value:,.0f}"
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:g}"
 
 
 def shape(value: Sequence[int] | None) -> str:
@@ -76,7 +108,9 @@ def shape(value: Sequence[int] | None) -> str:
     >>> shape((3, 224, 224))
     '3x224x224'
     """
-    return UNKNOWN if value is None else "x".join(map(str, value))
+    if value is None:
+        return UNKNOWN
+    return "x".join(map(str, value))
 
 
 def text(value: object) -> str:
@@ -88,7 +122,9 @@ def text(value: object) -> str:
     if value is None:
         return UNKNOWN
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        if value:
+            return "yes"
+        return "no"
     return str(value)
 
 
@@ -106,7 +142,10 @@ def parse_quantity(option: str, given: str | None) -> float | None:
     found = _QUANTITY.fullmatch(given)
     if found is None:
         raise UsageError(f"{option} takes a number such as 800k, 10M or 1.5G, got {given!r:.40}")
-    return float(found[1]) * _PREFIXES[found[2].replace("K", "k")]
+
+    number = float(found["number"])
+    prefix = found["prefix"].replace("K", "k")
+    return number * FACTORS[prefix]
 
 
 def parse_shape(option: str, given: str) -> tuple[int, ...]:
@@ -118,6 +157,8 @@ def parse_shape(option: str, given: str) -> tuple[int, ...]:
     Raises:
         UsageError: It is not whole numbers from 1 on, joined by ``x``.
     """
-    if not re.fullmatch(r"[1-9]\d{0,5}(x[1-9]\d{0,5}){1,4}", given):
+    found = _SHAPE.fullmatch(given)
+    if found is None:
         raise UsageError(f"{option} takes a shape such as 3x512x512, got {given!r:.40}")
-    return tuple(int(side) for side in given.split("x"))
+    sides = given.split("x")
+    return tuple(map(int, sides))

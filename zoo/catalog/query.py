@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
 
-from zoo.catalog.registry import Registry, load_registry
-from zoo.catalog.resolver import find_architecture, match_architectures
-from zoo.catalog.rows import Row, Value, column_name, require_known
-from zoo.catalog.where import parse_where
+from zoo.catalog.index import HUB_SOURCE, index_for
+from zoo.catalog.local import with_local
+from zoo.catalog.nearness import require_known
+from zoo.catalog.resolver import find_architecture
+from zoo.catalog.rows import Row, Value, column_name
+from zoo.catalog.specs import match_names
+from zoo.catalog.where import conditions_of, parse_where
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from zoo.catalog.records import Architecture, Weights
+    from zoo.catalog.entries import Entry
+    from zoo.catalog.index import Index
+    from zoo.catalog.records import Architecture
+    from zoo.catalog.registry import Registry
+
+_ATTRIBUTES = ("family", "task", "source")
+_YEARS = re.compile(r"(?P<year>\d{4})|(?P<first>\d{4})?\.\.(?P<last>\d{4})?")
+_FIRST_YEAR = 0
+_LAST_YEAR = 9999
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Which rows, in which order."""
 
-    pattern: str | None = None
+    pattern: str | Sequence[str] | None = None
+    """A part of a name or a shell pattern, or several of them."""
     family: str | None = None
     task: str | None = None
-    provider: str | None = None
+    source: str | None = None
+    """PyTorch Hub's repositories are listed for ``"hub"``, and for patterns such as ``hub/*``.
+
+    Foreign code builds their networks, so that hardly a column of theirs is known.
+    """
     year: str | None = None
     """``"2015"``, ``"2012..2016"``, ``"2015.."`` or ``"..2012"``."""
     where: str | None = None
@@ -40,65 +58,166 @@ def select(
     selection: Selection,
     registry: Registry | None = None,
     *,
-    is_cached: Callable[[Weights], bool] | None = None,
+    is_cached: Callable[[Entry], bool] | None = None,
     extra: Mapping[str, Mapping[str, Value]] | None = None,
+    has_local: bool = False,
 ) -> list[Row]:
     """List the rows that fit, in the order asked for.
 
     Args:
         selection: Filters, order and limit.
-        registry: By default the one that ships with zoo.
+        registry: By default everything that zoo knows, of every source.
         is_cached: Tells whether all files of some weights lie in the cache.
-        extra: More columns, by ``name:tag``, or by ``name`` for all weights that take the architecture's own input.
+        extra: More columns, by ``name:tag``, or by ``name`` for all weights that take the
+            architecture's own input.
+        has_local: Also the user's own models.
 
     Raises:
-        UnknownNameError: No model, family, task, provider or column is called that.
+        UnknownNameError: No model, family, task, source or column is called that.
         QueryError: The ``where`` expression cannot be read.
         UsageError: The year range or the limit makes no sense.
     """
-    registry = registry or load_registry()
-    architectures = (
-        match_architectures(selection.pattern, registry) if selection.pattern else list(registry.architectures.values())
-    )
-    for attribute in ("family", "task", "provider"):
-        wanted = getattr(selection, attribute)
-        if wanted is not None:
-            known = {getattr(architecture, attribute) for architecture in registry.architectures.values()}
-            require_known(attribute, wanted, known)
-            architectures = [a for a in architectures if getattr(a, attribute) == wanted]
-    first, last = parse_years(selection.year)
-    rows = [
-        Row(a, w, bool(w and is_cached and is_cached(w)), _extra_of(a, w, extra or {}))
-        for a in architectures
-        if first <= a.year <= last
-        for w in _weights_of(a, selection)
-    ]
-    extra_columns = {column for columns in (extra or {}).values() for column in columns}
+    if selection.limit is not None and selection.limit < 1:
+        raise UsageError(f"--limit must be 1 or more, got {selection.limit}")
+    index = index_for(registry)
+    if has_local:
+        index = with_local(index)
+    extra = extra or {}
+
+    entries = _fitting(selection, index)
+    is_in_order = not (selection.where or selection.sort)
+    if is_in_order:
+        entries = entries[: selection.limit]
+    rows = []
+    for entry in entries:
+        is_here = is_cached is not None and is_cached(entry)
+        own = _own_columns(entry, index, extra) if extra else {}
+        row = Row(
+            entry=entry,
+            is_cached=is_here,
+            extra=own,
+            registry=registry,
+        )
+        rows.append(row)
+
+    extra_columns = _columns_of(extra)
     if selection.where:
         fits = parse_where(selection.where, extra_columns)
         rows = [row for row in rows if fits(row)]
     if selection.sort:
         rows = _sorted(rows, selection.sort, extra_columns)
-    if selection.limit is not None:
-        if selection.limit < 1:
-            raise UsageError(f"--limit must be 1 or more, got {selection.limit}")
-        rows = rows[: selection.limit]
-    return rows
+    return rows[: selection.limit]
 
 
-def _weights_of(architecture: Architecture, selection: Selection) -> Iterable[Weights | None]:
-    if selection.has_all_weights and architecture.weights:
-        return architecture.weights.values()
-    return (architecture.default,)
+def why_none(
+    selection: Selection,
+    *,
+    is_cached: Callable[[Entry], bool] | None = None,
+    extra: Mapping[str, Mapping[str, Value]] | None = None,
+) -> str | None:
+    """Say which condition no row meets any more; ``None`` if some rows meet all.
+
+    Arguments and errors are those of :func:`select`.
+    """
+    so_far = Selection(
+        pattern=selection.pattern,
+        has_all_weights=selection.has_all_weights,
+    )
+    rows = select(so_far, is_cached=is_cached, extra=extra)
+
+    for name in (*_ATTRIBUTES, "year"):
+        value = getattr(selection, name)
+        if value is None:
+            continue
+        so_far = replace(so_far, **{name: value})
+        kept = select(so_far, is_cached=is_cached, extra=extra)
+        if not kept:
+            return f"--{name} {value} leaves none of {len(rows)}"
+        rows = kept
+
+    if not selection.where:
+        return None
+    columns = _columns_of(extra or {})
+    for condition in conditions_of(selection.where, columns):
+        kept = [row for row in rows if condition.holds(row)]
+        if not kept:
+            return f'"{condition.text}" leaves none of {len(rows)}'
+        rows = kept
+    return None
 
 
-def _extra_of(
-    architecture: Architecture, weights: Weights | None, extra: Mapping[str, Mapping[str, Value]]
+def _columns_of(extra: Mapping[str, Mapping[str, Value]]) -> set[str]:
+    """Name the columns that come from elsewhere."""
+    names: set[str] = set()
+    for columns in extra.values():
+        names.update(columns)
+    return names
+
+
+def _names(selection: Selection, index: Index) -> Iterable[str]:
+    """List the names that fit the patterns, each once."""
+    has_repositories = selection.source == HUB_SOURCE
+    patterns = selection.pattern
+    if not patterns:
+        prefix = f"{HUB_SOURCE}/"
+        listed = []
+        for name in index.by_name:
+            is_repository = name.startswith(prefix)
+            if is_repository == has_repositories:
+                listed.append(name)
+        return listed
+    if isinstance(patterns, str):
+        patterns = (patterns,)
+
+    names: dict[str, None] = {}
+    for pattern in patterns:
+        found = match_names(pattern, index, has_repositories=has_repositories)
+        names.update(dict.fromkeys(found))
+    return names
+
+
+def _fitting(selection: Selection, index: Index) -> list[Entry]:
+    """Find the entries of the name, family, task, source and years that are asked for."""
+    entries: list[Entry] = []
+    names = _names(selection, index)
+    for name in names:
+        entries += index.by_name[name]
+    if not selection.has_all_weights:
+        entries = [entry for entry in entries if entry.is_default]
+
+    for attribute in _ATTRIBUTES:
+        wanted = getattr(selection, attribute)
+        if wanted is None:
+            continue
+        read = attrgetter(attribute)
+        known = set(map(read, index.entries))
+        require_known(attribute, wanted, known)
+        entries = [entry for entry in entries if read(entry) == wanted]
+
+    if selection.year is None:
+        return entries
+
+    first, last = parse_years(selection.year)
+    years = range(first, last + 1)
+    return [entry for entry in entries if entry.year in years]
+
+
+def _own_columns(
+    entry: Entry,
+    index: Index,
+    extra: Mapping[str, Mapping[str, Value]],
 ) -> Mapping[str, Value]:
-    if weights is not None and (own := extra.get(f"{architecture.name}:{weights.tag}")):
+    """Find what stands under the name and tag of an entry, or under its name alone."""
+    key = f"{entry.name}:{entry.tag}"
+    own = extra.get(key)
+    if own is not None:
         return own
-    is_usual = weights is None or weights.input_size == architecture.input_size
-    return extra.get(architecture.name, {}) if is_usual else {}
+
+    # What was measured under the name alone holds for weights of the usual input size.
+    is_usual = entry.input_size == index.default(entry.name).input_size
+    if is_usual:
+        return extra.get(entry.name, {})
+    return {}
 
 
 def parse_years(text: str | None) -> tuple[int, int]:
@@ -110,73 +229,70 @@ def parse_years(text: str | None) -> tuple[int, int]:
     Raises:
         UsageError: It is neither.
     """
-    found = re.fullmatch(r"(\d{4})?(\.\.)?(\d{4})?", text or "..")
-    if found is None or not (found[1] or found[2] or found[3]) or (found[1] and found[3] and not found[2]):
+    found = _YEARS.fullmatch(text or "..")
+    if found is None:
         raise UsageError(f"--year takes 2015, 2012..2016, 2015.. or ..2012, got {text!r}")
-    first, last = int(found[1] or 0), int(found[3] or 9999)
-    if not found[2]:
-        last = first
-    if first > last:
+
+    year = found["year"]
+    if year is not None:
+        return int(year), int(year)
+
+    first = found["first"] or _FIRST_YEAR
+    last = found["last"] or _LAST_YEAR
+    earliest = int(first)
+    latest = int(last)
+    if earliest > latest:
         raise UsageError(f"--year takes an earlier year first, got {text!r}")
-    return first, last
+    return earliest, latest
 
 
-def _sorted(rows: list[Row], sort: str, extra: Iterable[str]) -> list[Row]:
-    is_descending = sort.startswith("-")
-    column = column_name(sort.removeprefix("-"), extra)
-    known = [row for row in rows if row[column] is not None]
-    unknown = [row for row in rows if row[column] is None]
-    known.sort(key=lambda row: row[column], reverse=is_descending)  # type: ignore[arg-type,return-value]  # one column, one type
+def _sorted(
+    rows: list[Row],
+    sort: str,
+    extra: Iterable[str],
+) -> list[Row]:
+    typed = sort.removeprefix("-")
+    column = column_name(typed, extra)
+    read = itemgetter(column)
+
+    known = []
+    unknown = []
+    for row in rows:
+        if read(row) is None:
+            unknown.append(row)
+        else:
+            known.append(row)
+
+    is_descending = sort != typed
+    known.sort(key=read, reverse=is_descending)
     return known + unknown
 
 
-def pareto_front(rows: Iterable[Row], cost: str, gain: str = "top5_error") -> list[Row]:
+def pareto_front(
+    rows: Iterable[Row],
+    cost: str,
+    gain: str = "top5_error",
+) -> list[Row]:
     """Keep the rows that no other row beats in both columns (smaller is better), cheapest first.
 
-    Of rows that are equal in both columns the first is kept. Rows that lack one of the values are left out.
+    Of rows that are equal in both columns the first is kept. Rows that lack one of the values are
+    left out.
     """
-    known = [row for row in rows if row[cost] is not None and row[gain] is not None]
-    known.sort(key=lambda row: (row[cost], row[gain]))
+    known = []
+    for row in rows:
+        figures = (row[cost], row[gain])
+        if None not in figures:
+            known.append(row)
+    known.sort(key=itemgetter(cost, gain))
+
     front: list[Row] = []
+    least = inf
     for row in known:
-        if not front or row[gain] < front[-1][gain]:  # type: ignore[operator]  # both are numbers
+        value = row.number(gain)
+        if value is not None and value < least:
             front.append(row)
+            least = value
     return front
-
-
-def list_models(
-    pattern: str | None = None,
-    *,
-    family: str | None = None,
-    task: str | None = None,
-    provider: str | None = None,
-    year: str | None = None,
-    where: str | None = None,
-    sort: str | None = None,
-    limit: int | None = None,
-) -> list[str]:
-    """List the names of the models that fit.
-
-    Args:
-        pattern: A shell pattern, or a part of the name.
-        family: ``"resnet"``.
-        task: ``"classification"``, ``"segmentation"``, ...
-        provider: ``"torchvision"`` or ``"zoo"``.
-        year: ``"2015"``, ``"2012..2016"``, ``"2015.."``.
-        where: ``"parameters<10M and top5_error<8"``.
-        sort: A column; with a leading minus, largest first.
-        limit: At most so many.
-
-    Raises:
-        UnknownNameError: No model, family, task, provider or column is called that.
-        QueryError: ``where`` cannot be read.
-        UsageError: ``year`` or ``limit`` makes no sense.
-
-    >>> list_models(where="parameters<10M and top5_error<8", sort="top5_error", limit=2)
-    ['efficientnet_b2', 'efficientnet_b1']
-    """
-    selection = Selection(pattern, family, task, provider, year, where, sort, limit)
-    return [row.architecture.name for row in select(selection)]
 
 
 def model_info(name: str) -> Architecture:
@@ -185,7 +301,7 @@ def model_info(name: str) -> Architecture:
     Raises:
         UnknownNameError: No model is called that; offers the nearest.
 
-    >>> model_info("resnet18").paper.reference
-    'arXiv:1512.03385'
+    >>> model_info("resnet18").year
+    2015
     """
     return find_architecture(name)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from zoo.catalog.registry import Registry, load_registry
-from zoo.catalog.resolver import find_architecture, find_weights, match_architectures
-from zoo.catalog.rows import require_known
+from zoo.catalog.index import index_for
+from zoo.catalog.nearness import require_known
+from zoo.catalog.resolver import find_architecture, resolve
+from zoo.catalog.specs import has_wildcard, match_names
 from zoo.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from zoo.catalog.index import Index
     from zoo.catalog.records import Architecture, Weights
-
-_WILDCARDS = frozenset("*?[")
+    from zoo.catalog.registry import Registry
 
 
 def find_wanted(
@@ -24,48 +25,100 @@ def find_wanted(
     has_all_weights: bool = False,
     registry: Registry | None = None,
 ) -> list[tuple[Architecture, Weights]]:
-    """List the sets of weights that are wanted, each once, in the order in which they were asked for.
+    """List the sets of weights that are wanted, each once, in the order of the question.
 
     Args:
-        specs: ``NAME``, ``NAME:TAG``, ``'PATTERN'`` or ``'PATTERN:TAG'``; a pattern passes over what has no such
-            weights.
+        specs: ``NAME``, ``NAME:TAG``, ``'PATTERN'`` or ``'PATTERN:TAG'``; a pattern passes over
+            what has no such weights.
         families: Families, all of whose architectures are wanted.
         has_all_weights: Where no tag is named, take all weights instead of the default ones.
         registry: By default the one that ships with zoo.
 
     Raises:
-        UnknownNameError: A name, tag or family does not exist, a pattern fits nothing, or a name has no weights.
+        UnknownNameError: A name, tag or family does not exist, a pattern fits nothing, or a name
+            has no weights.
     """
-    registry = registry or load_registry()
-    found: dict[tuple[str, str], tuple[Architecture, Weights]] = {}
+    index = index_for(registry)
+    pairs: list[tuple[Architecture, Weights]] = []
+
     for spec in specs:
-        name, _, tag = spec.partition(":")
-        if _WILDCARDS & set(name):
-            pairs = list(_pairs(match_architectures(name, registry), tag, has_all_weights=has_all_weights))
-            if not pairs:
-                advice = 'run "zoo list --all-weights" to see all'
-                raise UnknownNameError("set of weights", spec, advice=advice)
-        else:
-            architecture = find_architecture(name, registry)
-            find_weights(architecture, tag or "default")
-            pairs = list(_pairs([architecture], tag, has_all_weights=has_all_weights))
-        found.update(((a.name, w.tag), (a, w)) for a, w in pairs)
+        meant = _expand(spec, index, registry, has_all_weights=has_all_weights)
+        pairs += meant
+
     for family in families:
-        require_known("family", family, {a.family for a in registry.architectures.values()})
-        members = [a for a in registry.architectures.values() if a.family == family]
-        found.update(((a.name, w.tag), (a, w)) for a, w in _pairs(members, "", has_all_weights=has_all_weights))
+        names = _names_of_family(family, index)
+        members = [find_architecture(name, registry) for name in names]
+        pairs += _pairs(members, "", has_all_weights=has_all_weights)
+
+    found: dict[tuple[str, str], tuple[Architecture, Weights]] = {}
+    for architecture, weights in pairs:
+        key = (architecture.name, weights.tag)
+        found.setdefault(key, (architecture, weights))
     return list(found.values())
 
 
+def _names_of_family(family: str, index: Index) -> list[str]:
+    """Name the architectures of a family.
+
+    Raises:
+        UnknownNameError: There is no such family.
+    """
+    known = {entry.family for entry in index.entries}
+    require_known("family", family, known)
+
+    members = [entry.name for entry in index.entries if entry.family == family]
+    without_repeats = dict.fromkeys(members)
+    return list(without_repeats)
+
+
+def _expand(
+    spec: str,
+    index: Index,
+    registry: Registry | None,
+    *,
+    has_all_weights: bool,
+) -> list[tuple[Architecture, Weights]]:
+    """List what one name or pattern stands for.
+
+    Raises:
+        UnknownNameError: Nothing, or a name has no such weights.
+    """
+    if not has_wildcard(spec):
+        architecture, weights = resolve(spec, registry)
+        names_no_tag = ":" not in spec and weights.tag == architecture.default_weights
+        if has_all_weights and names_no_tag:
+            return [(architecture, each) for each in architecture.weights.values()]
+        return [(architecture, weights)]
+
+    name, _, tag = spec.partition(":")
+    names = match_names(name, index)
+    members = [find_architecture(found, registry) for found in names]
+    pairs = list(_pairs(members, tag, has_all_weights=has_all_weights))
+    if not pairs:
+        advice = 'to see all, run "zoo list --all-weights"'
+        raise UnknownNameError("set of weights", spec, advice=advice)
+    return pairs
+
+
 def _pairs(
-    architectures: Iterable[Architecture], tag: str, *, has_all_weights: bool
+    architectures: Iterable[Architecture],
+    tag: str,
+    *,
+    has_all_weights: bool,
 ) -> Iterable[tuple[Architecture, Weights]]:
     """Pair each architecture with the weights that are meant, if it has some."""
+    wanted = tag.lower()
+    is_default = wanted in {"", "default"}
+    takes_all = has_all_weights and not tag
+
     for architecture in architectures:
-        if tag and tag.lower() != "default":
-            if tag.lower() in architecture.weights:
-                yield architecture, architecture.weights[tag.lower()]
-        elif has_all_weights and not tag:
-            yield from ((architecture, weights) for weights in architecture.weights.values())
-        elif architecture.default is not None:
-            yield architecture, architecture.default
+        if takes_all:
+            for weights in architecture.weights.values():
+                yield architecture, weights
+            continue
+
+        found = architecture.default
+        if not is_default:
+            found = architecture.weights.get(wanted)
+        if found is not None:
+            yield architecture, found

@@ -1,16 +1,11 @@
-"""The command line. A command parses, calls one function and prints through :mod:`zoo.cli.output`.
+"""The command line. A command parses, calls one function and prints through one sink.
 
 ::
 
-    main.py         which commands there are; error -> exit code
-    loading.py      a command's module is imported when it is called
-    options.py      what several commands take, and what completes it
-    output.py       the one sink: data to stdout, talk to stderr
-    tables.py       a table as text, JSON, CSV or Markdown
-    row_tables.py, layer_tables.py, record_text.py    records and layers as tables and text
-    presence.py     what lies in the cache, from one look
-    progress.py     progress bars
-    the others      a command each
+    main.py      which commands there are; error -> exit code
+    terminal/    what commands share: options, output, tables, progress bars
+    the others   a command each, called like it
 
-Only this package knows Typer, and it imports the rest of ``zoo`` inside functions, so that a command starts fast.
+Only this package knows Typer, and it imports the rest of ``zoo`` inside functions, so that a
+command starts fast.
 """

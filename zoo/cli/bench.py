@@ -8,15 +8,17 @@ import typer
 from typer.core import TyperGroup
 
 from zoo.catalog.quantities import shape, text
-from zoo.cli import output
-from zoo.cli.options import AsFormat, AsJson, Quiet, complete_models, examples
-from zoo.cli.tables import Column, Table
+from zoo.cli import bench_fleet
+from zoo.cli.terminal import output, stopping
+from zoo.cli.terminal.options import AsFormat, AsJson, Quiet, complete_models, examples
+from zoo.cli.terminal.tables import Column, Table
+from zoo.engines import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from zoo.bench.plan import Plan
-    from zoo.bench.records import Result
+    from zoo.bench.records import Case
     from zoo.bench.session import Progress
 
 
@@ -29,10 +31,22 @@ class _WithDefault(TyperGroup):
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Show the usual form beside that of a group."""
+        return ["NAME... [OPTIONS]", "|", *super().collect_usage_pieces(ctx)]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """List how to measure before the other commands: most who ask for help want that."""
+        measuring = self.commands["run"]
+        records = [option.get_help_record(ctx) for option in measuring.get_params(ctx)]
+        with formatter.section("Measuring, zoo bench NAME"):
+            formatter.write_dl([record for record in records if record is not None])
+        super().format_options(ctx, formatter)
+
 
 app = typer.Typer(
     cls=_WithDefault,
-    help="Measure models on a device, show and compare what was measured.",
+    help="Measure latency, throughput and memory of models.",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -47,7 +61,7 @@ app = typer.Typer(
 
 @app.callback()
 def bench() -> None:
-    """Measure models on a device, show and compare what was measured."""
+    """Measure latency, throughput and memory of models."""
 
 
 @app.command(
@@ -56,44 +70,68 @@ def bench() -> None:
         "zoo bench resnet50 --device cuda --mode throughput --batch 1,8,64",
         "zoo bench resnet18 --runs 5 --output before.json",
         "zoo bench --all --precision fp32,bf16 --output sweep --resume",
+        "zoo bench resnet50 --executor ray --address 10.0.0.1:6379 --output fleet",
     )
 )
 def run(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME", help="Models; NAME:TAG names weights.", autocompletion=complete_models),
+        typer.Argument(
+            metavar="NAME",
+            help="Models, NAME:TAG, or weights files of your own.",
+            autocompletion=complete_models,
+        ),
     ] = None,
-    is_all: Annotated[bool, typer.Option("--all", help="Every model that takes one tensor.")] = False,
-    device: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    is_all: Annotated[
+        bool, typer.Option("--all", help="Every model that takes one tensor.")
+    ] = False,
+    device: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, cpu, cuda, cuda:1 or mps.")
+    ] = "auto",
     mode: Annotated[
-        str, typer.Option(metavar="NAMES", help="latency, throughput, training, first-inference, load.")
+        str,
+        typer.Option(metavar="NAMES", help="latency, throughput, training, first-inference, load."),
     ] = "latency,throughput",
     batch: Annotated[
         str | None,
         typer.Option(
-            metavar="SIZES", help="For throughput and training, as 1,8,64; best looks for it.", show_default=False
+            metavar="SIZES",
+            help="For throughput and training, as 1,8,64; best looks for it.",
+            show_default=False,
         ),
     ] = None,
     precision: Annotated[
         str,
-        typer.Option(metavar="NAMES", help="fp32, tf32, fp16, bf16, fp16-autocast, bf16-autocast, int8."),
+        typer.Option(
+            metavar="NAMES", help="fp32, tf32, fp16, bf16, fp16-autocast, bf16-autocast, int8."
+        ),
     ] = "fp32",
-    memory_format: Annotated[str, typer.Option(metavar="NAMES", help="contiguous, channels-last.")] = "contiguous",
+    memory_format: Annotated[
+        str, typer.Option(metavar="NAMES", help="contiguous, channels-last.")
+    ] = "contiguous",
     engine: Annotated[
         str,
         typer.Option(
             metavar="NAMES",
-            help="eager, eager:autotuned, compile, compile:reduce-overhead, compile:max-autotune, cudagraphs, "
-            "onnxruntime, openvino, tensorrt.",
+            help=f"{', '.join(NAMES)}; zoo bench engines lists their modes.",
         ),
     ] = "eager",
     threads: Annotated[
-        int | None, typer.Option(min=1, metavar="COUNT", help="On the CPU; by default all CPUs.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1, metavar="COUNT", help="On the CPU; by default all CPUs.", show_default=False
+        ),
     ] = None,
     input_size: Annotated[
-        str | None, typer.Option("--input", metavar="SHAPE", help="Of one item, as 3x384x384.", show_default=False)
+        str | None,
+        typer.Option(
+            "--input", metavar="SHAPE", help="Of one item, as 3x384x384.", show_default=False
+        ),
     ] = None,
-    runs: Annotated[int, typer.Option(min=1, metavar="COUNT", help="Fresh processes for each cell; 5 to compare.")] = 1,
+    runs: Annotated[
+        int,
+        typer.Option(min=1, metavar="COUNT", help="Fresh processes for each case; 5 to compare."),
+    ] = 1,
     measure_s: Annotated[
         float, typer.Option("--time", metavar="SECONDS", min=0.01, help="Of values in each run.")
     ] = 1.0,
@@ -107,30 +145,56 @@ def run(
             show_default=False,
         ),
     ] = None,
-    timeout_s: Annotated[float, typer.Option("--timeout", metavar="SECONDS", min=1, help="End a run after.")] = 900.0,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", min=1, help="End a run after.")
+    ] = 900.0,
     wait_s: Annotated[
         float, typer.Option("--wait", metavar="SECONDS", min=0, help="For a device that is busy.")
     ] = 60.0,
     output_path: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="PATH", help="Keep results in a .json file, or in a folder, a file each."
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="Keep results in a .json file, or in a folder, a file each.",
         ),
     ] = None,
-    is_resume: Annotated[bool, typer.Option("--resume", help="Keep what --output holds and measure the rest.")] = False,
-    is_dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be measured.")] = False,
+    is_resume: Annotated[
+        bool, typer.Option("--resume", help="Keep what --output holds and measure the rest.")
+    ] = False,
+    is_as_is: Annotated[
+        bool,
+        typer.Option("--as-is", help="Leave the memory allocator of the C library as it is."),
+    ] = False,
+    is_warm: Annotated[
+        bool,
+        typer.Option("--warm", help="Let runs share a process: quicker, not independent."),
+    ] = False,
+    executor: Annotated[
+        Literal["local", "ray"],
+        typer.Option(help="This machine, or every kind of machine of a Ray cluster."),
+    ] = "local",
+    address: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Of the Ray cluster; auto finds it.")
+    ] = "auto",
+    is_dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would be measured.")
+    ] = False,
     is_json: AsJson = False,
     form: AsFormat = None,
     is_quiet: Quiet = False,
 ) -> None:
-    """Measure models; zoo bench NAME does the same.
+    """Measure models; run may be left out.
 
-    Every combination of the modes, batches, precisions, memory formats and engines is a cell, and every run of a cell
-    is a fresh process; several words are joined by commas.
+    Every combination of the modes, batches, precisions, memory formats and engines is a case, and
+    every run of a case is a fresh process; several words are joined by commas.
     """
-    from zoo.bench import files, machine, plan, session
+    from zoo.bench import files, plan, session
     from zoo.bench.records import Effort
     from zoo.bench.results import to_rows
+    from zoo.devices import usable_cpus
+    from zoo.errors import UsageError
 
     chosen = output.chosen_format(form, is_json=is_json)
     grid = plan.Grid(
@@ -140,10 +204,37 @@ def run(
         precisions=_words(precision),
         memory_formats=_words(memory_format),
         engines=_words(engine),
-        threads=threads or machine.usable_cpus(),
+        # On a cluster, each machine has its own number of CPUs.
+        threads=threads or (usable_cpus() if executor == "local" else 0),
         input_size=_shape(input_size),
     )
     plan.check(grid)  # a typo is told at once, before torch is asked for its devices
+    effort = Effort(
+        runs=runs,
+        measure_s=measure_s,
+        timeout_s=timeout_s,
+        stable_limit_s=stable_limit_s,
+        is_as_is=is_as_is,
+        is_warm=is_warm,
+    )
+    if executor == "ray":
+        if output_path is None or output_path.suffix == ".json":
+            raise UsageError("--executor ray keeps results in a folder: name it with --output")
+        measured = bench_fleet.measure_on_cluster(
+            grid,
+            effort,
+            output_path,
+            address=address,
+            device=device,
+            wait_s=wait_s,
+            is_resume=is_resume,
+            is_quiet=is_quiet,
+        )
+        if chosen == "json":
+            output.write_json(files.to_json(measured))
+        else:
+            _write_rows(to_rows(measured), chosen, is_quiet=is_quiet)
+        return
     found = session.choose_device(device, session.find_devices())
     planned = plan.plan(grid, found)
     if is_dry_run:
@@ -151,7 +242,6 @@ def run(
         return
     store = files.Store(output_path)
     (store.resume if is_resume else store.begin)()
-    effort = Effort(runs=runs, measure_s=measure_s, timeout_s=timeout_s, stable_limit_s=stable_limit_s)
     is_interrupted = False
     try:
         with session.hold(found, wait_s, output.warn), _progress(is_quiet=is_quiet) as tell:
@@ -164,20 +254,42 @@ def run(
         elif store.results:
             _write_rows(to_rows(store.results.values()), chosen, is_quiet=is_quiet)
     if is_interrupted:
-        output.fail(f"interrupted; {output_path} is kept, and --resume goes on" if output_path else "interrupted")
-        raise typer.Exit(130)
+        output.fail(
+            f"interrupted; {output_path} is kept, and --resume goes on"
+            if output_path
+            else "interrupted"
+        )
+        raise typer.Exit(stopping.exit_code())
 
 
-@app.command(epilog=examples("zoo bench show sweep", "zoo bench show cpu.json --format markdown --plot cpu.html"))
+@app.command(
+    epilog=examples(
+        "zoo bench show sweep", "zoo bench show cpu.json --format markdown --plot cpu.html"
+    )
+)
 def show(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="A result file, or a folder of them.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A result file, or a folder of them.")
+    ],
     plot: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Draw error against latency: .png, .svg or .html.", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="Draw error against latency: .png, .svg or .html.",
+            show_default=False,
+        ),
     ] = None,
     against: Annotated[
-        Literal["latency", "throughput"], typer.Option(help="What the drawing weighs against the error.")
+        Literal["latency", "throughput"],
+        typer.Option(help="What the drawing weighs against the error."),
     ] = "latency",
+    by: Annotated[
+        Literal["case", "machine"],
+        typer.Option(help="A row for each case, or the machines side by side."),
+    ] = "case",
+    stable: Annotated[
+        bool, typer.Option("--stable", help="Leave out what is unstable or failed, and count it.")
+    ] = False,
     is_json: AsJson = False,
     form: AsFormat = None,
     is_quiet: Quiet = False,
@@ -189,36 +301,68 @@ def show(
 
     measured = files.read(path)
     if not measured:
-        raise UsageError(f"{path} holds no results: measure some with zoo bench NAME --output {path} --resume")
+        raise UsageError(
+            f'{path} holds no results: measure some with "zoo bench NAME --output {path} --resume"'
+        )
     if plot is not None:
         from zoo.bench.chart import chart_of
-        from zoo.plots.scatter import draw
+        from zoo.plots.drawing import draw
 
         draw(chart_of(measured, against), plot)
         output.talk(f"drew {plot}", is_quiet=is_quiet)
-    _write_rows(to_rows(measured), output.chosen_format(form, is_json=is_json), is_quiet=is_quiet)
+    chosen = output.chosen_format(form, is_json=is_json)
+    if by == "machine":
+        bench_fleet.write_side_by_side(measured, chosen)
+        return
+    rows = to_rows(measured)
+    shown = [row for row in rows if row["status"] == "ok" or not stable]
+    if not shown:
+        raise UsageError(f"{path} holds no stable result: leave --stable out to see all")
+    _write_rows(shown, chosen, is_quiet=is_quiet)
+    if len(shown) < len(rows):
+        text = f"{len(rows) - len(shown)} of {len(rows)} results are unstable or failed: left out"
+        output.talk(text, is_quiet=is_quiet)
 
 
-@app.command(epilog=examples("zoo bench compare before.json after.json", "zoo bench compare a b --fail-above 5%"))
+@app.command(epilog=examples("zoo bench engines", "zoo bench engines --json"))
+def engines(is_json: AsJson = False, form: AsFormat = None) -> None:
+    """List engines, their devices and precisions."""
+    from zoo.cli.terminal.bench_tables import engine_table
+
+    output.write_table(engine_table(), output.chosen_format(form, is_json=is_json))
+
+
+@app.command(
+    epilog=examples(
+        "zoo bench compare before.json after.json", "zoo bench compare a b --fail-above 5%"
+    )
+)
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="BEFORE", help="A result file, or a folder of them.")],
+    first: Annotated[
+        Path, typer.Argument(metavar="BEFORE", help="A result file, or a folder of them.")
+    ],
     second: Annotated[Path, typer.Argument(metavar="AFTER", help="Another.")],
     fail_above: Annotated[
         str | None,
-        typer.Option(metavar="PERCENT", help="Exit with 1 if a result is slower by more.", show_default=False),
+        typer.Option(
+            metavar="PERCENT", help="Exit with 1 if a result is slower by more.", show_default=False
+        ),
     ] = None,
-    is_forced: Annotated[bool, typer.Option("--force", help="Compare what was not measured alike.")] = False,
+    is_forced: Annotated[
+        bool, typer.Option("--force", help="Compare what was not measured alike.")
+    ] = False,
     is_json: AsJson = False,
     form: AsFormat = None,
     is_quiet: Quiet = False,
 ) -> None:
-    """Compare two measurements, run by run, with an interval for each ratio.
+    """Compare two results, with confidence intervals.
 
-    Refuses to compare what was not measured alike: another device, version, precision, batch and so on.
+    Each ratio has an interval over the runs. Refuses to compare what was not measured alike:
+    another device, version, precision, batch and so on.
     """
     from zoo.bench import compare as comparing
     from zoo.bench import files
-    from zoo.cli.bench_tables import comparison_table, parse_percent
+    from zoo.cli.terminal.bench_tables import comparison_table, parse_percent
 
     threshold = parse_percent("--fail-above", fail_above or "5%")
     before, after = files.read(first), files.read(second)
@@ -228,16 +372,21 @@ def compare(
     pairing = comparing.pair(before, after)
     for file, alone in ((first, pairing.only_first), (second, pairing.only_second)):
         for result in alone:
-            output.warn(f"only {file} has {result.cell.label}")
+            output.warn(f"only {file} has {result.case.label}")
     if fail_above and pairing.only_first:
         output.fail(f"{second} lacks {len(pairing.only_first)} of the results that {first} has")
         raise typer.Exit(1)
     if failing:
-        output.fail(f"{len(failing)} of {len(compared)} results are slower by more than {threshold:g} % or broken")
+        output.fail(
+            f"{len(failing)} of {len(compared)} results are slower by more than {threshold:g} % or broken"
+        )
         raise typer.Exit(1)
     output.talk(f"{len(compared)} compared", is_quiet=is_quiet)
     if any(comparison.verdict == "unsure" for comparison in compared):
-        output.talk("where it is unsure more runs tell: --runs 20 --resume, both sides in turns", is_quiet=is_quiet)
+        output.talk(
+            "where it is unsure more runs tell: --runs 20 --resume, both sides in turns",
+            is_quiet=is_quiet,
+        )
 
 
 def _words(given: str) -> tuple[str, ...]:
@@ -251,33 +400,50 @@ def _shape(given: str | None) -> tuple[int, ...] | None:
     return None if given is None else parse_shape("--input", given)
 
 
-def _write_rows(rows: "Sequence[Mapping[str, Any]]", form: output.Format, *, is_quiet: bool) -> None:
-    from zoo.cli.bench_tables import result_table, shared_settings
+def _write_rows(
+    rows: "Sequence[Mapping[str, Any]]", form: output.Format, *, is_quiet: bool
+) -> None:
+    from zoo.cli.terminal.bench_tables import result_table, shared_settings
 
     if form in ("json", "csv"):
         columns = tuple(Column(key, key, str) for key in rows[0])
         output.write_table(Table(columns, [list(row.values()) for row in rows]), form)
         return
     left_out = output.write_table(result_table(rows), form)
-    settings = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in shared_settings(rows).items() if value)
+    settings = ", ".join(
+        f"{key.replace('_', ' ')} {value}" for key, value in shared_settings(rows).items() if value
+    )
     output.talk(f"all: {settings}", is_quiet=is_quiet)
-    output.talk_left_out(left_out, "a wider terminal, or --format csv, shows them", is_quiet=is_quiet)
+    output.talk_left_out(
+        left_out, "a wider terminal, or --format csv, shows them", is_quiet=is_quiet
+    )
     if any(row["status"] == "unstable" for row in rows):
         hint = "unstable figures may be another next time: leave CPUs free with --threads, or add --until-stable 60"
         output.talk(hint, is_quiet=is_quiet)
 
 
 def _write_plan(planned: "Plan", form: output.Format) -> None:
-    """Print each cell of a plan, and why it cannot be measured."""
-    cells = [(cell, None) for cell in planned.cells] + planned.refused
-    names = ("model", "mode", "device", "engine", "precision", "memory_format", "batch", "input", "threads", "refused")
+    """Print each case of a plan, and why it cannot be measured."""
+    cases = [(case, None) for case in planned.cases] + planned.refused
+    names = (
+        "model",
+        "mode",
+        "device",
+        "engine",
+        "precision",
+        "memory_format",
+        "batch",
+        "input",
+        "threads",
+        "refused",
+    )
     columns = tuple(Column(name, name.replace("_", " "), text) for name in names)
     rows = [
         (
-            *(cell.model, cell.mode, cell.device, cell.engine, cell.precision, cell.memory_format),
-            *(cell.batch or "best", shape(cell.input_size), cell.threads, reason),
+            *(case.model, case.mode, case.device, case.engine, case.precision, case.memory_format),
+            *(case.batch or "best", shape(case.input_size), case.threads, reason),
         )
-        for cell, reason in cells
+        for case, reason in cases
     ]
     output.write_table(Table(columns, rows), form)
 
@@ -290,22 +456,25 @@ def _progress(*, is_quiet: bool) -> "Iterator[Callable[[Progress], None] | None]
         return
     console = output.progress_console()
     with console.status("starting") as status:
+        from zoo.cli.terminal.bench_tables import describe_result
 
         def tell(progress: "Progress") -> None:
-            if progress.next_cell is not None:
-                left = "" if progress.left_s is None else f", about {progress.left_s:.0f} s left"
-                status.update(f"{progress.done} of {progress.total} runs done{left}: {progress.next_cell.label}")
+            if progress.next_case is not None:
+                status.update(_describe_next(progress, progress.next_case))
             elif progress.result is not None:
-                output.talk(_describe(progress.result))
+                output.talk(describe_result(progress.result))
 
         yield tell
 
 
-def _describe(result: "Result") -> str:
-    from zoo.bench.results import to_row
-    from zoo.bench.summary import summarise
+def _describe_next(progress: "Progress", case: "Case") -> str:
+    """Say how far a session is: ``resnet18, latency, batch 1, fp32, eager: run 2 of 3``."""
+    from zoo.cli.terminal.bench_tables import describe_duration
 
-    row = to_row(summarise(result))
-    is_good = row["status"] in ("ok", "unstable")
-    figure = f"{row['p50_ms']} ms" if is_good else f"{row['status']}: {row['reason']}"
-    return f"{result.cell.label}: {figure}"
+    place = f"run {progress.done + 1} of {progress.total}"
+    if progress.left_s is not None:
+        place += f", about {describe_duration(progress.left_s)} left"
+    return f"{case.words}: {place}"
+
+
+bench_fleet.add_to(app)

@@ -1,1 +1,1 @@
-"""Build ``registry.json`` and the layer tables from torchvision's enums, the cited facts and the built models."""
+"""Build ``registry.json`` and the layer tables from packages, cited facts and built models."""

@@ -1,4 +1,4 @@
-"""Read ``facts.toml``: papers, families, published errors, and the released weights of our own architectures."""
+"""Read ``facts.toml``: papers, families, published errors, weights of our architectures."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo.catalog.decoding import decode
+from zoo.catalog.reading import naming
 from zoo.catalog.records import Paper, PublishedError, Scalar
-from zoo.errors import RegistryError
+from zoo.documents import decode
+from zoo.errors import DocumentError, RegistryError
 
 FACTS = Path(__file__).with_name("facts.toml")
 
@@ -41,7 +42,7 @@ class ReleasedWeights:
     sha256: str | None = None
     sha256_prefix: str | None = None
     size_bytes: int | None = None
-    licence: str | None = None
+    license: str | None = None
     recipe_url: str | None = None
     key_mappings: tuple[str, ...] = ()
     options: Mapping[str, Scalar] | None = None
@@ -73,7 +74,9 @@ class Facts:
 
     def released(self, name: str) -> Mapping[str, ReleasedWeights]:
         """Released weights of one of our own architectures."""
-        return self.architectures[name].weights if name in self.architectures else {}
+        if name in self.architectures:
+            return self.architectures[name].weights
+        return {}
 
     def describe(self, name: str) -> dict[str, Any]:
         """Give the fields of an ``Architecture`` that come from the facts.
@@ -82,15 +85,19 @@ class Facts:
             RegistryError: The architecture stands in no family, or names a paper that is not there.
         """
         own = self.architectures.get(name) or ArchitectureFacts()
-        family = self.family_of(name)
-        key = own.paper or self.families[family].paper
-        if key not in self.papers:
-            raise RegistryError("$.papers", f"{name} names the paper {key!r}, which is not there", FACTS.name)
-        paper = self.papers[key]
+        key = self.family_of(name)
+        family = self.families[key]
+
+        paper_key = own.paper or family.paper
+        paper = self.papers.get(paper_key)
+        if paper is None:
+            fault = f"{name} names the paper {paper_key!r}, which is not there"
+            raise RegistryError("$.papers", fault, FACTS.name)
+
         return {
             "name": name,
-            "title": self.families[family].architectures[name],
-            "family": family,
+            "title": family.architectures[name],
+            "family": key,
             "year": own.year or paper.year,
             "paper": paper,
             "published": own.published,
@@ -103,9 +110,11 @@ class Facts:
         Raises:
             RegistryError: No family lists it, or two do.
         """
-        keys = [key for key, family in self.families.items() if name in family.architectures]
+        families = self.families.items()
+        keys = [key for key, family in families if name in family.architectures]
         if len(keys) != 1:
-            raise RegistryError("$.families", f"{name} stands in {len(keys)} families, expected one", FACTS.name)
+            fault = f"{name} stands in {len(keys)} families, expected one"
+            raise RegistryError("$.families", fault, FACTS.name)
         return keys[0]
 
 
@@ -115,10 +124,12 @@ def load_facts(path: Path = FACTS) -> Facts:
     Raises:
         RegistryError: The file is not TOML or breaks the schema; names the path of the fault.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    with naming(path, "mend the file"):
+        data = path.read_bytes()
+        text = data.decode("utf-8")
+        try:
+            content = tomllib.loads(text)
+        except (ValueError, RecursionError) as error:
+            fault = f"cannot be read ({error})"
+            raise DocumentError("$", fault) from error
         return decode(Facts, content)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RegistryError("$", f"cannot be read ({error})", str(path), "mend the file") from error
-    except RegistryError as error:
-        raise RegistryError(error.json_path, error.fault, str(path), "mend the file") from error

@@ -1,6 +1,7 @@
-"""What a network is worth on labelled pictures, beside what its publisher says."""
+"""What a network is worth on labelled images, beside what its publisher says."""
 
-from zoo.evaluator.evaluation import Subject, evaluate, find_subject
-from zoo.evaluator.results import Evaluation
+from zoo.evaluator.engines import compare_engines, evaluate_with
+from zoo.evaluator.evaluation import evaluate
+from zoo.evaluator.results import EngineComparison, Evaluation
 
-__all__ = ["Evaluation", "Subject", "evaluate", "find_subject"]
+__all__ = ["EngineComparison", "Evaluation", "compare_engines", "evaluate", "evaluate_with"]

@@ -7,7 +7,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from zoo import whole_files
+from zoo import atomic
+from zoo.documents import without_odd_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,7 @@ _NORMAL_95 = 1.959964
 
 @dataclass(frozen=True, slots=True)
 class ErrorRate:
-    """Pictures that were named wrong, counted."""
+    """Images that were named wrong, counted."""
 
     errors: int
     images: int
@@ -33,14 +34,19 @@ class ErrorRate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % confidence interval in percent, over the choice of pictures.
+        """95 % confidence interval in percent, over the choice of images.
 
         Source:
-            Wilson 1927, doi:10.1080/01621459.1927.10502953: it stays within 0..100 and is right for few pictures.
+            Wilson 1927, doi:10.1080/01621459.1927.10502953: it stays within 0..100 and is right for
+            few images.
         """
         share, count, z = self.errors / self.images, self.images, _NORMAL_95
         middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-        half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+        half = (
+            z
+            / (1 + z * z / count)
+            * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+        )
         return 100 * max(0.0, middle - half), 100 * min(1.0, middle + half)
 
     def agrees_with(self, percent: float) -> bool:
@@ -51,7 +57,7 @@ class ErrorRate:
 
 @dataclass(frozen=True, slots=True)
 class ClassResult:
-    """One class: how many of its pictures were missed."""
+    """One class: how many of its images were missed."""
 
     label: str
     index: int
@@ -62,7 +68,7 @@ class ClassResult:
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """Pictures of one class that were taken for another."""
+    """Images of one class that were taken for another."""
 
     label: str
     taken_for: str
@@ -71,9 +77,9 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A picture that could not be used."""
+    """An image that could not be used."""
 
-    picture: str
+    image: str
     fault: str
 
 
@@ -87,8 +93,9 @@ class Evaluation:
     top1: ErrorRate
     top5: ErrorRate
     calibration_error_percent: float
-    """Mean gap between confidence and accuracy over 15 bins of confidence (expected calibration error)."""
+    """Mean gap between confidence and accuracy over 15 bins: the expected calibration error."""
     images_per_second: float
+    """Decoding included."""
     classes: tuple[ClassResult, ...]
     confusions: tuple[Confusion, ...]
     """Most frequent first."""
@@ -97,13 +104,20 @@ class Evaluation:
     """What must be equal in two results for a comparison to mean something."""
     published: WeightsError | None = None
     """What the publisher says of these weights, on the whole validation set."""
+    left_out: tuple[str, ...] = ()
+    """What of the data set was passed over and why, a sentence each."""
+    network_images_per_second: float | None = None
+    """Of the network alone."""
 
     def as_dict(self) -> dict[str, Any]:
         """Everything as plain values, percentages and intervals included."""
         values = asdict(self)
         for name in ("top1", "top5"):
             rate: ErrorRate = getattr(self, name)
-            values[name] |= {"error_percent": rate.percent, "interval_95_percent": list(rate.interval)}
+            values[name] |= {
+                "error_percent": rate.percent,
+                "interval_95_percent": list(rate.interval),
+            }
         return values
 
     def write(self, path: Path) -> None:
@@ -112,4 +126,51 @@ class Evaluation:
         Raises:
             WriteError: The file system refuses.
         """
-        whole_files.write_text(path, json.dumps(self.as_dict(), indent=1, ensure_ascii=False) + "\n")
+        _write(path, self.as_dict())
+
+
+@dataclass(frozen=True, slots=True)
+class EngineResult:
+    """What one engine made of a data set."""
+
+    engine: str
+    package: str
+    version: str | None
+    prepare_s: float
+    """What it took to make the network ready."""
+    images_per_second: float
+    """Decoding included."""
+    network_images_per_second: float | None
+    top1: ErrorRate
+    top5: ErrorRate
+    changed: int
+    """Images whose best label is another than the first engine's."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineComparison:
+    """The same network on the same images, run by several engines one after the other."""
+
+    schema_version: int
+    model: str
+    engines: tuple[EngineResult, ...]
+    """The first is what the others are held against."""
+    evaluation: Evaluation
+    """Everything that the first found."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain values."""
+        values = asdict(self)
+        return {**values, "evaluation": self.evaluation.as_dict()}
+
+    def write(self, path: Path) -> None:
+        """Write the comparison as JSON; see :meth:`Evaluation.write`."""
+        _write(path, self.as_dict())
+
+
+def _write(
+    path: Path,
+    values: Mapping[str, Any],
+) -> None:
+    text = json.dumps(without_odd_numbers(values), indent=1, ensure_ascii=False)
+    atomic.write_text(path, text + "\n")

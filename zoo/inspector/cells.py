@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import shutil
 import subprocess
+from html import escape
 from typing import TYPE_CHECKING
 
-from zoo import whole_files
+from zoo import atomic
 from zoo.errors import MissingProgramError, UsageError
 from zoo.loader.construction import find_builder
 from zoo.models.genotype import Genotype
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from zoo.catalog.records import Architecture
 
 _LONGEST_DRAWING_S = 60
+_PAGE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>{title}</title></head>
+<body>
+{svg}
+</body>
+</html>
+"""
 
 
 def find_genotype(architecture: Architecture) -> Genotype:
@@ -30,15 +39,54 @@ def find_genotype(architecture: Architecture) -> Genotype:
     for parameter in parameters:
         if isinstance(parameter.default, Genotype):
             return parameter.default
-    raise UsageError(f"{architecture.name} is not built from cells: try nasnet_a_large or pnasnet_5_large")
+    raise UsageError(
+        f"{architecture.name} is not built from cells: try nasnet_a_large or pnasnet_5_large"
+    )
 
 
-def draw_svg(genotype: Genotype, file: Path) -> None:
+def draw_cells(
+    genotype: Genotype,
+    file: Path,
+) -> None:
+    """Draw both cells into a file; its ending says what kind: ``.svg``, or ``.html`` for a page.
+
+    Raises:
+        UsageError: Another ending.
+        MissingProgramError: Graphviz's ``dot`` is not installed.
+        WriteError: The file cannot be written.
+    """
+    kind = file.suffix.lower()
+    if kind == ".svg":
+        draw_svg(genotype, file)
+        return
+    if kind != ".html":
+        raise UsageError(f"a drawing of cells ends in .svg or .html, got {file.name!r}")
+
+    drawing = svg_of(genotype)
+    begin = drawing.index("<svg")
+    page = _PAGE.format(title=escape(genotype.name), svg=drawing[begin:])
+    atomic.write_text(file, page)
+
+
+def draw_svg(
+    genotype: Genotype,
+    file: Path,
+) -> None:
     """Draw both cells into an SVG file with Graphviz.
 
     Raises:
         MissingProgramError: Graphviz's ``dot`` is not installed.
         WriteError: The file cannot be written.
+    """
+    drawing = svg_of(genotype)
+    atomic.write_text(file, drawing)
+
+
+def svg_of(genotype: Genotype) -> str:
+    """Draw both cells as the text of an SVG file.
+
+    Raises:
+        MissingProgramError: Graphviz's ``dot`` is not installed.
     """
     program = shutil.which("dot")
     if program is None:
@@ -47,12 +95,12 @@ def draw_svg(genotype: Genotype, file: Path) -> None:
             "drawing cells",
             "install Graphviz: apt install graphviz, brew install graphviz or dnf install graphviz",
         )
-    drawing = subprocess.run(  # noqa: S603 - the program is dot and its input is our own text
+    done = subprocess.run(  # noqa: S603 - the program is dot and its input is our own text
         [program, "-Tsvg"],
         input=genotype.to_dot(),
         capture_output=True,
         text=True,
         check=True,
         timeout=_LONGEST_DRAWING_S,
-    ).stdout
-    whole_files.write_text(file, drawing)
+    )
+    return done.stdout

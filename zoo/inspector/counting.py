@@ -1,16 +1,18 @@
 """Count the multiply-adds of one operator from its shapes; knows no torch.
 
-Convention: one multiply together with its add counts once. Bias, normalisation, activation functions, pooling, softmax
-and element-wise arithmetic count nothing. torchvision's column named GFLOPS counts exactly this; FLOPs are twice as
-many.
+Convention: one multiply together with its add counts once. Bias, normalisation, activation
+functions, pooling, softmax and element-wise arithmetic count nothing. torchvision's column named
+GFLOPS counts exactly this; FLOPs are twice as many.
 
 Source:
-    Howard et al. 2017, arXiv:1704.04861, section 3.1; Szegedy et al. 2015, arXiv:1409.4842, section 6.
+    Howard et al. 2017, arXiv:1704.04861, section 3.1; Szegedy et al. 2015, arXiv:1409.4842, section
+    6.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -19,14 +21,22 @@ from zoo.errors import ShapeError
 Shape = Sequence[int]
 
 
-def convolution_multiply_adds(x: Shape, weight: Shape, out: Shape, *, is_transposed: bool = False) -> int:
+def convolution_multiply_adds(
+    x: Shape,
+    weight: Shape,
+    out: Shape,
+    *,
+    is_transposed: bool = False,
+) -> int:
     """Count the multiply-adds of a convolution of any dimension.
 
     Args:
         x: Input shape, ``(N, C_in, *spatial)``.
-        weight: Kernel shape, ``(C_out, C_in / groups, *kernel)``; transposed, ``(C_in, C_out / groups, *kernel)``.
+        weight: Kernel shape, ``(C_out, C_in / groups, *kernel)``; transposed, ``(C_in, C_out /
+            groups, *kernel)``.
         out: Output shape, ``(N, C_out, *spatial)``.
-        is_transposed: Each *input* position is multiplied with the kernel instead of each output position.
+        is_transposed: Each *input* position is multiplied with the kernel instead of each output
+            position.
 
     Returns:
         Multiply-adds for the whole batch, not for one image.
@@ -38,12 +48,20 @@ def convolution_multiply_adds(x: Shape, weight: Shape, out: Shape, *, is_transpo
     118013952
     """
     positions = x if is_transposed else out
-    if len(positions) < 2 or not weight or weight[0] != positions[1]:
-        raise ShapeError(f"expected {weight[:1]} channels, got the shape {tuple(positions)}")
-    return positions[0] * prod(positions[2:]) * prod(weight)
+    channels = positions[1:2]
+    expected = weight[:1]
+    if not channels or tuple(channels) != tuple(expected):
+        raise ShapeError(f"expected {expected} channels, got the shape {tuple(positions)}")
+
+    batch, _, *spatial = positions
+    kernels = batch * prod(spatial)
+    return kernels * prod(weight)
 
 
-def matrix_multiply_adds(a: Shape, b: Shape) -> int:
+def matrix_multiply_adds(
+    a: Shape,
+    b: Shape,
+) -> int:
     """Count the multiply-adds of ``a @ b``.
 
     Args:
@@ -56,12 +74,21 @@ def matrix_multiply_adds(a: Shape, b: Shape) -> int:
     >>> matrix_multiply_adds((1, 512), (512, 1000))
     512000
     """
-    if len(a) < 2 or len(b) < 2 or a[-1] != b[-2]:
-        raise ShapeError(f"cannot multiply matrices of shapes {tuple(a)} and {tuple(b)}")
-    return prod(a) * b[-1]
+    are_matrices = min(len(a), len(b)) >= 2
+
+    if not are_matrices or a[-1] != b[-2]:
+        shapes = f"{tuple(a)} and {tuple(b)}"
+        raise ShapeError(f"cannot multiply matrices of shapes {shapes}")
+
+    columns = b[-1]
+    return prod(a) * columns
 
 
-def attention_multiply_adds(query: Shape, key: Shape, value: Shape) -> int:
+def attention_multiply_adds(
+    query: Shape,
+    key: Shape,
+    value: Shape,
+) -> int:
     """Count the multiply-adds of scaled dot-product attention: scores, then the weighted sum.
 
     Args:
@@ -72,24 +99,57 @@ def attention_multiply_adds(query: Shape, key: Shape, value: Shape) -> int:
     Raises:
         ShapeError: The shapes do not fit together.
     """
-    if query[-1] != key[-1] or key[-2] != value[-2]:
-        raise ShapeError(f"attention over shapes {tuple(query)}, {tuple(key)} and {tuple(value)}")
-    return prod(query) * key[-2] + prod(query[:-1]) * value[-2] * value[-1]
+    *leading, queries, features = query
+    keys, key_features = key[-2:]
+    value_keys, values = value[-2:]
+    if key_features != features or value_keys != keys:
+        shapes = f"{tuple(query)}, {tuple(key)} and {tuple(value)}"
+        raise ShapeError(f"attention over shapes {shapes}")
+
+    scores = prod(leading) * queries * keys
+    scoring = scores * features
+    weighing = scores * values
+    return scoring + weighing
 
 
-def _convolution(shapes: Sequence[Any], out: Shape, arguments: Sequence[Any]) -> int:
-    return convolution_multiply_adds(shapes[0], shapes[1], out, is_transposed=bool(arguments[6]))
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of an operator, as a counter sees it."""
+
+    shapes: Sequence[Any]
+    """Of each argument that is a tensor; ``None`` in place of the others."""
+    out: Shape
+    arguments: Sequence[Any]
 
 
-COUNTERS: dict[str, Callable[[Sequence[Any], Shape, Sequence[Any]], int]] = {
+def _convolution(call: Call) -> int:
+    x, weight = call.shapes[:2]
+    is_transposed = bool(call.arguments[6])
+    return convolution_multiply_adds(x, weight, call.out, is_transposed=is_transposed)
+
+
+def _product(call: Call) -> int:
+    a, b = call.shapes[:2]
+    return matrix_multiply_adds(a, b)
+
+
+def _sum_and_product(call: Call) -> int:
+    a, b = call.shapes[1:3]
+    return matrix_multiply_adds(a, b)
+
+
+def _attention(call: Call) -> int:
+    query, key, value = call.shapes[:3]
+    return attention_multiply_adds(query, key, value)
+
+
+COUNTERS: dict[str, Callable[[Call], int]] = {
     "aten.convolution": _convolution,
-    "aten.mm": lambda shapes, _out, _arguments: matrix_multiply_adds(shapes[0], shapes[1]),
-    "aten.addmm": lambda shapes, _out, _arguments: matrix_multiply_adds(shapes[1], shapes[2]),
-    "aten.bmm": lambda shapes, _out, _arguments: matrix_multiply_adds(shapes[0], shapes[1]),
-    "aten.baddbmm": lambda shapes, _out, _arguments: matrix_multiply_adds(shapes[1], shapes[2]),
-    "aten._scaled_dot_product_flash_attention_for_cpu": lambda s, _out, _arguments: attention_multiply_adds(*s[:3]),
-    "aten._scaled_dot_product_fused_attention_overrideable": lambda s, _out, _arguments: attention_multiply_adds(
-        *s[:3]
-    ),
+    "aten.mm": _product,
+    "aten.addmm": _sum_and_product,
+    "aten.bmm": _product,
+    "aten.baddbmm": _sum_and_product,
+    "aten._scaled_dot_product_flash_attention_for_cpu": _attention,
+    "aten._scaled_dot_product_fused_attention_overrideable": _attention,
 }
-"""Operator -> function of (argument shapes, output shape, raw arguments). Every other operator counts nothing."""
+"""Operator -> how its multiply-adds are counted; every other operator counts nothing."""

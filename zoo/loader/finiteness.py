@@ -29,14 +29,17 @@ class BadValues:
 
 
 def count_bad_values(tensor: Tensor) -> BadValues:
-    """Count NaN and infinities in a tensor of any type; only floating-point and complex ones can have them.
+    """Count NaN and infinities in a tensor of any type.
+
+    Only floating-point and complex ones can have them.
 
     >>> count_bad_values(torch.tensor([1.0, float("nan"), float("-inf")]))
     BadValues(nan=1, infinite=1)
     """
     if tensor.is_complex():
         tensor = torch.view_as_real(tensor)
-    if not tensor.is_floating_point() or tensor.numel() == 0:
+    has_none = tensor.dtype is torch.float4_e2m1fn_x2  # neither NaN nor infinities
+    if not tensor.is_floating_point() or tensor.numel() == 0 or has_none:
         return BadValues(0, 0)
     if tensor.dtype.itemsize == 1:  # the 8-bit types can do little but be converted
         tensor = tensor.to(torch.float32)
@@ -46,13 +49,18 @@ def count_bad_values(tensor: Tensor) -> BadValues:
     return BadValues(int(tensor.isnan().sum()), int(tensor.isinf().sum()))
 
 
-def warn_of_bad_values(state_dict: Mapping[str, Tensor], file: str) -> None:
+def warn_of_bad_values(
+    state_dict: Mapping[str, Tensor],
+    file: str,
+) -> None:
     """Warn if tensors hold NaN or infinities, naming the first of them."""
     bad = {key: count for key, tensor in state_dict.items() if (count := count_bad_values(tensor))}
     if bad:
-        nan, infinite = sum(count.nan for count in bad.values()), sum(count.infinite for count in bad.values())
+        nan = sum(count.nan for count in bad.values())
+        infinite = sum(count.infinite for count in bad.values())
         shown = ", ".join(list(bad)[:_NAMED]) + (", ..." if len(bad) > _NAMED else "")
         text = (
-            f"{file} holds {nan} NaN and {infinite} infinite values, in {shown}; see them all with: zoo weights {file}"
+            f"{file} holds {nan} NaN and {infinite} infinite values, in {shown}; "
+            f'to see them all, run "zoo inspect {file} --tensors"'
         )
         warnings.warn(text, UserWarning, stacklevel=4)

@@ -1,105 +1,226 @@
-"""Read tensors from a file without running code from it: safetensors, or what ``torch.save`` wrote."""
+"""Read tensors from a file without running code from it: safetensors, or what ``torch.save`` wrote.
+
+Files of the cache are only ever replaced by a rename, so their tensors may be looked at where
+they lie (mapped). A user's own file may be written over at any time, by ``torch.save`` for one,
+and a map of it would then end the process: its tensors are read into memory.
+"""
 
 from __future__ import annotations
 
-import pickle
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from zoo.errors import CheckpointError
-from zoo.weights import checkpoint
-from zoo.weights.safetensors_file import is_safetensors, read_header
-from zoo.weights.zip_archive import starts_like_zip
+from zoo.formats import checkpoint
+from zoo.formats.description import TensorSpec
+from zoo.formats.known import find_format
+from zoo.formats.pickle_file import read_pickle_file
+from zoo.formats.safetensors_file import TORCH_TYPES
+from zoo.loader.wrappers import NamedTensors, unwrap, without_wrappers
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from zoo.weights.safetensors_file import TensorEntry
+    from zoo.formats.description import Description, Place
 
-DTYPES = {
-    "BOOL": torch.bool,
-    "U8": torch.uint8,
-    "I8": torch.int8,
-    "F8_E4M3": torch.float8_e4m3fn,
-    "F8_E5M2": torch.float8_e5m2,
-    "I16": torch.int16,
-    "U16": torch.uint16,
-    "F16": torch.float16,
-    "BF16": torch.bfloat16,
-    "I32": torch.int32,
-    "U32": torch.uint32,
-    "F32": torch.float32,
-    "I64": torch.int64,
-    "U64": torch.uint64,
-    "F64": torch.float64,
-    "C64": torch.complex64,
-}
+DTYPES = {name: getattr(torch, torch_name) for name, torch_name in TORCH_TYPES.items()}
 """The types of the safetensors format."""
-_WRAPPERS = ("state_dict", "model", "model_state_dict")
+_DEEPEST = 100
+"""How deep the containers of a checkpoint may be nested."""
 
 
-def read_state_dict(path: Path, *, is_verified: bool = False) -> dict[str, Tensor]:
-    """Read the named tensors of a file, memory-mapped where its format allows.
+def read_state_dict(
+    path: Path,
+    *,
+    is_verified: bool = False,
+    is_mapped: bool = False,
+) -> dict[str, Tensor]:
+    """Read the named tensors of a file.
 
-    A tensor is a private view of the file: training it does not change the file.
+    Arguments and errors are those of ``read_named_tensors``.
+    """
+    return read_named_tensors(path, is_verified=is_verified, is_mapped=is_mapped).tensors
+
+
+def read_named_tensors(
+    path: Path,
+    *,
+    is_verified: bool = False,
+    is_mapped: bool = False,
+) -> NamedTensors:
+    """Read the named tensors of a file, and remember what they were wrapped in.
 
     Args:
-        path: A safetensors file, or one that ``torch.save`` wrote. In the latter, a state dict wrapped as
-            ``{"state_dict": ...}`` is taken out, and ``module.`` in front of every name is dropped.
-        is_verified: The file's digest is known to be right, so that what it holds need not be looked through first.
+        path: A safetensors file, or one that ``torch.save`` wrote. A state dict that lies in
+            another dictionary is taken out, and what wrappers put before every name is dropped.
+        is_verified: The file's digest is known to be right, so that its checksums need not be
+            compared.
+        is_mapped: The file lies in the cache: look at tensors where they lie, as private views.
+            Training them does not change the file.
 
     Raises:
-        CheckpointError: The file is of neither kind, damaged, or needs more than tensors to load; names what.
+        CheckpointError: The file is of neither kind, damaged, or holds more than plain tensors;
+            names what.
     """
     if not path.is_file():
-        raise CheckpointError(path.name, f"there is no file {path}", "check the path")
-    if is_safetensors(path):
-        return _read_safetensors(path)
-    if not is_verified:
+        fault = f"there is no file {path}"
+        advice = "check the path"
+        raise CheckpointError(path.name, fault, advice)
+    file_format = find_format(path)
+    if file_format.has_sums and not is_verified:
         checkpoint.require_safe(path)
-    return _unwrap(_read_pickle(path), path.name)
+    found = file_format.read(path)
+    content = _fill(path, found, is_mapped=is_mapped)
 
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    header = read_header(path)
-    storage: torch.UntypedStorage = torch.UntypedStorage.from_file(str(path), shared=False, nbytes=header.size_bytes)  # type: ignore[assignment]  # typed too wide
-    return {entry.name: _view(storage, entry) for entry in header.tensors}
-
-
-def _view(storage: torch.UntypedStorage, entry: TensorEntry) -> Tensor:
-    """Look at one tensor's bytes where they lie; copy them where they lie crooked."""
-    dtype = DTYPES[entry.dtype]
-    if entry.is_aligned:
-        flat = torch.empty(0, dtype=dtype).set_(storage, entry.begin // dtype.itemsize, (entry.count,), (1,))
+    if found.is_wrapped:
+        named = unwrap(content, path.name)
     else:
-        raw = torch.empty(0, dtype=torch.uint8).set_(storage, entry.begin, (entry.end - entry.begin,), (1,))
-        flat = raw.clone().view(dtype)
-    return flat.reshape(entry.shape)
+        named = without_wrappers(content)
+    return replace(named, metadata=found.metadata)
 
 
-def _read_pickle(path: Path) -> Any:
-    """Let torch unpickle tensors and plain containers, and nothing else."""
-    try:
-        with path.open("rb") as stream:
-            is_zip = starts_like_zip(stream.read(4))
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
-    except pickle.UnpicklingError as error:
-        checkpoint.require_safe(path, sums=False)  # says more, if it was not asked before
-        reason = str(error).partition("WeightsUnpickler error: ")[2].partition("\n")[0]
-        raise CheckpointError(path.name, f"torch refuses it: {reason or 'it is not a pickle of tensors'}") from error
-    except Exception as error:  # damaged files make torch raise nearly anything, AssertionError included
-        text = str(error).partition("\n")[0][:200]
-        raise CheckpointError(path.name, f"torch cannot read it: {text or type(error).__name__}") from error
+def read_values(
+    path: Path,
+    *,
+    is_mapped: bool = False,
+) -> Any:
+    """Read everything that ``torch.save`` wrote into a file.
+
+    Plain values, lists, dictionaries, and tensors.
+
+    Raises:
+        CheckpointError: The file is damaged, or holds more than plain tensors.
+    """
+    return _fill(path, read_pickle_file(path), is_mapped=is_mapped)
 
 
-def _unwrap(content: Any, file: str) -> dict[str, Tensor]:
-    """Find the state dict in what was read."""
-    if isinstance(content, dict):
-        wrapped = [content[key] for key in _WRAPPERS if isinstance(content.get(key), dict)]
-        state_dict = wrapped[0] if len(wrapped) == 1 else content
-        if state_dict and all(isinstance(key, str) and isinstance(value, Tensor) for key, value in state_dict.items()):
-            has_prefix = all(key.startswith("module.") for key in state_dict)
-            return {key.removeprefix("module.") if has_prefix else key: value for key, value in state_dict.items()}
-    raise CheckpointError(file, f"expected named tensors, got {type(content).__name__}", "save model.state_dict()")
+def _fill(
+    path: Path,
+    found: Description,
+    *,
+    is_mapped: bool,
+) -> Any:
+    """Make the tensors that a file describes."""
+    maker = _TensorMaker(
+        path,
+        found.places,
+        is_mapped=is_mapped and found.is_mappable,
+    )
+    return maker.fill(found.content)
+
+
+class _TensorMaker:
+    """Turn the descriptions of one file's tensors into tensors.
+
+    Those that share a storage share it again.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        places: Mapping[str, Place],
+        *,
+        is_mapped: bool,
+    ) -> None:
+        self._path = path
+        self._places = places
+        self._storages: dict[str, torch.UntypedStorage] = {}
+        self._made: dict[int, Any] = {}
+        self._whole = _map_file(path) if is_mapped else None
+
+    def fill(
+        self,
+        content: Any,
+        depth: int = 0,
+    ) -> Any:
+        """Copy plain containers with tensors in the place of their descriptions.
+
+        Raises:
+            CheckpointError: They are nested deeper than any checkpoint's.
+        """
+        if depth > _DEEPEST:
+            fault = f"it nests more than {_DEEPEST} containers"
+            advice = "save model.state_dict()"
+            raise CheckpointError(self._path.name, fault, advice)
+        if isinstance(content, TensorSpec):
+            return self._tensor(content)
+        if not isinstance(content, dict | list | tuple):
+            return content
+        if id(content) in self._made:  # a program may mention one thing many times
+            return self._made[id(content)]
+        made: Any
+        if isinstance(content, dict):
+            made = self._made[id(content)] = {}
+            made.update({key: self.fill(value, depth + 1) for key, value in content.items()})
+        else:
+            made = self._made[id(content)] = type(content)(
+                self.fill(value, depth + 1) for value in content
+            )
+        return made
+
+    def _tensor(self, spec: TensorSpec) -> Tensor:
+        dtype = getattr(torch, spec.dtype)
+        storage = self._storage(spec.storage.key, dtype.itemsize)
+        tensor = torch.empty(0, dtype=dtype).set_(storage, spec.offset, spec.shape, spec.stride)
+        if spec.is_conjugated:
+            tensor = tensor.conj().resolve_conj()
+        if spec.is_negated:
+            return tensor.neg()
+        return tensor
+
+    def _storage(self, key: str, item_bytes: int) -> torch.UntypedStorage:
+        if key in self._storages:
+            return self._storages[key]
+
+        place = self._places[key]
+        # Values that lie crooked in a mapped file are read: a view of them would be slow where it
+        # works at all.
+        is_straight = place.begin % item_bytes == 0
+        if self._whole is not None and is_straight:
+            end = place.begin + place.size_bytes
+            storage: torch.UntypedStorage = self._whole[place.begin : end]
+        else:
+            storage = _read_bytes(self._path, place.begin, place.size_bytes)
+        self._storages[key] = storage
+        return storage
+
+
+def _map_file(
+    path: Path,
+    size_bytes: int | None = None,
+) -> torch.UntypedStorage:
+    """Map a file privately: what is written to the tensors stays in memory."""
+    length = path.stat().st_size if size_bytes is None else size_bytes
+    storage: torch.UntypedStorage = torch.UntypedStorage.from_file(
+        str(path), shared=False, nbytes=length
+    )  # type: ignore[assignment]  # typed too wide
+    return storage
+
+
+def _read_bytes(
+    path: Path,
+    begin: int,
+    size_bytes: int,
+) -> torch.UntypedStorage:
+    """Read a run of bytes into memory.
+
+    Raises:
+        CheckpointError: The file was cut meanwhile.
+    """
+    tensor = torch.empty(size_bytes, dtype=torch.uint8)
+    buffer: Any = tensor.numpy()
+    view = memoryview(buffer)
+    with path.open("rb", buffering=0) as stream:
+        stream.seek(begin)
+        at = 0
+        while at < size_bytes:
+            count = stream.readinto(view[at:])
+            if not count:
+                advice = "try again"
+                raise CheckpointError(path.name, "it was cut while it was read", advice)
+            at += count
+    return tensor.untyped_storage()

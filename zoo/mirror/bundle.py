@@ -2,12 +2,12 @@
 
 ::
 
-    bundle.json                                                     every file with its length and SHA-256
-    torch/hub/checkpoints/resnet18-f37072fd.pth                     below $TORCH_HOME
-    torch/hub/pytorch_vision_v0.20.0/hubconf.py ...                 a hub repository, unpacked, by each ref
-    hf/hub/models--timm--resnet18.a1_in1k/refs/main                 below $HF_HOME: 40 letters, no newline
+    bundle.json                                             every file with its length and SHA-256
+    torch/hub/checkpoints/resnet18-f37072fd.pth             below $TORCH_HOME
+    torch/hub/pytorch_vision_v0.20.0/hubconf.py ...         a hub repository, unpacked, by each ref
+    hf/hub/models--timm--resnet18.a1_in1k/refs/main         below $HF_HOME: 40 letters, no newline
     hf/hub/models--timm--resnet18.a1_in1k/snapshots/<commit>/...
-    hf/hub/models--timm--resnet18.a1_in1k/trees/<commit>.json       without Xet hashes, which would need the network
+    hf/hub/models--timm--resnet18.a1_in1k/trees/<commit>.json       without Xet hashes
 
 Applied to a machine, unmodified clients find all of it without a network, and on a read-only mount.
 """
@@ -15,28 +15,29 @@ Applied to a machine, unmodified clients find all of it without a network, and o
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import os
-import re
 import shutil
 import tempfile
 import zipfile
-from dataclasses import dataclass, field
+from collections.abc import Mapping  # noqa: TC003 - the strict decoder reads it
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from zoo.errors import MirrorError
-from zoo.mirror import answers, archives, layout
+from zoo import atomic
+from zoo.cache import disk
+from zoo.cache.digests import is_sha256
+from zoo.documents import parse_document
+from zoo.errors import DocumentError, MirrorError
+from zoo.mirror import layout
+from zoo.mirror.ecosystems import known as ecosystems
 from zoo.mirror.upkeep import items_of
-from zoo.mirror.wants import ModelWant, RepositoryWant
-from zoo.weights import cache, disk, huggingface_cache
-from zoo.weights.digests import is_sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
-    from zoo.mirror.catalogue import Item
+    from zoo.mirror.ecosystems.protocol import Cache
+    from zoo.mirror.index import Item, StoredFile
     from zoo.mirror.store import Store
     from zoo.mirror.wants import Want
 
@@ -44,137 +45,174 @@ MANIFEST = "bundle.json"
 SCHEMA_VERSION = 1
 LARGEST_MANIFEST_BYTES = 64 << 20
 BLOCK_BYTES = 1 << 20
-TRUSTED_LIST = "trusted_list"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_TORCH = "torch/hub"
+_HUGGINGFACE = "hf/hub"
+_SHORTEST_PATH = 4
+"""Steps of a path: two of its cache, a folder, a file."""
+_SYNC = 'to fetch it again, run "zoo mirror sync"'
 
 
-def repository_folder(name: str, ref: str) -> str:
-    """Name the folder in which torch.hub looks for a repository.
+@dataclass(frozen=True, slots=True)
+class ManifestFile:
+    """One file of a bundle."""
 
-    >>> repository_folder("pytorch/vision", "release/0.20")
-    'pytorch_vision_release_0.20'
-    """
-    return f"{name.replace('/', '_')}_{ref.replace('/', '_')}"
-
-
-# -- create ----------------------------------------------------------------------------------------------------------
+    size_bytes: int
+    sha256: str
 
 
-def create(store: Store, wanted: Iterable[Want], out: Path) -> dict[str, int]:
+Files = dict[str, ManifestFile]
+"""By their path in the bundle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The content of ``bundle.json``."""
+
+    schema_version: int
+    wanted: tuple[str, ...]
+    files: Mapping[str, ManifestFile]
+
+
+# -- create
+
+
+def create(
+    store: Store,
+    wanted: Iterable[Want],
+    out: Path,
+) -> dict[str, int]:
     """Write a bundle; return its files with their lengths. The archive appears whole or not at all.
 
     Raises:
-        MirrorError: The mirror does not hold all of it, or a file of it is damaged.
+        MirrorError: The mirror does not hold all of it, a file of it is damaged, or two files want
+            one name in a cache.
     """
-    catalogue = store.catalogue()
-    held = [(want, items_of(catalogue, want)) for want in wanted]
-    if missing := [str(want) for want, items in held if not items or any(item.is_partial for item in items)]:
-        raise MirrorError(
-            ", ".join(missing), "the mirror does not hold all of it", "run zoo mirror add and zoo mirror sync"
-        )
-    writer = _Writer()
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.partial")
-    with disk.translating(out.name):
-        try:
-            with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as writer.archive:
-                for want, items in held:
-                    _add(writer, store, want, items)
-                manifest = {"schema_version": SCHEMA_VERSION, "wanted": [str(want) for want, _ in held]}
-                writer.finish({**manifest, "files": writer.files})
-            temporary.replace(out)
-        finally:
-            temporary.unlink(missing_ok=True)
-    return {path: int(facts["size_bytes"]) for path, facts in writer.files.items()}
+    index = store.index()
+    held: list[tuple[Want, list[Item]]] = []
+    missing: list[str] = []
+    for want in wanted:
+        items = items_of(index, want)
+        held.append((want, items))
+        if not items or _is_partial(items):
+            missing.append(str(want))
+
+    if missing:
+        names = ", ".join(missing)
+        fault = "the mirror does not hold all of it"
+        advice = 'run "zoo mirror add" and "zoo mirror sync"'
+        raise MirrorError(names, fault, advice)
+
+    with disk.translating(out.name), atomic.replacing(out) as temporary:
+        files = _write(store, held, temporary)
+    return {path: file.size_bytes for path, file in files.items()}
+
+
+def _write(
+    store: Store,
+    held: list[tuple[Want, list[Item]]],
+    path: Path,
+) -> Files:
+    """Write the archive; return its files with length and digest."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        writer = _Writer(archive, store)
+        for want, items in held:
+            ecosystem = ecosystems.of(want.kind)
+            ecosystem.bundle(want, items, writer)
+        writer.finish([str(want) for want, _ in held])
+    return writer.files
+
+
+def _is_partial(items: Iterable[Item]) -> bool:
+    return any(item.is_partial for item in items)
 
 
 @dataclass
 class _Writer:
     """Writes entries and remembers their digests."""
 
-    files: dict[str, dict[str, int | str]] = field(default_factory=dict)
-    archive: zipfile.ZipFile | None = None
+    archive: zipfile.ZipFile
+    store: Store
+    files: Files = field(default_factory=dict)
+    _folded: dict[str, str] = field(default_factory=dict)
 
-    def add(self, path: str, source: IO[bytes], sha256: str | None = None) -> None:
-        """Add one file, once; with a digest it must have.
+    def add(
+        self,
+        path: str,
+        source: IO[bytes],
+        sha256: str | None = None,
+    ) -> None:
+        """Add one file; the same file may be wanted twice, another one of its name not.
+
+        Args:
+            path: Its name in the bundle.
+            source: Its bytes.
+            sha256: The digest that they must have, where it is known.
 
         Raises:
-            MirrorError: The bytes have another digest.
+            MirrorError: The bytes have another digest, or another file has the name.
         """
-        if path in self.files or self.archive is None:
+        known = self._folded.setdefault(path.casefold(), path)
+        if known in self.files:
+            self._check_same(known, path, source)
             return
-        digest, size_bytes = hashlib.sha256(), 0
-        with self.archive.open(zipfile.ZipInfo(path, _EPOCH), "w", force_zip64=True) as target:
+
+        entry = zipfile.ZipInfo(path, _EPOCH)
+        digest = hashlib.sha256()
+        size_bytes = 0
+        with self.archive.open(entry, "w", force_zip64=True) as target:
             while block := source.read(BLOCK_BYTES):
                 target.write(block)
                 digest.update(block)
                 size_bytes += len(block)
-        if sha256 not in (None, digest.hexdigest()):
-            fault = f"expected sha256 {sha256}, got {digest.hexdigest()}"
-            raise MirrorError(path, fault, "run zoo mirror sync to fetch it again")
-        self.files[path] = {"size_bytes": size_bytes, "sha256": digest.hexdigest()}
 
-    def finish(self, manifest: dict[str, object]) -> None:
+        found = digest.hexdigest()
+        if sha256 not in (None, found):
+            fault = f"expected sha256 {sha256}, got {found}"
+            raise MirrorError(path, fault, _SYNC)
+        self.files[path] = ManifestFile(size_bytes, found)
+
+    def add_file(
+        self,
+        path: str,
+        file: StoredFile,
+    ) -> None:
+        """Copy one file of the mirror."""
+        try:
+            stream = self.store.open(file)
+        except OSError as error:
+            fault = f"it cannot be read: {error.strerror}"
+            raise MirrorError(file.path, fault, _SYNC) from error
+
+        with stream as source:
+            self.add(path, source, file.sha256)
+
+    def _check_same(
+        self,
+        known: str,
+        path: str,
+        source: IO[bytes],
+    ) -> None:
+        """Refuse a second file of a name that has other bytes, or other cases of letters."""
+        digest = hashlib.sha256()
+        while block := source.read(BLOCK_BYTES):
+            digest.update(block)
+
+        is_same = self.files[known].sha256 == digest.hexdigest()
+        if not is_same or known != path:
+            _, _, name = known.rpartition("/")
+            fault = f"another file of the bundle is called {name}"
+            raise MirrorError(path, fault, "put them into two bundles")
+
+    def finish(self, wanted: list[str]) -> None:
         """Write the list of all files."""
-        if self.archive is not None:
-            self.archive.writestr(zipfile.ZipInfo(MANIFEST, _EPOCH), json.dumps(manifest, indent=1))
+        manifest = Manifest(SCHEMA_VERSION, tuple(wanted), self.files)
+        text = json.dumps(asdict(manifest), indent=1)
+        entry = zipfile.ZipInfo(MANIFEST, _EPOCH)
+        self.archive.writestr(entry, text)
 
 
-def _add(writer: _Writer, store: Store, want: Want, items: list[Item]) -> None:
-    """Add what a mirror holds of one want."""
-    if isinstance(want, RepositoryWant):
-        branch = next((item for item in items if f"heads/{want.ref}" in item.refs), items[0])
-        _add_repository(writer, store, want, branch)
-        return
-    for item in items:
-        for file in item.files:
-            if isinstance(want, ModelWant):
-                path = f"torch/hub/checkpoints/{file.path.rpartition('/')[2]}"
-            else:
-                model = f"hf/hub/models--{item.name.replace('/', '--')}"
-                path = f"{model}/snapshots/{item.revision}/{_inner_path(item, file.path)}"
-            with (store.root / file.path).open("rb") as stream:
-                writer.add(path, stream, file.sha256)
-        if not isinstance(want, ModelWant):
-            _add_references(writer, item, want.revision)
-
-
-def _inner_path(item: Item, path: str) -> str:
-    return path.removeprefix(layout.huggingface_path(item.name, item.revision or "", ""))
-
-
-def _add_references(writer: _Writer, item: Item, revision: str) -> None:
-    """Add which commit a revision means, and what the commit holds."""
-    model, commit = f"hf/hub/models--{item.name.replace('/', '--')}", item.revision or ""
-    entries: dict[str, dict[str, object]] = {}
-    for path, file in answers.model_paths(item).items():
-        entries[path] = {"size": file.size_bytes, "blob_id": file.git_oid or (file.sha256 or "")[:40]}
-        if file.git_oid is None:
-            entries[path] |= {"lfs_sha256": file.sha256, "lfs_size": file.size_bytes}
-    tree = json.dumps({"format_version": 1, "files": entries}).encode()
-    writer.add(f"{model}/trees/{commit}.json", io.BytesIO(tree))
-    if not layout.is_commit(revision):
-        writer.add(f"{model}/refs/{revision}", io.BytesIO(commit.encode()))
-
-
-def _add_repository(writer: _Writer, store: Store, want: RepositoryWant, item: Item) -> None:
-    """Add a repository, unpacked, under every ref that torch.hub may look for."""
-    branches = [ref.removeprefix("heads/") for ref in item.refs if ref.startswith("heads/")]
-    refs = [want.ref] if want.ref else branches
-    if want.ref is None and not {"main", "master"} & set(refs):
-        refs = [*refs, "main"]  # torch.hub without a ref looks for main, then master
-    path = store.root / item.files[0].path
-    archives.check_archive(path, item.name, item.revision or "")
-    with zipfile.ZipFile(path) as archive:
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-        top = archive.infolist()[0].filename
-        for ref in refs:
-            for entry in entries:
-                inner = entry.filename.removeprefix(top)
-                with archive.open(entry) as stream:
-                    writer.add(f"torch/hub/{repository_folder(item.name, ref)}/{inner}", stream)
-
-
-# -- apply -----------------------------------------------------------------------------------------------------------
+# -- apply
 
 
 @dataclass
@@ -185,13 +223,36 @@ class Applied:
     kept: list[Path] = field(default_factory=list)
 
 
-def torch_home() -> Path:
-    """Return the folder that ``$TORCH_HOME`` names or means."""
-    return cache.checkpoints_folder().parents[1]
+def caches(
+    torch: Path | None = None,
+    hub_cache: Path | None = None,
+) -> dict[str, Cache]:
+    """List the caches that a bundle seeds by what their paths in it begin with.
+
+    Args:
+        torch: Instead of ``$TORCH_HOME``.
+        hub_cache: Instead of ``$HF_HUB_CACHE`` (``$HF_HOME/hub``).
+    """
+    found: dict[str, Cache] = {}
+    for ecosystem in ecosystems.ECOSYSTEMS:
+        for cache in ecosystem.caches():
+            found[cache.place] = cache
+
+    if torch is not None:
+        found[_TORCH] = replace(found[_TORCH], folder=torch / "hub")
+    if hub_cache is not None:
+        found[_HUGGINGFACE] = replace(found[_HUGGINGFACE], folder=hub_cache)
+    return found
 
 
-def apply(bundle: Path, torch: Path | None = None, hub_cache: Path | None = None) -> Applied:
-    """Unpack a bundle into the caches. Every file is verified before it gets its name; what is there and right stays.
+def apply(
+    bundle: Path,
+    torch: Path | None = None,
+    hub_cache: Path | None = None,
+) -> Applied:
+    """Unpack a bundle into the caches. Every file is verified before it gets its name.
+
+    What is there and right stays.
 
     Args:
         bundle: The archive.
@@ -202,114 +263,189 @@ def apply(bundle: Path, torch: Path | None = None, hub_cache: Path | None = None
         MirrorError: It is not a bundle, or not whole, or names a place outside of the caches.
         CacheError: The disk is full or failed.
     """
-    roots = {"torch/hub": (torch or torch_home()) / "hub", "hf/hub": hub_cache or huggingface_cache.default_folder()}
+    seeded = caches(torch, hub_cache)
+    roots = {place: cache.folder for place, cache in seeded.items()}
     applied = Applied()
     try:
         with zipfile.ZipFile(bundle) as archive, disk.translating(bundle.name):
-            files = _manifest(archive, bundle)
-            for root in roots.values():
-                root.mkdir(parents=True, exist_ok=True)
-            disk.check_space(roots["torch/hub"], sum(int(facts["size_bytes"]) for facts in files.values()), bundle.name)
-            for folder, paths in _groups(files):
-                _place(archive, {path: files[path] for path in paths}, folder, roots, applied)
-            (roots["torch/hub"] / TRUSTED_LIST).touch()
+            files = _manifest(archive, bundle, seeded)
+            needed = {_place_of(path) for path in files}
+            for place in needed | {_TORCH, _HUGGINGFACE}:
+                roots[place].mkdir(parents=True, exist_ok=True)
+
+            size_bytes = sum(file.size_bytes for file in files.values())
+            disk.check_space(roots[_TORCH], size_bytes, bundle.name)
+
+            for folder, members in _groups(files, seeded):
+                group = {path: files[path] for path in members}
+                _place(archive, group, folder, roots, applied)
+
+            for cache in seeded.values():
+                for name in cache.empty_files:
+                    (cache.folder / name).touch()
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise MirrorError(str(bundle), f"expected a whole zip archive, got: {error}", "copy it again") from error
+        fault = f"expected a whole zip archive, got: {error}"
+        raise MirrorError(str(bundle), fault, "copy it again") from error
     return applied
 
 
-def _manifest(archive: zipfile.ZipFile, bundle: Path) -> dict[str, dict[str, int | str]]:
+def _manifest(
+    archive: zipfile.ZipFile,
+    bundle: Path,
+    places: Collection[str],
+) -> Files:
     """Read the list of files and hold it against the archive's own."""
-    advice = "make it again with zoo bundle create"
+    advice = 'make it again with "zoo bundle create"'
     try:
         info = archive.getinfo(MANIFEST)
         if info.file_size > LARGEST_MANIFEST_BYTES:
             raise ValueError("the list is too long")
-        content = json.loads(archive.read(info))
-        if content["schema_version"] != SCHEMA_VERSION:
-            raise ValueError(f"expected schema version {SCHEMA_VERSION}, got {content['schema_version']!r:.40}")
-        files: dict[str, dict[str, int | str]] = content["files"]
-        sizes = {path: (facts["size_bytes"], is_sha256(facts["sha256"])) for path, facts in files.items()}
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise MirrorError(str(bundle), f"expected a bundle with its {MANIFEST}, got: {error}", advice) from error
-    entries = {entry.filename: (entry.file_size, True) for entry in archive.infolist() if entry.filename != MANIFEST}
-    if entries != sizes:
-        odd = min(entries.items() ^ sizes.items())[0]
-        raise MirrorError(str(bundle), f"its list and its entries differ at {odd!a:.200}", advice)
-    for path in files:
-        parts = path.split("/")
-        fault = next((fault for part in parts if (fault := layout.component_fault(part))), None)
-        if fault or "/".join(parts[:2]) not in ("torch/hub", "hf/hub") or len(parts) < 4:
-            raise MirrorError(str(bundle), f"its entry {path!a:.200} lies outside of the caches", advice)
-    return files
+        content = archive.read(info)
+        manifest = parse_document(content, Manifest, SCHEMA_VERSION)
+    except (KeyError, ValueError, DocumentError) as error:
+        fault = f"expected a bundle with its {MANIFEST}, got: {error}"
+        raise MirrorError(str(bundle), fault, advice) from error
+
+    listed: dict[str, tuple[int, bool]] = {}
+    for path, file in manifest.files.items():
+        listed[path] = (file.size_bytes, is_sha256(file.sha256))
+
+    entries: dict[str, tuple[int, bool]] = {}
+    for entry in archive.infolist():
+        entries[entry.filename] = (entry.file_size, True)
+    entries.pop(MANIFEST)
+
+    if entries != listed:
+        odd, _ = min(entries.items() ^ listed.items())
+        fault = f"its list and its entries differ at {odd!a:.200}"
+        raise MirrorError(str(bundle), fault, advice)
+
+    for path in listed:
+        if not _lies_in(path, places):
+            fault = f"its entry {path!a:.200} lies outside of the caches"
+            raise MirrorError(str(bundle), fault, advice)
+    return dict(manifest.files)
 
 
-def _groups(files: Iterable[str]) -> Iterator[tuple[str | None, list[str]]]:
+def _lies_in(
+    path: str,
+    places: Collection[str],
+) -> bool:
+    """Tell whether a path leads to a place in a cache, and nowhere else."""
+    parts = path.split("/")
+    if len(parts) < _SHORTEST_PATH or _place_of(path) not in places:
+        return False
+
+    faults = map(layout.component_fault, parts)
+    return not any(faults)
+
+
+def _place_of(path: str) -> str:
+    """Name the cache that a path of a bundle begins with: ``torch/hub``."""
+    first, second, *_ = path.split("/")
+    return f"{first}/{second}"
+
+
+def _groups(
+    files: Iterable[str],
+    seeded: Mapping[str, Cache],
+) -> Iterator[tuple[str | None, list[str]]]:
     """Group the files that must appear at once: a hub repository's folder. References come last."""
     folders: dict[str | None, list[str]] = {}
     for path in files:
-        match = re.match(r"torch/hub/(?!checkpoints/)[^/]+", path)
-        folders.setdefault(match[0] if match else None, []).append(path)
-    for folder, paths in folders.items():
-        yield folder, sorted(paths, key=lambda path: ("/refs/" in path, path))
+        place = _place_of(path)
+        cache = seeded[place]
+        inner = len(place) + 1
+        match = cache.whole_folders.match(path, inner)
+
+        folder = f"{place}/{match[0]}" if match else None
+        members = folders.setdefault(folder, [])
+        members.append(path)
+
+    for folder, members in folders.items():
+        by_name = sorted(members)
+        yield folder, sorted(by_name, key=lambda path: "/refs/" in path)
 
 
 def _place(
     archive: zipfile.ZipFile,
-    files: dict[str, dict[str, int | str]],
+    files: Files,
     folder: str | None,
     roots: dict[str, Path],
     applied: Applied,
 ) -> None:
     """Write a group of files: one by one, or as one folder that appears at once."""
     targets = {path: _target(path, roots) for path in files}
-    if all(_is_right(target, files[path]) for path, target in targets.items()):
+    wrong: list[str] = []
+    for path, target in targets.items():
+        if not _is_right(target, files[path]):
+            wrong.append(path)
+
+    if not wrong:
         applied.kept += targets.values()
         return
+
     if folder is None:
         for path, target in targets.items():
-            if _is_right(target, files[path]):
-                applied.kept.append(target)
-            else:
+            if path in wrong:
                 _extract(archive, path, files[path], target)
                 applied.written.append(target)
+            else:
+                applied.kept.append(target)
         return
+
     final = _target(folder, roots)
     with tempfile.TemporaryDirectory(prefix=".zoo-bundle-", dir=final.parent) as name:
         staged = Path(name, "new")
-        for path, facts in files.items():
-            _extract(archive, path, facts, staged / path.removeprefix(f"{folder}/"))
+        for path, file in files.items():
+            inner = path.removeprefix(f"{folder}/")
+            _extract(archive, path, file, staged / inner)
+
         if final.exists():
-            final.rename(Path(name, "old"))
+            aside = Path(name, "old")
+            final.rename(aside)
         staged.rename(final)
     applied.written += targets.values()
 
 
-def _target(path: str, roots: dict[str, Path]) -> Path:
-    root = "/".join(path.split("/")[:2])
-    return roots[root] / path.removeprefix(f"{root}/")
+def _target(
+    path: str,
+    roots: dict[str, Path],
+) -> Path:
+    """Say where a file of a bundle belongs."""
+    place = _place_of(path)
+    inner = path.removeprefix(f"{place}/")
+    return roots[place] / inner
 
 
-def _is_right(target: Path, facts: dict[str, int | str]) -> bool:
-    if not target.is_file() or target.stat().st_size != facts["size_bytes"]:
+def _is_right(
+    target: Path,
+    file: ManifestFile,
+) -> bool:
+    """Tell whether a file is there with the length and digest that it must have."""
+    if not target.is_file():
         return False
+    if target.stat().st_size != file.size_bytes:
+        return False
+
     with target.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest() == facts["sha256"]
+        digest = hashlib.file_digest(stream, "sha256")
+    return digest.hexdigest() == file.sha256
 
 
-def _extract(archive: zipfile.ZipFile, path: str, facts: dict[str, int | str], target: Path) -> None:
+def _extract(
+    archive: zipfile.ZipFile,
+    path: str,
+    file: ManifestFile,
+    target: Path,
+) -> None:
     """Write one file under a temporary name, verify it, then give it its own."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=".zoo-bundle-", dir=target.parent)
-    try:
-        with archive.open(path) as source, os.fdopen(handle, "wb") as stream:
+    with atomic.replacing(target) as temporary:
+        with archive.open(path) as source, temporary.open("wb") as stream:
             shutil.copyfileobj(source, stream, BLOCK_BYTES)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if not _is_right(Path(temporary), facts):
-            fault = f"expected {facts['size_bytes']} bytes with sha256 {facts['sha256']}, got others"
-            raise MirrorError(path, f"the bundle is damaged: {fault}", "copy the bundle again")
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(target)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+
+        if not _is_right(temporary, file):
+            expected = f"{file.size_bytes} bytes with sha256 {file.sha256}"
+            fault = f"the bundle is damaged: expected {expected}, got others"
+            raise MirrorError(path, fault, "copy the bundle again")

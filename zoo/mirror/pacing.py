@@ -7,7 +7,9 @@ import time
 
 
 class Pacer:
-    """Called with the length of every block that arrives, from any thread; waits where the rate is limited.
+    """Called with the length of every block that arrives, from any thread.
+
+    Waits where the rate is limited.
 
     Args:
         limit_bytes_per_s: The rate; ``None`` for as fast as it goes.

@@ -3,51 +3,50 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping  # noqa: TC003 - the strict decoder reads it
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-from zoo.catalog.decoding import decode
-from zoo.errors import MirrorError, RegistryError, UsageError
+from zoo.documents import parse_document
+from zoo.errors import DocumentError, MirrorError
 from zoo.mirror import layout
-from zoo.weights import sources
+from zoo.mirror.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 SCHEMA_VERSION = 1
-GITHUB = "https://github.com"
-GITHUB_API = "https://api.github.com"
-PYTORCH = "https://download.pytorch.org"
-HUGGINGFACE = "https://huggingface.co"
-KINDS = ("github", "github-api", "pytorch", "huggingface", "mirror")
 
 
 @dataclass(frozen=True, slots=True)
 class Upstreams:
-    """The base address of each kind of upstream, without a slash at the end."""
+    """Where the upstreams are asked, if not at their public addresses."""
 
-    github: str = GITHUB
-    github_api: str = GITHUB_API
-    pytorch: str = PYTORCH
-    huggingface: str = HUGGINGFACE
+    bases: Mapping[str, str] = field(default_factory=dict)
+    """What stands for a public address; neither has a slash at the end."""
     mirror: str | None = None
-    """Another zoo mirror, which then stands for all four and for every other host."""
+    """Another zoo mirror, which stands for every other host as well."""
     sends_tokens: bool = False
-    """Whether tokens for GitHub and Hugging Face also go to addresses other than their own."""
+    """Whether the user's tokens also go to addresses other than their own."""
+
+    def base(self, public: str) -> str:
+        """Return the address to ask instead of a public one."""
+        return self.bases.get(public, public)
 
     def rewritten(self, url: str) -> str:
         """Return the address to ask for a file that is published at a public address."""
-        bases = ((PYTORCH, self.pytorch), (GITHUB, self.github), (HUGGINGFACE, self.huggingface))
-        for public, base in bases:
+        for public, base in self.bases.items():
             if url.startswith(f"{public}/"):
                 return base + url.removeprefix(public)
-        return f"{self.mirror}/{quote(layout.weights_path(url))}" if self.mirror is not None else url
+        if self.mirror is None:
+            return url
+        return f"{self.mirror}/{quote(layout.weights_path(url))}"
 
     @property
     def is_changed(self) -> bool:
-        """Whether any of them was named by the user, who may well mean an address in a private network."""
-        return replace(self, sends_tokens=False) != Upstreams()
+        """Whether the user has named any: he may well mean an address in a private network."""
+        return bool(self.bases) or self.mirror is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +56,22 @@ class Settings:
     wanted: tuple[str, ...] = ()
     """Sorted, as :mod:`zoo.mirror.wants` writes them."""
     upstreams: Upstreams = field(default_factory=Upstreams)
+    policy: Policy = field(default_factory=Policy)
     schema_version: int = SCHEMA_VERSION
 
     def with_wanted(self, wanted: Iterable[str]) -> Settings:
         """Ask for other things."""
         return replace(self, wanted=tuple(sorted(set(wanted))))
 
-
-def parse_upstreams(options: Iterable[str], *, sends_tokens: bool = False) -> Upstreams:
-    """Read ``KIND=ADDRESS`` options.
-
-    Raises:
-        UsageError: No such kind, or not an http(s) address.
-    """
-    bases: dict[str, str] = {}
-    for option in options:
-        kind, _, base = option.partition("=")
-        parts = urlsplit(base)
-        if kind not in KINDS or parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"--upstream takes KIND=ADDRESS with a KIND of {', '.join(KINDS)}, got {option!r:.80}")
-        if parts.username or parts.query:
-            raise UsageError(
-                f"--upstream takes no password or query in {sources.shown(base)}; put passwords in ~/.netrc"
-            )
-        bases[kind.replace("-", "_")] = base.rstrip("/")
-    if "mirror" in bases:
-        bases = dict.fromkeys(("github", "github_api", "pytorch", "huggingface"), bases["mirror"]) | bases
-    return Upstreams(**bases, sends_tokens=sends_tokens)
+    def with_policy(
+        self,
+        changes: Mapping[str, Any],
+        *,
+        is_cleared: bool,
+    ) -> Settings:
+        """Allow other things; without ``is_cleared`` what is not named stays as it was."""
+        before = Policy() if is_cleared else self.policy
+        return replace(self, policy=replace(before, **changes))
 
 
 def to_json(settings: Settings) -> str:
@@ -91,19 +79,16 @@ def to_json(settings: Settings) -> str:
     return json.dumps(asdict(settings), indent=1) + "\n"
 
 
-def parse(text: str, file: str = layout.SETTINGS) -> Settings:
+def parse(
+    text: str | bytes,
+    file: str = layout.SETTINGS,
+) -> Settings:
     """Read the text of a ``mirror.json``.
 
     Raises:
         MirrorError: It is not what :func:`to_json` writes.
     """
     try:
-        content = json.loads(text)
-        if isinstance(content, dict) and content.get("schema_version") != SCHEMA_VERSION:
-            got = f"{content.get('schema_version')!r:.40}"
-            raise RegistryError("$.schema_version", f"expected {SCHEMA_VERSION}, got {got}")
-        return decode(Settings, content)
-    except RegistryError as error:
-        raise MirrorError(file, f"malformed at {error.json_path}: {error.fault}", "mend it or restore it") from error
-    except (ValueError, RecursionError) as error:
-        raise MirrorError(file, f"expected JSON, got: {error}", "mend it or restore it") from error
+        return parse_document(text, Settings, SCHEMA_VERSION)
+    except DocumentError as error:
+        raise MirrorError(file, str(error), "mend it or restore it") from error

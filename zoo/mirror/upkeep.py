@@ -1,216 +1,352 @@
-"""Look after a mirror: what is there of what is wanted, what is damaged, what nobody needs, what was carried in."""
+"""Look after a mirror: what is there of what is wanted, what is damaged, what nobody needs."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.catalog.registry import load_registry
-from zoo.errors import MirrorError, UsageError
-from zoo.mirror import archives, layout, remotes, wants
-from zoo.mirror.remotes import RemoteFile, RemoteItem
-from zoo.mirror.sync import checked_digest, entry_of, git_oid, staging_name, stored_file
-from zoo.mirror.wants import HuggingFaceWant, ModelWant, RepositoryWant
-from zoo.weights.digests import sha256_file
+from zoo.cache.digests import sha256_file
+from zoo.errors import MirrorError, ZooError
+from zoo.mirror import check, layout, quota, usage
+from zoo.mirror.ecosystems import known as ecosystems
+from zoo.mirror.entries import entry_of, stored_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
-    from zoo.mirror.catalogue import Catalogue, Item, StoredFile
+    from zoo.mirror.index import Index, Item, StoredFile
+    from zoo.mirror.policy import Policy
+    from zoo.mirror.published import RemoteItem
     from zoo.mirror.store import Store
+    from zoo.mirror.store.objects import Entry
     from zoo.mirror.wants import Want
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """A file that is not what the catalogue says."""
+    """A file that is not what the index says."""
 
     file: StoredFile
     fault: str
 
 
-def items_of(catalogue: Catalogue, want: Want) -> list[Item]:
+def items_of(
+    index: Index,
+    want: Want,
+) -> list[Item]:
     """List what a mirror holds of a want."""
-    if isinstance(want, ModelWant):
-        return [item for item in catalogue.versions("weights", str(want)) if item.files]
-    if isinstance(want, HuggingFaceWant):
-        found = [catalogue.by_ref("huggingface", want.name, want.revision)]
-    elif want.ref is None:
-        found = [catalogue.by_ref("repository", want.name, "HEAD")]
-    else:
-        refs = (f"heads/{want.ref}", f"tags/{want.ref}", want.ref)
-        found = [catalogue.by_ref("repository", want.name, ref) for ref in refs]
-        if not any(found) and len(want.ref) >= 4:
-            found = [item for item in catalogue.versions("repository", want.name) if _is_prefix(want.ref, item)]
-    return list(dict.fromkeys(item for item in found if item is not None))
+    ecosystem = ecosystems.of(want.kind)
+    return ecosystem.held(index, want)
 
 
-def _is_prefix(ref: str, item: Item) -> bool:
-    return item.revision is not None and item.revision.startswith(ref)
+def is_here(
+    store: Store,
+    items: Iterable[Item],
+) -> bool:
+    """Tell whether items are whole and their files in place."""
+    for item in items:
+        has_files = all(map(store.is_whole, item.files))
+        if item.is_partial or not has_files:
+            return False
+    return True
 
 
-def verify(store: Store, workers: int = 2, advance: Callable[[int], None] | None = None) -> list[Damage]:
-    """Read every file and compare it with the catalogue; a damaged one is fetched again by the next sync.
+# -- verify
 
-    Digests of blocks that do not fit their file are damage as well, under their own path; the next sync makes them
-    again, and makes those that are missing.
+
+def verify(
+    store: Store,
+    workers: int = 2,
+    advance: Callable[[int], None] | None = None,
+) -> list[Damage]:
+    """Read every file and compare it with the index.
+
+    A damaged one is fetched again by the next sync.
+
+    Digests of blocks that do not fit their file are damage as well, under their own path; the next
+    sync makes them again, and those that are missing. A file that cannot be read is damage too.
     """
 
-    def check(file: StoredFile) -> Damage | None:
-        digest = store.digest(file, may_trust_receipt=False)
+    def inspect(file: StoredFile) -> Damage | None:
+        found = _damage(store, file)
         if advance is not None:
             advance(file.size_bytes)
-        if digest is None:
-            return Damage(file, f"expected {file.size_bytes} bytes, got {_what_is_there(store, file)}")
-        if digest != file.sha256:
-            return Damage(file, f"expected sha256 {file.sha256}, got {digest}")
-        beside = layout.blocks_path(file.path)
-        if beside is not None and store.has_wrong_blocks(file):
-            return Damage(replace(file, path=beside), "expected the digests of the file's blocks, got others")
-        return None
+        return found
 
-    files = store.catalogue().files.values()
+    files = list(store.index().files.values())
     with ThreadPoolExecutor(workers, thread_name_prefix="verify") as pool:
-        return [damage for damage in pool.map(check, files) if damage is not None]
+        found = pool.map(inspect, files)
+        return [damage for damage in found if damage is not None]
 
 
-def _what_is_there(store: Store, file: StoredFile) -> str:
+def _damage(
+    store: Store,
+    file: StoredFile,
+) -> Damage | None:
+    """Compare one file with the index."""
     try:
-        return f"{(store.root / file.path).stat().st_size}"
-    except OSError:
-        return "no file"
+        digest = store.digest(file, may_trust_receipt=False)
+    except ZooError as error:
+        return Damage(file, f"it cannot be read: {error}")
+
+    if digest is None:
+        found = store.objects.size_bytes(file.path)
+        there = "no file" if found is None else str(found)
+        return Damage(file, f"expected {file.size_bytes} bytes, got {there}")
+
+    if digest != file.sha256:
+        return Damage(file, f"expected sha256 {file.sha256}, got {digest}")
+
+    beside = layout.blocks_path(file.path)
+    if beside is not None and _has_wrong_blocks(store, file):
+        fault = "expected the digests of the file's blocks, got others"
+        return Damage(replace(file, path=beside), fault)
+    return None
 
 
-def remove(store: Store, wanted: Iterable[Want]) -> list[Item]:
-    """Stop holding something: the catalogue first, then the files that nothing else needs."""
+def _has_wrong_blocks(
+    store: Store,
+    file: StoredFile,
+) -> bool:
+    """Compare the digests of a file's blocks with it; such as cannot be read are wrong."""
+    try:
+        return store.has_wrong_blocks(file)
+    except ZooError:
+        return True
+
+
+def quarantine(
+    store: Store,
+    damages: Iterable[Damage],
+) -> list[str]:
+    """Move damaged files to where no client is served from them.
+
+    Return where. ``prune`` removes them in time.
+    """
+    moved: list[str] = []
+    for damage in damages:
+        path = damage.file.path
+        is_there = store.objects.size_bytes(path) is not None
+        if is_there:
+            moved.append(store.quarantine(path))
+    return moved
+
+
+# -- remove and prune
+
+
+def remove(
+    store: Store,
+    wanted: Iterable[Want],
+) -> list[Item]:
+    """Stop holding something: the index first, then the files that nothing else needs.
+
+    What is gone already is no mistake, so a removal that was cut off is simply repeated.
+    """
     gone = list(wanted)
-    before = store.catalogue()
-    doomed = {item.key: item for want in gone for item in items_of(before, want)}
+    before = store.index()
+    doomed: dict[quota.Key, Item] = {}
+    for want in gone:
+        for item in items_of(before, want):
+            doomed[item.key] = item
+
     unwanted = {str(want) for want in gone}
     store.change_settings(lambda old: old.with_wanted(set(old.wanted) - unwanted))
-    after = store.update(lambda catalogue: catalogue.without(set(doomed)))
-    for item in doomed.values():
+    items = list(doomed.values())
+    drop(store, items)
+    return items
+
+
+def drop(
+    store: Store,
+    items: Iterable[Item],
+) -> None:
+    """Take items out of the index, then remove the files that nothing else needs."""
+    doomed = list(items)
+    store.forget(doomed)
+    store.fold()
+    kept = store.index().files
+    for item in doomed:
         for file in item.files:
-            if file.path not in after.files:
-                store.remove(store.path(file.path))
-    return list(doomed.values())
+            if file.path in kept:
+                continue
+
+            key = store.key(file.path)
+            store.remove(key)
 
 
-def collect_garbage(store: Store, *, min_age_s: float = 0.0, is_dry_run: bool = False) -> list[tuple[str, int]]:
-    """Remove files that the catalogue does not name, and unfinished downloads; return their paths and lengths."""
-    found = [(path, path.lstat().st_size) for path in store.strays(min_age_s)]
-    if not is_dry_run:
-        for path, _ in found:
-            store.remove(path)
-    return [(path.relative_to(store.root).as_posix(), size_bytes) for path, size_bytes in found]
+def prune(
+    store: Store,
+    *,
+    min_age_s: float = 0.0,
+    is_dry_run: bool = False,
+) -> list[tuple[str, int]]:
+    """Remove files that the index does not name, and unfinished downloads.
 
+    Return their paths and lengths.
 
-# -- files carried in by hand ------------------------------------------------------------------------------------------
-
-
-def import_file(store: Store, path: Path, what: str | None = None) -> Item:
-    """Take a file, or the folder of a Hugging Face snapshot, that was carried in by hand. It is copied.
-
-    Args:
-        store: The mirror.
-        path: The file or folder.
-        what: What it is, where its name does not say so: ``owner/repo:ref``, ``hf:org/name@commit``, or an address.
+    Nobody brings files meanwhile, and the index is compared with the manifests first, so that
+    what a writer has died over is not taken for a stray.
 
     Raises:
-        MirrorError: It is not known what it is, or it is not what it is said to be.
-        UsageError: ``what`` cannot be read.
+        MirrorError: A sync is at work, or a manifest cannot be read and what it names is not known.
     """
-    if not path.exists():
-        raise MirrorError(str(path), "expected a file, there is none", "check the path")
-    item, sources = _described(path, what)
-    stored = []
-    for file in item.files:
-        source = sources[file.path]
-        sha256 = checked_digest(source, item, file) if file.sha256 or file.git_oid else sha256_file(source)
-        if sha256 is None:
-            found = sha256_file(source)
-            wanted = f"sha256 {file.sha256}" if file.sha256 else f"the git digest {file.git_oid}"
-            fault = f"expected {wanted}, got sha256 {found} and {source.stat().st_size} bytes"
-            raise MirrorError(str(source), fault, "get the file again")
-        staged = store.staged(staging_name(file))
-        shutil.copyfile(source, staged)
-        if sha256_file(staged) != sha256:
-            raise MirrorError(str(source), "it changed while it was copied", "try again")
-        store.adopt(staged, file.path, sha256)
-        stored.append(stored_file(file, source.stat().st_size, sha256))
-    entry = entry_of(item, stored)
-    store.update(lambda catalogue: catalogue.with_item(entry))
-    return entry
+    found = store.strays(min_age_s) if is_dry_run else _removed_strays(store, min_age_s)
+    return [(entry.key, entry.size_bytes) for entry in found]
 
 
-def _described(path: Path, what: str | None) -> tuple[RemoteItem, dict[str, Path]]:
-    """Find out what a path holds: the item, and where each of its files lies now."""
-    if what is None:
-        item = _registered(path)
-    elif what.startswith(("http://", "https://")):
-        item = remotes.unregistered_weights(what)
-    else:
-        want = wants.parse(what)[0]
-        if isinstance(want, HuggingFaceWant):
-            return _snapshot(path, want)
-        if isinstance(want, ModelWant):
-            raise UsageError(f"weights of the registry are known by their file name; import {path} without --as")
-        item = _repository(path, want)
-    return item, {item.files[0].path: path}
+def _removed_strays(
+    store: Store,
+    min_age_s: float,
+) -> list[Entry]:
+    """Remove what the index does not name, while nobody brings files, and return it."""
+    with store.alone():
+        faults = store.reindex()
+        if faults:
+            fault = f"a manifest cannot be read ({faults[0]}); no file was removed"
+            advice = 'run "zoo mirror sync", then try again'
+            raise MirrorError(store.address, fault, advice)
+
+        found = store.strays(min_age_s)
+        for entry in found:
+            store.remove(entry.key)
+    return found
 
 
-def _registered(path: Path) -> RemoteItem:
-    for architecture in load_registry().architectures.values():
-        for weights in architecture.weights.values():
-            if any(file.file_name == path.name and file.url for file in weights.files):
-                item = remotes.registered_weights(ModelWant(architecture.name, weights.tag))
-                if len(item.files) == 1:
-                    return item
-    advice = "say what it is with --as owner/repo:ref, hf:org/name@commit, or its public address"
-    raise MirrorError(str(path), "expected the file name of registered weights, got another", advice)
+# -- policy and quota
 
 
-def _repository(path: Path, want: RepositoryWant) -> RemoteItem:
-    commit = archives.commit_of(path)
-    if commit is None:
-        fault = "expected a zip archive with its commit as comment, as GitHub and git archive write it"
-        raise MirrorError(str(path), fault, "fetch it from GitHub as zip, or by git archive --format=zip")
-    archives.check_archive(path, want.name, commit)
-    refs: tuple[str, ...] = ("HEAD", "heads/main")
-    if want.ref is not None:
-        refs = (commit,) if commit.startswith(want.ref) else (f"heads/{want.ref}", f"tags/{want.ref}")
-    file = RemoteFile(layout.repository_path(want.name, commit), remotes.archive_url(want.name, commit))
-    return RemoteItem("repository", want.name, (file,), commit, refs)
+def enforce_policy(
+    store: Store,
+    *,
+    is_dry_run: bool = False,
+) -> list[Item]:
+    """Remove what the policy allows no more, then what was used longest ago until the rest fits.
+
+    What was added by name stays: it has to be removed by name.
+    """
+    settings = store.settings()
+    policy = settings.policy
+    if policy.is_empty:
+        return []
+
+    index = store.index()
+    pinned = _pinned(index, settings.wanted)
+    leaving: list[Item] = []
+    for item in index.items:
+        may_leave = item.key not in pinned
+        if may_leave and _is_denied(item, policy):
+            leaving.append(item)
+
+    rest = index
+    if leaving:
+        rest = index.without({item.key for item in leaving})
+
+    most_bytes = policy.max_size_bytes
+    if most_bytes is not None and quota.size_bytes(rest) > most_bytes:
+        used_s = usage.read_all(store)
+        leaving += quota.choose(rest, most_bytes, pinned, used_s)
+
+    if leaving and not is_dry_run:
+        drop(store, leaving)
+    return leaving
 
 
-def _snapshot(path: Path, want: HuggingFaceWant) -> tuple[RemoteItem, dict[str, Path]]:
-    """Describe a folder that holds the files of one commit."""
-    if not layout.is_commit(want.revision) or not path.is_dir():
-        raise UsageError(
-            "a Hugging Face model is imported as a folder, with --as hf:organisation/model@COMMIT (40 digits)"
-        )
-    found = dict(_walk(path, want))
-    files = tuple(
-        RemoteFile(
-            place,
-            remotes.file_url(want.name, want.revision, source.relative_to(path).as_posix()),
-            source.stat().st_size,
-            git_oid=git_oid(source) if source.stat().st_size < 10 << 20 else None,
-        )
-        for place, source in found.items()
-    )
-    return RemoteItem("huggingface", want.name, files, want.revision, (want.revision, "main")), found
+def _pinned(
+    index: Index,
+    wanted: Iterable[str],
+) -> set[quota.Key]:
+    """Find the items that were added by name."""
+    pinned: set[quota.Key] = set()
+    for want in ecosystems.parse_all(wanted):
+        pinned.update(item.key for item in items_of(index, want))
+    return pinned
 
 
-def _walk(path: Path, want: HuggingFaceWant) -> Iterator[tuple[str, Path]]:
-    for folder, _, names in os.walk(path):
-        for name in names:
-            source = Path(folder, name)
-            place = layout.huggingface_path(want.name, want.revision, source.relative_to(path).as_posix())
-            if fault := layout.path_fault(place):
-                raise MirrorError(str(source), f"it cannot be mirrored: {fault}", "leave it out")
-            yield place, source
+def _is_denied(
+    item: Item,
+    policy: Policy,
+) -> bool:
+    """Tell whether a policy refuses an item, or all files of it."""
+    name = ecosystems.spelled(item.kind, item.name)
+    former = ecosystems.former_names(item)
+    if policy.fault(name, item.license, former) is not None:
+        return True
+
+    paths = [file.path for file in item.files]
+    return not any(map(policy.allows_file, paths))
+
+
+# -- reindex
+
+
+@dataclass(frozen=True, slots=True)
+class Reindexed:
+    """What making the index again has come to."""
+
+    items: int
+    recovered: tuple[Item, ...]
+    """What no manifest named, and whose bytes proved what they are."""
+    faults: tuple[MirrorError, ...]
+    """Manifests that could not be read; they were moved into quarantine."""
+
+
+def reindex(store: Store) -> Reindexed:
+    """Make the index again from the manifests, else from files that prove themselves."""
+    with store.alone():
+        faults = store.reindex()
+        recovered = []
+        for entry in store.strays():
+            item = _recovered(store, entry.key)
+            if item is not None:
+                store.enter_alone(item)
+                recovered.append(item)
+        store.fold_alone()
+
+    items = store.index().items
+    return Reindexed(len(items), tuple(recovered), tuple(faults))
+
+
+def _recovered(
+    store: Store,
+    path: str,
+) -> Item | None:
+    """Describe a file that no manifest names by its place and its bytes.
+
+    ``None`` if they prove nothing.
+    """
+    remote = _described(path)
+    place = store.objects.local(path)
+    if remote is None or place is None:
+        return None
+
+    (file,) = remote.files
+    try:
+        if file.sha256 is not None:
+            sha256 = check.checked_digest(place, remote, file)
+        else:
+            check.check_bytes(place, remote, file)
+            sha256 = sha256_file(place)
+    except (ZooError, OSError):
+        return None
+    if sha256 is None:
+        return None
+
+    size_bytes = place.stat().st_size
+    stored = stored_file(file, size_bytes, sha256)
+    return entry_of(remote, [stored])
+
+
+def _described(path: str) -> RemoteItem | None:
+    """Find out from its place what a file must be."""
+    top, *steps = path.split("/")
+    for ecosystem in ecosystems.ECOSYSTEMS:
+        if ecosystem.folder != top:
+            continue
+
+        try:
+            return ecosystem.describe_by_place(steps)
+        except ZooError:
+            return None
+    return None

@@ -1,24 +1,34 @@
-"""What a user asks a mirror to hold: ``resnet50``, ``pytorch/vision:v0.20.0``, ``hf:timm/resnet18.a1_in1k``.
+"""What a user asks a mirror to hold.
 
-Names become parts of paths and addresses, so only what GitHub and Hugging Face themselves allow is let through. A ref
-may hold slashes; it never holds ``..``, a percent sign, a control character or a leading dash.
+``resnet50``, ``pytorch/vision:v0.20.0``, ``hf:timm/resnet18.a1_in1k``, or an address.
+
+Names become parts of paths and addresses, so only what GitHub and Hugging Face themselves allow is
+let through. A ref may hold slashes; it never holds ``..``, a percent sign, a control character or a
+leading dash.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Protocol
+from urllib.parse import urlsplit
 
 from zoo.catalog import resolver
+from zoo.catalog.index import registry_index
 from zoo.catalog.registry import load_registry
+from zoo.catalog.specs import match_names
+from zoo.download import sources
 from zoo.errors import UnknownNameError, UsageError
+from zoo.mirror import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from zoo.catalog.records import Weights
+    from zoo.mirror.index import Kind
 
+WEIGHTS: Kind = "weights"
+REPOSITORY: Kind = "repository"
+HUGGINGFACE: Kind = "huggingface"
 HUGGINGFACE_PREFIX = "hf:"
 _OWNER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]{0,38})")
 _REPOSITORY = re.compile(r"(?!-)[A-Za-z0-9._-]{1,100}")
@@ -27,10 +37,18 @@ _REF = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\%]{1,200}")
 _REF_FAULT = re.compile(r"^[-/]|\.\.|//|@\{|/$|\.$|(^|/)\.|\.lock(/|$)")
 
 
+class Want(Protocol):
+    """Something that a mirror is asked to hold; written out, it is a spec."""
+
+    kind: ClassVar[Kind]
+    """Whose it is (:mod:`zoo.mirror.ecosystems`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelWant:
     """Weights of the registry."""
 
+    kind: ClassVar[Kind] = WEIGHTS
     name: str
     tag: str
 
@@ -45,22 +63,38 @@ class ModelWant:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressWant:
+    """Weights that no registry knows, by their public address."""
+
+    kind: ClassVar[Kind] = WEIGHTS
+    url: str
+
+    def __str__(self) -> str:
+        """Write it as a user would."""
+        return self.url
+
+
+@dataclass(frozen=True, slots=True)
 class RepositoryWant:
     """A hub repository at a branch, tag or commit; at its default branch without a ref."""
 
+    kind: ClassVar[Kind] = REPOSITORY
     name: str
     """``owner/repository``."""
     ref: str | None = None
 
     def __str__(self) -> str:
         """Write it as torch.hub does."""
-        return f"{self.name}:{self.ref}" if self.ref else self.name
+        if self.ref:
+            return f"{self.name}:{self.ref}"
+        return self.name
 
 
 @dataclass(frozen=True, slots=True)
 class HuggingFaceWant:
     """A Hugging Face model at a branch, tag or commit."""
 
+    kind: ClassVar[Kind] = HUGGINGFACE
     name: str
     """``organisation/model``, or a bare ``model`` of the oldest ones."""
     revision: str = "main"
@@ -70,34 +104,18 @@ class HuggingFaceWant:
         return f"{HUGGINGFACE_PREFIX}{self.name}@{self.revision}"
 
 
-Want = ModelWant | RepositoryWant | HuggingFaceWant
-
-
-def parse(text: str) -> list[Want]:
-    """Read one WHAT of the command line; a pattern stands for several.
-
-    Raises:
-        UnknownNameError: The registry has no such model or weights.
-        UsageError: It is none of the three forms, or a name or ref that cannot exist.
-    """
-    if text.startswith(HUGGINGFACE_PREFIX):
-        name, _, revision = text.removeprefix(HUGGINGFACE_PREFIX).partition("@")
-        return [huggingface(name, revision or "main")]
-    if "/" in text:
-        name, colon, ref = text.partition(":")
-        return [repository(name, ref if colon else None)]
-    return list(_models(text))
-
-
-def parse_all(texts: Iterable[str]) -> list[Want]:
-    """Read several, each want once."""
-    return list(dict.fromkeys(want for text in texts for want in parse(text)))
+WeightsWant = ModelWant | AddressWant
 
 
 def every_model() -> list[Want]:
     """List all weights of the registry that are published somewhere."""
     architectures = load_registry().architectures.values()
-    return [ModelWant(a.name, w.tag) for a in architectures for w in a.weights.values() if is_published(w)]
+    return [
+        ModelWant(a.name, w.tag)
+        for a in architectures
+        for w in a.weights.values()
+        if is_published(w)
+    ]
 
 
 def is_published(weights: Weights) -> bool:
@@ -105,22 +123,69 @@ def is_published(weights: Weights) -> bool:
     return any(file.url is not None for file in weights.files)
 
 
-def _models(text: str) -> Iterable[Want]:
+def shipped(text: str) -> ModelWant | None:
+    """Read a spec of weights that ship inside the package.
+
+    ``None`` where it names something else.
+    """
+    name, _, tag = text.partition(":")
+    try:
+        architecture = resolver.find_architecture(name)
+        weights = resolver.find_weights(architecture, tag or "default")
+    except UnknownNameError:
+        return None
+    if is_published(weights):
+        return None
+    return ModelWant(architecture.name, weights.tag)
+
+
+def models(text: str) -> list[Want]:
+    """Find weights of the registry by name or pattern.
+
+    Raises:
+        UnknownNameError: There are none.
+    """
     name, _, tag = text.partition(":")
     is_pattern = any(letter in name for letter in "*?[")
-    for architecture in resolver.match_architectures(name) if is_pattern else [resolver.find_architecture(name)]:
+    names = match_names(name, registry_index(load_registry())) if is_pattern else [name]
+    found: list[Want] = []
+    for one in names:
+        architecture = resolver.find_architecture(one)
         if is_pattern and not architecture.weights:
             continue
         weights = resolver.find_weights(architecture, tag or "default")
         if is_published(weights):
-            yield ModelWant(architecture.name, weights.tag)
+            found.append(ModelWant(architecture.name, weights.tag))
         elif not is_pattern:
-            raise UnknownNameError(
-                "download", text, advice="these weights ship inside the package; no mirror is needed"
-            )
+            advice = "these weights ship inside the package; no mirror is needed"
+            raise UnknownNameError("download", text, advice=advice)
+    return found
 
 
-def repository(name: str, ref: str | None) -> RepositoryWant:
+def address(url: str) -> WeightsWant:
+    """Read the address of weights; one that the registry has is known by its name there.
+
+    Raises:
+        UsageError: No mirror can hold what is published there.
+    """
+    parts = urlsplit(url)
+    if not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise UsageError(
+            f"weights are named by an address without password and query, got {sources.shown(url)}"
+        )
+    if fault := layout.path_fault(layout.weights_path(url)):
+        raise UsageError(f"{sources.shown(url)} cannot be mirrored: {fault}")
+    for architecture in load_registry().architectures.values():
+        for weights in architecture.weights.values():
+            if any(file.url == url for file in weights.files):
+                return ModelWant(architecture.name, weights.tag)
+    return AddressWant(url)
+
+
+def repository(
+    name: str,
+    ref: str | None,
+) -> RepositoryWant:
     """Check the parts of a hub repository's name.
 
     Raises:
@@ -129,13 +194,18 @@ def repository(name: str, ref: str | None) -> RepositoryWant:
     owner, slash, repository_name = name.partition("/")
     is_name = _REPOSITORY.fullmatch(repository_name) and repository_name.strip(".")
     if not (slash and _OWNER.fullmatch(owner) and is_name):
-        raise UsageError(f"a hub repository is written owner/name or owner/name:ref, got {name!r:.80}")
+        raise UsageError(
+            f"a hub repository is written owner/name or owner/name:ref, got {name!r:.80}"
+        )
     if ref is not None:
         check_ref(ref)
     return RepositoryWant(name, ref)
 
 
-def huggingface(name: str, revision: str) -> HuggingFaceWant:
+def huggingface(
+    name: str,
+    revision: str,
+) -> HuggingFaceWant:
     """Check the parts of a Hugging Face model's name.
 
     Raises:
@@ -144,7 +214,9 @@ def huggingface(name: str, revision: str) -> HuggingFaceWant:
     parts = name.split("/")
     is_name = len(parts) <= 2 and all(_MODEL_PART.fullmatch(part) for part in parts)
     if not is_name or "--" in name or ".." in name:
-        raise UsageError(f"a Hugging Face model is written hf:organisation/model@revision, got {name!r:.80}")
+        raise UsageError(
+            f"a Hugging Face model is written hf:organisation/model@revision, got {name!r:.80}"
+        )
     check_ref(revision)
     return HuggingFaceWant(name, revision)
 

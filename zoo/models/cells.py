@@ -1,12 +1,14 @@
 """Networks of searched cells: what NASNet and PNASNet share.
 
-A genotype (:mod:`zoo.models.genotype`) says what a cell is; this module turns it into layers and runs them without
-wasted work:
+A genotype (:mod:`zoo.models.genotype`) says what a cell is; this module turns it into layers and
+runs them without wasted work:
 
-* Every reader of a cell's output rectifies it first, so the cell rectifies it once, in place. Inside a cell each state
-  is rectified once, however many convolutions read it, and pooled once where two branches ask for the same pool.
-* On a CPU the activations lie in memory channels-last, whatever the layout of the input: there oneDNN need not reorder
-  them for each convolution, and ATen's pools are vectorised. Other devices keep the layout of the input.
+* Every reader of a cell's output rectifies it first, so the cell rectifies it once, in place.
+  Inside a cell each state is rectified once, however many convolutions read it, and pooled once
+  where two branches ask for the same pool.
+* On a CPU the activations lie in memory channels-last, whatever the layout of the input: there
+  oneDNN need not reorder them for each convolution, and ATen's pools are vectorised. Other devices
+  keep the layout of the input.
 """
 
 from __future__ import annotations
@@ -48,7 +50,8 @@ class CellPlan:
         name: Attribute of the network, hence the prefix of the keys.
         filters: Channels of each state in the cell.
         stride: 1 for a normal cell, 2 for a reduction cell.
-        older: Which output the cell reads as its older input: 0 is the stem convolution, ``i`` the ``i``-th cell.
+        older: Which output the cell reads as its older input: 0 is the stem convolution, ``i`` the
+            ``i``-th cell.
     """
 
     name: str
@@ -58,9 +61,16 @@ class CellPlan:
 
 
 class States:
-    """The states of one cell while it runs: each rectified once and pooled once, however many branches ask."""
+    """The states of one cell while it runs.
 
-    def __init__(self, plain: list[Tensor], rectified: dict[int, Tensor]) -> None:
+    Each rectified once and pooled once, however many branches ask.
+    """
+
+    def __init__(
+        self,
+        plain: list[Tensor],
+        rectified: dict[int, Tensor],
+    ) -> None:
         self.plain = plain
         self._rectified = rectified
         self._pooled: dict[Branch, Tensor] = {}
@@ -71,7 +81,11 @@ class States:
             self._rectified[index] = functional.relu(self.plain[index])
         return self._rectified[index]
 
-    def pooled(self, branch: Branch, layer: nn.Module) -> Tensor:
+    def pooled(
+        self,
+        branch: Branch,
+        layer: nn.Module,
+    ) -> Tensor:
         """Return a state after a layer without parameters."""
         if branch not in self._pooled:
             self._pooled[branch] = layer(self.plain[branch.state])
@@ -88,7 +102,13 @@ class Cell(nn.Module):
         previous: What happens to the older input.
     """
 
-    def __init__(self, design: CellDesign, plan: CellPlan, channels: tuple[int, int], previous: Previous) -> None:
+    def __init__(
+        self,
+        design: CellDesign,
+        plan: CellPlan,
+        channels: tuple[int, int],
+        previous: Previous,
+    ) -> None:
         super().__init__()
         self.design = design
         self.previous = previous
@@ -98,16 +118,29 @@ class Cell(nn.Module):
             self.conv_prev_1x1: nn.Module = projection(older, plan.filters)
         elif previous is Previous.REDUCE:
             self.add_reduction(older, plan.filters)
-        widths = [plan.filters] * (2 + len(design.blocks))
+
+        states = 2 + len(design.blocks)
+        widths = [plan.filters] * states
         if previous is Previous.KEEP:
             widths[1] = older
+        self.out_channels = sum(widths[index] for index in design.output)
+
         for name, branch in self._named_branches():
-            stride = plan.stride if branch.state < 2 else 1
-            layer = operation(branch.operation, widths[branch.state], plan.filters, stride)
+            reads_an_input = branch.state < 2
+            layer = operation(
+                branch.operation,
+                in_channels=widths[branch.state],
+                out_channels=plan.filters,
+                stride=plan.stride if reads_an_input else 1,
+            )
             if layer is not None:
                 self.add_module(name, layer)
 
-    def add_reduction(self, in_channels: int, out_channels: int) -> None:
+    def add_reduction(
+        self,
+        in_channels: int,
+        out_channels: int,
+    ) -> None:
         """Register the layers that halve the older input."""
         self.conv_prev_1x1 = FactorizedReduction(in_channels, out_channels)
 
@@ -116,29 +149,48 @@ class Cell(nn.Module):
         halved: Tensor = self.conv_prev_1x1(older)
         return halved
 
-    def forward(self, nearer: Tensor, older: Tensor) -> Tensor:
+    def forward(
+        self,
+        nearer: Tensor,
+        older: Tensor,
+    ) -> Tensor:
         """Turn two inputs into ``(N, filters * outputs, H / stride, W / stride)``, rounded up.
 
-        Both come rectified, except in the first stem cell: there ``older`` is ``nearer`` before its ReLU.
+        Both come rectified, except in the first stem cell: there ``older`` is ``nearer`` before its
+            ReLU.
         """
-        state_0 = self.conv_1x1(nearer)
+        state_0 = self.conv_1x1(nearer)  # (N, filters, H, W), as state 1
+        rectified: dict[int, Tensor] = {}
         if self.previous is Previous.KEEP:
-            states = States([state_0, older], {1: nearer})
+            state_1 = older
+            rectified[1] = nearer
         elif self.previous is Previous.REDUCE:
-            states = States([state_0, self.reduce(older)], {})
+            state_1 = self.reduce(older)
         else:
-            states = States([state_0, self.conv_prev_1x1(older)], {})
+            state_1 = self.conv_prev_1x1(older)
+
+        states = States([state_0, state_1], rectified)
         branches = self._named_branches()
         for left, right in zip(branches, branches, strict=True):
-            states.plain.append(self._run(*left, states) + self._run(*right, states))
-        joined = torch.cat([states.plain[index] for index in self.design.output], 1)
+            left_result = self._run(*left, states)
+            right_result = self._run(*right, states)
+            states.plain.append(left_result + right_result)
+
+        outputs = [states.plain[index] for index in self.design.output]
+        joined = torch.cat(outputs, 1)  # (N, filters * outputs, H / stride, W / stride)
         return functional.relu(joined, inplace=True)  # nothing else reads it
 
-    def _run(self, name: str, branch: Branch, states: States) -> Tensor:
+    def _run(
+        self,
+        name: str,
+        branch: Branch,
+        states: States,
+    ) -> Tensor:
         """Run one branch on the states that exist so far."""
         layer = self._modules.get(name)
         if layer is None:
             return states.plain[branch.state]
+
         if branch.operation not in POOLS:
             result: Tensor = layer(states.rectified(branch.state))
         elif isinstance(layer, nn.Sequential):  # a pool with a projection of its own
@@ -160,9 +212,10 @@ class Options:
 
     Args:
         num_classes: Outputs of the last layer.
-        in_channels: Planes of the picture.
+        in_channels: Planes of the image.
         drop_rate: Probability that dropout zeroes a value before the last layer.
-        grad_checkpointing: In training, keep only the cells' outputs and compute the rest again for the gradients.
+        grad_checkpointing: In training, keep only the cells' outputs and compute the rest again for
+            the gradients.
 
     Raises:
         ValueError: A count is below one.
@@ -179,13 +232,15 @@ class Options:
 
 
 class CellNetwork(nn.Module):
-    """A 3x3 convolution, two stem cells that are reduction cells, the planned cells, a mean and a linear layer.
+    """A 3x3 convolution, two reduction cells as stem, the planned cells, a mean, a linear layer.
 
     Args:
         genotype: What its normal and its reduction cells are.
         plans: The cells in the order in which they run.
         stem_filters: Channels of the first convolution.
         options: Classes, channels and the rest.
+        stem_stride: Of the first convolution: 2 leaves the border out, as for ImageNet; 1 keeps
+            height and width, as for CIFAR-10.
 
     Raises:
         ValueError: ``genotype`` is none.
@@ -194,57 +249,111 @@ class CellNetwork(nn.Module):
     stem_name: ClassVar[str]
     cell_type: ClassVar[type[Cell]] = Cell
 
-    def __init__(self, genotype: Genotype, plans: Sequence[CellPlan], stem_filters: int, options: Options) -> None:
+    def __init__(
+        self,
+        genotype: Genotype,
+        plans: Sequence[CellPlan],
+        stem_filters: int,
+        options: Options,
+        stem_stride: int = 2,
+    ) -> None:
         super().__init__()
+        expected = "expected a zoo.models.genotype.Genotype"
         if not isinstance(genotype, Genotype):
-            raise ValueError(f"genotype: expected a zoo.models.genotype.Genotype, got {genotype!r}")  # noqa: TRY004 - as every option
+            raise ValueError(f"genotype: {expected}, got {genotype!r}")  # noqa: TRY004 - as every option
+
         self.genotype = genotype
         self.plans = tuple(plans)
         self.grad_checkpointing = options.grad_checkpointing
-        conv = nn.Conv2d(options.in_channels, stem_filters, 3, 2, bias=False)
-        self.add_module(self.stem_name, nn.Sequential(OrderedDict(conv=conv, bn=batch_norm(stem_filters))))
-        channels, halvings = [stem_filters], [1]
+
+        stem: OrderedDict[str, nn.Module] = OrderedDict()
+        stem["conv"] = nn.Conv2d(
+            options.in_channels,
+            stem_filters,
+            kernel_size=3,
+            stride=stem_stride,
+            padding=1 if stem_stride == 1 else 0,
+            bias=False,
+        )
+        stem["bn"] = batch_norm(stem_filters)
+        self.add_module(self.stem_name, nn.Sequential(stem))
+
+        # Of each output that a cell can read: its channels, and how often it has been halved.
+        channels = [stem_filters]
+        halvings = [1]
         for number, plan in enumerate(self.plans):
             design = genotype.normal if plan.stride == 1 else genotype.reduction
-            previous = Previous.REDUCE if halvings[plan.older] < halvings[-1] else Previous.PROJECT
+            if number == 0:
+                previous = Previous.KEEP
+            elif halvings[plan.older] < halvings[-1]:
+                previous = Previous.REDUCE
+            else:
+                previous = Previous.PROJECT
+
             inputs = (channels[-1], channels[plan.older])
-            self.add_module(plan.name, self.cell_type(design, plan, inputs, previous if number else Previous.KEEP))
-            channels.append(plan.filters * len(design.output))
+            cell = self.cell_type(design, plan, inputs, previous)
+            self.add_module(plan.name, cell)
+            channels.append(cell.out_channels)
             halvings.append(halvings[-1] + plan.stride - 1)
+
         self.avg_pool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(options.drop_rate)
         self.last_linear = nn.Linear(channels[-1], options.num_classes)
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Turn pictures ``(N, in_channels, H, W)`` into the last cell's output, ``(N, C, H / 32, W / 32)``."""
-        stem: Tensor = self.get_submodule(self.stem_name)(channels_last_on_cpu(x))  # (N, C, (H - 1) / 2, (W - 1) / 2)
+        """Turn images ``(N, in_channels, H, W)`` into the last ``(N, C, H / 32, W / 32)``.
+
+        With a stem for small images, ``(N, C, H / 4, W / 4)``.
+        """
+        x = channels_last_on_cpu(x)
+        stem_layers = self.get_submodule(self.stem_name)
+        stem: Tensor = stem_layers(x)  # (N, C, (H - 1) / 2, (W - 1) / 2)
+
         outputs = [functional.relu(stem)]
         for number, plan in enumerate(self.plans):
-            outputs.append(
-                self._run(self.get_submodule(plan.name), outputs[-1], outputs[plan.older] if number else stem)
-            )
-        return outputs[-1]
+            cell = self.get_submodule(plan.name)
+            nearer = outputs[-1]
+            older = stem if number == 0 else outputs[plan.older]
+            outputs.append(self._run(cell, nearer, older))
+        return outputs[-1]  # (N, C, H / 32, W / 32)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Turn pictures ``(N, in_channels, H, W)`` into logits ``(N, num_classes)``."""
-        x = torch.flatten(self.avg_pool(self.forward_features(x)), 1)
-        logits: Tensor = self.last_linear(self.dropout(x))
+        """Turn images ``(N, in_channels, H, W)`` into logits ``(N, num_classes)``."""
+        x = self.forward_features(x)  # (N, C, H / 32, W / 32)
+        x = self.avg_pool(x)  # (N, C, 1, 1)
+        x = torch.flatten(x, 1)  # (N, C)
+        x = self.dropout(x)
+        logits: Tensor = self.last_linear(x)  # (N, num_classes)
         return logits
 
-    def _run(self, cell: nn.Module, nearer: Tensor, older: Tensor) -> Tensor:
+    def _run(
+        self,
+        cell: nn.Module,
+        nearer: Tensor,
+        older: Tensor,
+    ) -> Tensor:
         """Run one cell, in training with checkpointing if that was asked for."""
         output: Tensor
-        if self.grad_checkpointing and self.training and torch.is_grad_enabled():
-            contexts = lambda: (nullcontext(), statistics_kept(cell))  # noqa: E731 - torch asks for a function
-            output = checkpoint(cell, nearer, older, use_reentrant=False, context_fn=contexts)
-        else:
+        learns = self.training and torch.is_grad_enabled()
+        if not self.grad_checkpointing or not learns:
             output = cell(nearer, older)
+            return output
+
+        output = checkpoint(
+            cell,
+            nearer,
+            older,
+            use_reentrant=False,
+            context_fn=lambda: (nullcontext(), statistics_kept(cell)),
+        )
         return output
 
 
 def channels_last_on_cpu(x: Tensor) -> Tensor:
-    """Lay a picture out channels-last where that is faster for every following layer."""
-    return x.contiguous(memory_format=torch.channels_last) if x.device.type == "cpu" else x
+    """Lay an image out channels-last where that is faster for every following layer."""
+    if x.device.type == "cpu":
+        return x.contiguous(memory_format=torch.channels_last)
+    return x
 
 
 torch.fx.wrap("channels_last_on_cpu")  # a symbolic trace does not know the device yet
@@ -252,13 +361,13 @@ torch.fx.wrap("channels_last_on_cpu")  # a symbolic trace does not know the devi
 
 @contextmanager
 def statistics_kept(cell: nn.Module) -> Iterator[None]:
-    """Let a cell run again on the same batch without counting it a second time in the running statistics."""
+    """Let a cell run again on the same batch without counting it twice in running statistics."""
     norms = [module for module in cell.modules() if isinstance(module, nn.BatchNorm2d)]
-    kept = [{name: buffer.clone() for name, buffer in norm.named_buffers()} for norm in norms]
+    buffers = [buffer for norm in norms for buffer in norm.buffers()]
+    kept = [buffer.clone() for buffer in buffers]
     try:
         yield
     finally:
         with torch.no_grad():
-            for norm, buffers in zip(norms, kept, strict=True):
-                for name, value in buffers.items():
-                    norm.get_buffer(name).copy_(value)
+            for buffer, value in zip(buffers, kept, strict=True):
+                buffer.copy_(value)

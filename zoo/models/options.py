@@ -7,11 +7,13 @@ def require_positive(**counts: int) -> None:
     """Refuse a number of classes or channels that no network can have.
 
     Raises:
-        ValueError: A count is below one; torch itself would build a layer without values, or fail far from the cause.
+        ValueError: A count is below one; torch itself would build a layer without values, or fail
+            far from the cause.
     """
     for name, count in counts.items():
         if count < 1:
-            raise ValueError(f"{name}: expected a whole number of at least 1, got {count!r}")
+            expected = "expected a whole number of at least 1"
+            raise ValueError(f"{name}: {expected}, got {count!r}")
 
 
 def require_one_of(choices: tuple[str, ...], **option: str) -> None:
@@ -22,4 +24,5 @@ def require_one_of(choices: tuple[str, ...], **option: str) -> None:
     """
     for name, value in option.items():
         if value not in choices:
-            raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {value!r}")
+            words = ", ".join(map(repr, choices))
+            raise ValueError(f"{name}: expected one of {words}, got {value!r}")

@@ -1,43 +1,38 @@
-"""PNASNet-5, the network whose cell a search from simple to complex found with a fifth of NASNet's trials.
+"""PNASNet-5, whose cell a search from simple to complex found in a fifth of NASNet's trials.
 
 Paper:
-    Liu, Zoph, Neumann, Shlens, Hua, Li, Fei-Fei, Yuille, Huang, Murphy: "Progressive neural architecture search", 2017,
-    arXiv:1712.00559, figure 1 (the cell) and table 5 (sizes).
+    Liu, Zoph, Neumann, Shlens, Hua, Li, Fei-Fei, Yuille, Huang, Murphy: "Progressive neural
+    architecture search", 2017, arXiv:1712.00559, figure 1 (the cell) and table 5 (sizes).
 
 What differs from the paper:
-    - Auxiliary head and scheduled drop path, which act in training only, are left out, as in the released network.
-    - What the paper leaves open is taken from the authors' program (TensorFlow slim, ``research/slim/nets/nasnet``),
-      from which the weights come. One cell serves as normal cell and, with stride 2, as reduction cell, which is the
-      first of its stage; NASNet has an extra cell between the stages.
+    - Auxiliary head and scheduled drop path, which act in training only, are left out, as in the
+      released network.
+    - What the paper leaves open is taken from the authors' program (TensorFlow slim,
+      ``research/slim/nets/nasnet``), from which the weights come. One cell serves as normal cell
+      and, with stride 2, as reduction cell, which is the first of its stage; NASNet has an extra
+      cell between the stages.
 
 Padding:
     TensorFlow's ``SAME``. There is no average pool but the last.
 
 Weights:
-    Key names are those of Cadene's ``pnasnet5large``, which timm keeps; both carry the authors' TensorFlow weights.
-    timm's file is Apache-2.0; Cadene's states no licence and has 1,001 classes: row 0 is background. Pictures have mean
-    and standard deviation 0.5. The mobile network was released for TensorFlow only; its keys here follow the same rule.
+    Key names are those of Cadene's ``pnasnet5large``, which timm keeps; both carry the authors'
+    TensorFlow weights. timm's file is Apache-2.0; Cadene's states no license and has 1,001 classes:
+    row 0 is background. Images have mean and standard deviation 0.5. The mobile network was
+    released for TensorFlow only; its keys here follow the same rule.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from zoo.models.cells import CellNetwork, CellPlan, Options
-from zoo.models.genotype import Cell, Genotype
 from zoo.models.options import require_positive
+from zoo.models.published_cells import PNASNET_5
 
-_CELL = Cell.of(
-    ("separable_5x5", 1, "max_pool_3x3", 1),
-    ("separable_7x7", 0, "max_pool_3x3", 0),
-    ("separable_5x5", 0, "separable_3x3", 0),
-    ("separable_3x3", 4, "max_pool_3x3", 0),
-    ("separable_3x3", 1, "identity", 0),
-    output=(2, 3, 4, 5, 6),
-)
-
-PNASNET_5 = Genotype("PNASNet-5", normal=_CELL, reduction=_CELL)
-"""The published cell: figure 1 of the paper, in the numbering of states of the authors' program."""
+if TYPE_CHECKING:
+    from zoo.models.genotype import Genotype
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +41,13 @@ class PNASNetSize:
 
     Args:
         cells_per_stage: Cells in each of the three stages; the paper's *N*.
-        filters: Channels of a state in the first stage; doubled in the second, and again in the third; the paper's *F*.
+        filters: Channels of a state in the first stage; doubled in the second, and again in the
+            third; the paper's *F*.
         stem_filters: Channels of the first convolution.
 
     Raises:
-        ValueError: A count is below one, or too few filters are left for the stem, which has a quarter of them.
+        ValueError: A count is below one, or too few filters are left for the stem, which has a
+            quarter of them.
     """
 
     cells_per_stage: int
@@ -62,7 +59,8 @@ class PNASNetSize:
         require_positive(cells_per_stage=self.cells_per_stage, stem_filters=self.stem_filters)
         if self.filters < 4:
             raise ValueError(
-                f"filters: expected at least 4, of which the first stem cell has a quarter, got {self.filters}"
+                "filters: expected at least 4, of which the first stem cell has a quarter, "
+                f"got {self.filters}"
             )
 
 
@@ -77,17 +75,27 @@ class PNASNet(CellNetwork):
 
     stem_name = "conv_0"
 
-    def __init__(self, size: PNASNetSize, genotype: Genotype, options: Options) -> None:
+    def __init__(
+        self,
+        size: PNASNetSize,
+        genotype: Genotype,
+        options: Options,
+    ) -> None:
         super().__init__(genotype, plan_pnasnet(size), size.stem_filters, options)
 
 
 def plan_pnasnet(size: PNASNetSize) -> list[CellPlan]:
     """Stack the cells; each reads the two before it."""
     filters, count = size.filters, size.cells_per_stage
-    plans = [CellPlan("cell_stem_0", filters // 4, 2, 0), CellPlan("cell_stem_1", filters // 2, 2, 0)]
+    plans = [
+        CellPlan("cell_stem_0", filters // 4, 2, 0),
+        CellPlan("cell_stem_1", filters // 2, 2, 0),
+    ]
     for number in range(3 * count):
         stride = 2 if number in {count, 2 * count} else 1
-        plans.append(CellPlan(f"cell_{number}", filters * 2 ** (number // count), stride, len(plans) - 1))
+        plans.append(
+            CellPlan(f"cell_{number}", filters * 2 ** (number // count), stride, len(plans) - 1)
+        )
     return plans
 
 
@@ -98,13 +106,14 @@ def pnasnet_5_mobile(
     drop_rate: float = 0.5,
     genotype: Genotype = PNASNET_5,
 ) -> PNASNet:
-    """Build PNASNet-5 (N = 3, F = 54) for pictures of 224x224: 5,064,487 parameters at 1,000 classes.
+    """Build PNASNet-5 (N = 3, F = 54) for images of 224x224: 5,064,487 parameters at 1,000 classes.
 
-    Counted are all trainable parameters, without auxiliary head and without running statistics; the paper says 5.1 M.
+    Counted are all trainable parameters, without auxiliary head and without running statistics; the
+    paper says 5.1 M.
 
     Args:
         num_classes: Outputs of the last layer.
-        in_channels: Planes of the picture.
+        in_channels: Planes of the image.
         drop_rate: Probability that dropout zeroes a value before the last layer.
         genotype: Cells to stack instead of the published ones; other cells have other keys.
 
@@ -126,14 +135,16 @@ def pnasnet_5_large(
     grad_checkpointing: bool = False,
     genotype: Genotype = PNASNET_5,
 ) -> PNASNet:
-    """Build PNASNet-5 (N = 4, F = 216) for pictures of 331x331: 86,057,668 parameters at 1,000 classes.
+    """Build PNASNet-5 (N = 4, F = 216) for images of 331x331.
+
+    86,057,668 parameters at 1,000 classes.
 
     Args:
         num_classes: Outputs of the last layer.
-        in_channels: Planes of the picture.
+        in_channels: Planes of the image.
         drop_rate: Probability that dropout zeroes a value before the last layer.
-        grad_checkpointing: In training, keep only the cells' outputs and compute the rest again for the gradients:
-            less memory for about a third more time, and the same gradients.
+        grad_checkpointing: In training, keep only the cells' outputs and compute the rest again for
+            the gradients: less memory for about a third more time, and the same gradients.
         genotype: Cells to stack instead of the published ones; other cells have other keys.
 
     Returns:

@@ -24,11 +24,23 @@ def render_page(chart: Scatter) -> str:
     """
     drawing, places = render(chart, "svg")
     svg = drawing.decode()
-    points = [
-        {"x": round(x, 5), "y": round(y, 5), "name": point.name, "facts": point.facts}
-        for point, (x, y) in zip(chart.points, places, strict=True)
-    ]
+    points: list[dict[str, object]] = []
+
+    for point, (x, y) in zip(chart.points, places, strict=True):
+        points.append(
+            {
+                "x": round(x, 5),
+                "y": round(y, 5),
+                "name": point.name,
+                "facts": point.facts,
+            }
+        )
+
     # In a script element only "</" and "<!--" could end or hide what follows.
     data = json.dumps(points, ensure_ascii=True).replace("<", "\\u003c")
     template = Template(_TEMPLATE.read_text(encoding="utf-8"))
-    return template.substitute(title=escape(chart.title), svg=svg[svg.index("<svg") :], points=data)
+    return template.substitute(
+        title=escape(chart.title),
+        svg=svg[svg.index("<svg") :],
+        points=data,
+    )

@@ -1,4 +1,4 @@
-"""Train or fine-tune a network on folders of pictures."""
+"""Train or fine-tune a network on folders of images."""
 
 from zoo.trainer.recipe import Recipe
 from zoo.trainer.starting import start_run

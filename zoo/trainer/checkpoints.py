@@ -2,20 +2,64 @@
 
 from __future__ import annotations
 
-import pickle
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from zoo.errors import MissingPackageError, TrainingError, WriteError
-from zoo.whole_files import replacing
+from zoo.atomic import replacing
+from zoo.errors import CheckpointError, MissingPackageError, TrainingError, WriteError
+from zoo.formats import checkpoint
+from zoo.loader.state_dicts import read_values
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from torch import nn
 
-    from zoo.weights.own_record import OwnRecord
+    from zoo.formats.training_metadata import OwnRecord
+
+
+LOCK_NAME = ".lock"
+_PARTS = {
+    "identity": dict,
+    "model": dict,
+    "optimizer": dict,
+    "history": list,
+}
+"""What the state of a run holds."""
+
+
+@contextlib.contextmanager
+def owning(folder: Path, *, is_main: bool = True) -> Iterator[None]:
+    """Keep a folder for one run: two runs in one folder would leave files of both.
+
+    Raises:
+        TrainingError: Another process trains there now.
+    """
+    if not is_main:  # the other processes of one run
+        yield
+        return
+    import filelock
+
+    lock_path = folder / LOCK_NAME
+    lock = filelock.FileLock(lock_path, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        fault = "another process trains there now"
+        advice = "wait for it, or choose another --output"
+        raise TrainingError(str(folder), f"{fault}; {advice}") from error
+    except OSError:  # no locks on this file system
+        yield
+        return
+
+    try:
+        yield
+    finally:
+        lock.release()
+        lock_path.unlink(missing_ok=True)
 
 
 def best_path(folder: Path) -> Path:
@@ -40,12 +84,19 @@ def write_best(folder: Path, model: nn.Module, record: OwnRecord) -> None:
         from safetensors.torch import save_file
     except ImportError as error:
         raise MissingPackageError("safetensors", "zoo train", "train") from error
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    with replacing(best_path(folder)) as path:
+
+    tensors: dict[str, torch.Tensor] = {}
+    for name, tensor in model.state_dict().items():
+        here = tensor.detach().cpu()
+        tensors[name] = here.contiguous()
+
+    metadata = record.as_metadata()
+    best = best_path(folder)
+    with replacing(best) as path:
         try:
-            save_file(tensors, path, metadata=record.as_metadata())
+            save_file(tensors, path, metadata=metadata)
         except SafetensorError as error:
-            raise WriteError(str(best_path(folder)), str(error)) from error
+            raise WriteError(str(best), str(error)) from error
 
 
 def write_last(folder: Path, state: dict[str, Any]) -> None:
@@ -54,29 +105,79 @@ def write_last(folder: Path, state: dict[str, Any]) -> None:
     Raises:
         WriteError: The file system refuses.
     """
-    with replacing(last_path(folder)) as path:
+    last = last_path(folder)
+    with replacing(last) as path:
         try:
             torch.save(state, path)
         except RuntimeError as error:  # a full disk, of which torch tells no more
-            raise WriteError(str(last_path(folder)), f"torch.save failed ({error!s:.80})") from error
+            said = str(error)[:80]
+            raise WriteError(str(last), f"torch.save failed ({said})") from error
 
 
 def read_last(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
     """Read the state of a run, or ``None`` if there is none.
 
     Raises:
-        TrainingError: It cannot be read, or belongs to a run with another model, data set or recipe.
+        TrainingError: It cannot be read, or belongs to a run with another model, data set or
+            recipe.
     """
     path = last_path(folder)
     if not path.exists():
         return None
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        found = state["identity"]
-    except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-        raise TrainingError(str(path), f"cannot be read ({error}); delete it to start again") from error
-    differing = [key for key in identity if found.get(key) != identity[key]]
-    if differing:
-        story = ", ".join(f"{key} was {found.get(key)!r:.60}, is {identity[key]!r:.60}" for key in differing)
-        raise TrainingError(str(folder), f"it holds another run ({story}); choose another --output")
-    return state
+        checkpoint.require_safe(path)
+        state = read_values(path)
+    except CheckpointError as error:
+        advice = "delete it to start again, or put back a copy that is whole"
+        raise TrainingError(str(path), f"{error.fault}; {advice}") from error
+
+    fault = _fault(state)
+    if fault is not None:
+        raise TrainingError(str(path), f"{fault}; delete it to start again")
+
+    differences = _differences(state["identity"], identity)
+    if differences:
+        story = ", ".join(differences)
+        fault = f"it holds another run ({story})"
+        raise TrainingError(str(folder), f"{fault}; choose another --output")
+
+    best = best_path(folder)
+    if not best.is_file():
+        fault = f"{best.name} is missing, the best network so far"
+        raise TrainingError(str(folder), f"{fault}; put it back or start again")
+
+    kept: dict[str, Any] = state
+    return kept
+
+
+def _differences(
+    found: dict[str, Any],
+    expected: dict[str, Any],
+) -> list[str]:
+    """Say what of a run is otherwise than in the run that a state is of."""
+    differences: list[str] = []
+    for key, now in expected.items():
+        before = found.get(key)
+        if before != now:
+            differences.append(f"{key} was {before!r:.60}, is {now!r:.60}")
+    return differences
+
+
+def _fault(state: Any) -> str | None:
+    """Say what keeps a file from being the state of a run."""
+    if not isinstance(state, dict):
+        return "it is not the state of a run"
+
+    for key, kind in _PARTS.items():
+        if not isinstance(state.get(key), kind):
+            return f"it has no {key}, so it is not the state of a run"
+
+    for epoch in state["history"]:
+        if not isinstance(epoch, dict):
+            return "its history is none of epochs"
+
+    for value in state["model"].values():
+        if not isinstance(value, torch.Tensor):
+            return "its network holds something else than tensors"
+
+    return None

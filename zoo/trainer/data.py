@@ -1,151 +1,297 @@
-"""From folders of pictures to batches, the same in every run and with any number of processes."""
+"""From folders of images to batches, the same in every run and with any number of processes."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import InterpolationMode, v2
+from torch.utils.data import DataLoader, Dataset, default_collate
 
-from zoo.errors import DatasetError
-from zoo.picture_folders import PictureFolder, read_folder
-from zoo.pictures import open_picture
+from zoo.errors import DatasetError, ImageError
+from zoo.images.files import open_image
+from zoo.images.folders import TEST, TRAIN, VALIDATION, beside_parts, find_parts, read_folder
+from zoo.images.preprocess import color_mode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from PIL import Image
     from torch import Tensor
 
-    from zoo.preprocess import Transform
+    from zoo.images.augment import Augment
+    from zoo.images.folders import ImageFolder
+    from zoo.images.preprocess import Transform
     from zoo.trainer.recipe import Recipe
 
-    Labelled = tuple[tuple[Path, int], ...]
-    Augment = Callable[[Image.Image], Image.Image]
-
-_SPLITS = (("train", "val"), ("train", "validation"), ("train", "test"))
+    Sample = tuple[Path, int]
+    Samples = tuple[Sample, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Pictures to learn from and pictures to judge by, and what their classes are called."""
+    """Images to learn from and images to judge by, and what their classes are called."""
 
     labels: tuple[str, ...]
-    train: Labelled
-    """(file, class) of each picture."""
-    validation: Labelled
+    train: Samples
+    """(file, class) of each image."""
+    validation: Samples
     digest: str
     """Names the data set."""
+    notes: tuple[str, ...] = ()
+    """What was left out of it, and why."""
 
 
-def split_pictures(root: Path, recipe: Recipe) -> Split:
-    """Read a data set: ``root/train`` and ``root/val`` where they exist, else a share of each class is held out.
+def split_images(
+    root: Path,
+    recipe: Recipe,
+) -> Split:
+    """Read a data set: its ``train`` and ``val`` parts, else a share of each class is held out.
 
-    Which pictures are held out depends on the recipe's seed and on nothing else.
+    A ``test`` part is never looked at: it is there to judge what was chosen without it. Which
+    images are held out depends on the recipe's seed and on nothing else.
 
     Raises:
-        DatasetError: There are fewer than two classes, or a part has no pictures.
+        DatasetError: There are fewer than two classes, or a part has no images.
     """
-    names = next((pair for pair in _SPLITS if all((root / part).is_dir() for part in pair)), None)
-    if names is not None:
-        train, validation = (read_folder(root / part) for part in names)
-        strange = set(validation.folders) - set(train.folders)
-        if strange:
-            raise DatasetError(
-                str(root / names[1]), f"it has classes that {names[0]} lacks: {', '.join(sorted(strange))}"
-            )
-        labels, digest = train.folders, f"{train.digest}-{validation.digest}"
-        parts = _labelled(train, labels), _labelled(validation, labels)
-    else:
-        whole = read_folder(root)
-        labels, digest = whole.folders, whole.digest
-        parts = _hold_out(_labelled(whole, labels), recipe)
-    if len(labels) < 2:
-        raise DatasetError(str(root), f"expected two classes or more, got {', '.join(labels)}")
-    if not all(parts):
-        raise DatasetError(str(root), "too few pictures to hold some out; add pictures or change --hold-out")
-    return Split(labels, *parts, digest)
+    parts = find_parts(root)
+    train = read_folder(parts.get(TRAIN, root))
+    notes: list[str] = []
+    if TEST in parts and TRAIN in parts:
+        test = parts[TEST].name
+        notes.append(f"{test} is left alone: choosing by it would spoil it")
+    if TRAIN in parts and (unknown := beside_parts(root)):
+        notes.append(f"{', '.join(unknown)} is left alone: no usual name of a part")
+    notes += train.left_out
+
+    if len(train.folders) < 2:
+        found = ", ".join(train.folders)
+        raise DatasetError(str(root), f"expected two classes or more, got {found}")
+
+    if TRAIN in parts and VALIDATION in parts:
+        validation = read_folder(parts[VALIDATION])
+        return _two_parts(train, validation, notes)
+    return _one_part(train, recipe, notes)
 
 
-def _labelled(folder: PictureFolder, labels: Sequence[str]) -> Labelled:
-    index = {label: number for number, label in enumerate(labels)}
-    return tuple((folder.root / path, index[name]) for path, name in folder.pictures)
+def _two_parts(
+    train: ImageFolder,
+    validation: ImageFolder,
+    notes: list[str],
+) -> Split:
+    """Take the parts of a data set as they are.
+
+    Raises:
+        DatasetError: The validation part has classes that the training part lacks.
+    """
+    labels = train.folders
+    notes += validation.left_out
+    notes += _check_same_classes(train, validation)
+    return Split(
+        labels=labels,
+        train=labelled(train, labels),
+        validation=labelled(validation, labels),
+        digest=f"{train.digest}-{validation.digest}",
+        notes=tuple(notes),
+    )
 
 
-def _hold_out(pictures: Sequence[tuple[Path, int]], recipe: Recipe) -> tuple[Labelled, Labelled]:
-    """Set a share of each class aside, at least one picture of it."""
+def _one_part(
+    folder: ImageFolder,
+    recipe: Recipe,
+    notes: list[str],
+) -> Split:
+    """Hold a share of each class out.
+
+    Raises:
+        DatasetError: There are too few images for that.
+    """
+    labels = folder.folders
+    images = labelled(folder, labels)
+    learnt, held_out, single = hold_out(images, recipe)
+    if single:
+        names = ", ".join(labels[number] for number in single)
+        notes.append(f"only one image in {names}: it is learnt and not judged")
+
+    if not held_out and recipe.hold_out > 0:
+        fault = "too few images to hold some out"
+        advice = "add images, or train on all with --hold-out 0"
+        raise DatasetError(str(folder.root), f"{fault}; {advice}")
+
+    return Split(
+        labels=labels,
+        train=learnt,
+        validation=held_out,
+        digest=folder.digest,
+        notes=tuple(notes),
+    )
+
+
+def _check_same_classes(
+    train: ImageFolder,
+    validation: ImageFolder,
+) -> list[str]:
+    """Refuse classes that cannot be learnt; say which are not judged.
+
+    Raises:
+        DatasetError: The validation part has classes that the training part lacks.
+    """
+    learnt = set(train.folders)
+    judged = set(validation.folders)
+
+    strange = sorted(judged - learnt)
+    if strange:
+        names = ", ".join(strange)
+        fault = f"it has classes that {train.root.name} lacks: {names}"
+        raise DatasetError(str(validation.root), fault)
+
+    unjudged = sorted(learnt - judged)
+    if unjudged:
+        names = ", ".join(unjudged)
+        return [f"{validation.root.name} has no images of {names}"]
+    return []
+
+
+def labelled(
+    folder: ImageFolder,
+    labels: Sequence[str],
+) -> Samples:
+    """Give each image its path and the number of its class."""
+    numbers = {label: number for number, label in enumerate(labels)}
+    samples: list[Sample] = []
+    for relative, label in folder.images:
+        path = folder.root / relative
+        samples.append((path, numbers[label]))
+    return tuple(samples)
+
+
+def hold_out(
+    images: Samples,
+    recipe: Recipe,
+) -> tuple[Samples, Samples, list[int]]:
+    """Set a share of each class aside, at least one image of it, but never the whole class.
+
+    Returns:
+        What is learnt, what is held out, and the classes that have only one image.
+    """
     chance = random.Random(recipe.seed)  # noqa: S311 - a split, not a secret
-    train, validation = [], []
-    for number in sorted({label for _, label in pictures}):
-        own = [picture for picture in pictures if picture[1] == number]
+    train: list[Sample] = []
+    validation: list[Sample] = []
+    single: list[int] = []
+
+    classes = {label for _, label in images}
+    for number in sorted(classes):
+        own = [image for image in images if image[1] == number]
         chance.shuffle(own)
-        count = max(1, round(recipe.hold_out * len(own)))
+
+        count = 0
+        if recipe.hold_out > 0:
+            share = round(recipe.hold_out * len(own))
+            count = max(1, share)
+        if count and len(own) == 1:
+            single.append(number)
+
+        count = min(count, len(own) - 1)
         validation += own[:count]
         train += own[count:]
-    return tuple(sorted(train)), tuple(sorted(validation))
+
+    return tuple(sorted(train)), tuple(sorted(validation)), single
 
 
-class Pictures(Dataset[tuple["Tensor", int]]):
-    """Prepared pictures, changed at random where an augmentation is given.
+@dataclass(frozen=True, slots=True)
+class BadImage:
+    """An image that cannot be used, on its way back from a worker process."""
 
-    The change depends on the seed, the epoch and the picture alone, so that neither the number of worker processes nor
-    an interruption alters what is learnt.
+    error: ImageError
+
+
+class Images(Dataset["tuple[Tensor, int] | BadImage"]):
+    """Prepared images, changed at random where an augmentation is given.
+
+    The change depends on the seed, the epoch and the image alone, so that neither the number of
+    worker processes nor an interruption alters what is learnt.
     """
 
     def __init__(
-        self, pictures: Sequence[tuple[Path, int]], prepare: Transform, augment: Augment | None, seed: int
+        self,
+        images: Sequence[Sample],
+        prepare: Transform,
+        augment: Augment | None,
+        seed: int,
     ) -> None:
-        self.pictures, self.prepare, self.augment, self.seed = pictures, prepare, augment, seed
+        self.images = images
+        self.prepare = prepare
+        self.augment = augment
+        self.seed = seed
         self.epoch = 0
 
     def __len__(self) -> int:
-        """How many pictures there are."""
-        return len(self.pictures)
+        """How many images there are."""
+        return len(self.images)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        """Return the input ``(C, H, W)`` and the class of one picture."""
-        path, label = self.pictures[index]
-        image = open_picture(str(path)).image.convert("L" if self.prepare.channels == 1 else "RGB")
+    def __getitem__(self, index: int) -> tuple[Tensor, int] | BadImage:
+        """Return the input ``(C, H, W)`` and the class of one image."""
+        path, label = self.images[index]
+        try:
+            opened = open_image(str(path))
+        except ImageError as error:
+            return BadImage(error)  # raised in a worker, it would come out as three tracebacks
+
+        mode = color_mode(self.prepare.channels)
+        image = opened.image.convert(mode)
         if self.augment is not None:
+            seed = hash((self.seed, self.epoch, index)) % 2**63
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(hash((self.seed, self.epoch, index)) % 2**63)
+                torch.manual_seed(seed)
                 image = self.augment(image)
+
         return self.prepare(image), label
 
 
-def augmentation(name: str, prepare: Transform) -> Augment | None:
-    """Make the random changes that a recipe names, on Pillow pictures."""
-    if name == "auto":
-        name = "affine" if prepare.channels == 1 else "crop-flip"
-    if name == "affine":
-        mode = InterpolationMode.BILINEAR
-        turn: Augment = v2.RandomAffine(12, (0.06, 0.06), scale=(0.88, 1.12), shear=8, interpolation=mode)
-        return turn
-    crop = prepare.preprocessing.crop_size
-    if name == "crop-flip" and crop:
-        mode = InterpolationMode(prepare.preprocessing.interpolation)
-        cut = v2.RandomResizedCrop(list(crop), scale=(0.3, 1.0), interpolation=mode, antialias=True)
-        both: Augment = v2.Compose([cut, v2.RandomHorizontalFlip()])
-        return both
-    return None
-
-
-def make_loader(pictures: Pictures, batch: int, workers: int, *, shuffle_seed: int | None = None) -> DataLoader[object]:
+def make_loader(
+    images: Images, batch: int, workers: int, *, shuffle_seed: int | None = None
+) -> DataLoader[object]:
     """Make batches; with a seed, in an order that depends on the seed alone.
 
-    A last batch that is not full is left out of training, since a step over few pictures is a noisy one.
+    A last batch that is not full is left out of training, since a step over few images is a noisy
+    one.
     """
-    generator = None if shuffle_seed is None else torch.Generator().manual_seed(shuffle_seed)
     is_training = shuffle_seed is not None
+    generator = None
+    if shuffle_seed is not None:
+        generator = torch.Generator()
+        generator.manual_seed(shuffle_seed)
+
     return DataLoader(
-        pictures,
-        min(batch, len(pictures)),
+        images,
+        batch_size=min(batch, len(images)),
         shuffle=is_training,
         generator=generator,
         drop_last=is_training,
         num_workers=workers,
+        collate_fn=_collate,
     )
+
+
+def _collate(samples: Sequence[tuple[Tensor, int] | BadImage]) -> object:
+    """Make a batch, or pass on the first image that cannot be used."""
+    for sample in samples:
+        if isinstance(sample, BadImage):
+            return sample
+    batch: object = default_collate(list(samples))
+    return batch
+
+
+def batches(loader: Iterable[Any]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Go through the batches of a loader.
+
+    Raises:
+        ImageError: An image cannot be used.
+    """
+    for batch in loader:
+        if isinstance(batch, BadImage):
+            raise batch.error
+
+        inputs, labels = batch
+        yield inputs, labels

@@ -27,8 +27,13 @@ def open_log(folder: Path) -> Any:
 
 def log_epoch(log: Any, epoch: Epoch) -> None:
     """Write the figures of one epoch."""
-    log.add_scalar("loss/train", epoch.train_loss, epoch.number)
-    log.add_scalar("loss/validation", epoch.validation_loss, epoch.number)
-    log.add_scalar("error_percent/validation", epoch.validation_error_percent, epoch.number)
-    log.add_scalar("learning_rate", epoch.learning_rate, epoch.number)
+    figures = {
+        "loss/train": epoch.train_loss,
+        "loss/validation": epoch.validation_loss,
+        "error_percent/validation": epoch.validation_error_percent,
+        "learning_rate": epoch.learning_rate,
+    }
+    for name, value in figures.items():
+        if value is not None:
+            log.add_scalar(name, value, epoch.number)
     log.flush()

@@ -11,10 +11,28 @@ OPTIMIZERS = ("adam", "sgd")
 AUGMENTATIONS = ("auto", "none", "affine", "crop-flip")
 PRECISIONS = ("no", "fp16", "bf16")
 
+_CHOICES = {
+    "optimizer": OPTIMIZERS,
+    "augmentation": AUGMENTATIONS,
+    "precision": PRECISIONS,
+}
+_COUNTS = ("epochs", "batch")
+_SHARES = ("label_smoothing", "hold_out", "momentum")
+_NOT_NEGATIVE = (
+    "weight_decay",
+    "warmup_epochs",
+    "clip_norm",
+    "frozen_epochs",
+    "patience",
+    "seed",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Every choice that decides what a run computes: the same recipe on the same data gives the same curve.
+    """Every choice that decides what a run computes.
+
+    The same recipe on the same data gives the same curve.
 
     Raises:
         UsageError: A value is out of its range.
@@ -22,7 +40,7 @@ class Recipe:
 
     epochs: int = 20
     batch: int = 32
-    """Pictures in one step, over all processes together."""
+    """Images in one step, over all processes together."""
     optimizer: str = "adam"
     """``"adam"`` (with decoupled weight decay, AdamW) or ``"sgd"`` (with momentum)."""
     learning_rate: float = 1e-3
@@ -36,8 +54,8 @@ class Recipe:
     clip_norm: float = 0.0
     """Longest gradient, Euclidean; 0 leaves gradients alone."""
     augmentation: str = "auto"
-    """``"affine"``: small turns, shifts and shears; ``"crop-flip"``: random crops and mirror images; ``"auto"``: affine
-    for grey pictures, crop-flip for coloured ones."""
+    """``"affine"``: small turns, shifts and shears; ``"crop-flip"``: random crops and mirror
+    images; ``"auto"``: affine for grey images, crop-flip for colored ones."""
     precision: str = "no"
     """Mixed precision: ``"fp16"``, ``"bf16"`` or ``"no"``."""
     frozen_epochs: int = 0
@@ -45,27 +63,46 @@ class Recipe:
     patience: int = 0
     """Stop after so many epochs without a better validation error; 0 never stops early."""
     hold_out: float = 0.2
-    """Share of each class that is kept for validation where the data set has no train and val folders."""
+    """Share of each class that is kept for validation where there is no val folder."""
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Check every value."""
-        for name, choices in (("optimizer", OPTIMIZERS), ("augmentation", AUGMENTATIONS), ("precision", PRECISIONS)):
-            if getattr(self, name) not in choices:
-                raise UsageError(f"--{name} takes {', '.join(choices)}, got {getattr(self, name)!r}")
-        for name in ("epochs", "batch"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"--{name} must be 1 or more, got {getattr(self, name)}")
-        for name in ("weight_decay", "warmup_epochs", "clip_norm", "frozen_epochs", "patience", "seed"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise UsageError(f"--{name.replace('_', '-')} must not be negative, got {getattr(self, name)}")
-        for name in ("label_smoothing", "hold_out", "momentum"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UsageError(
-                    f"--{name.replace('_', '-')} must be at least 0 and below 1, got {getattr(self, name)}"
-                )
-        if not 0 < self.learning_rate < math.inf:
-            raise UsageError(f"--learning-rate must be above 0, got {self.learning_rate}")
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                known = ", ".join(choices)
+                raise UsageError(f"--{name} takes {known}, got {value!r}")
+
+        for name in _COUNTS:
+            self._require(name, "must be 1 or more", is_true=getattr(self, name) >= 1)
+
+        for name in _NOT_NEGATIVE:
+            value = getattr(self, name)
+            self._require(name, "must not be negative", is_true=0 <= value < math.inf)
+
+        for name in _SHARES:
+            value = getattr(self, name)
+            self._require(name, "must be at least 0 and below 1", is_true=0 <= value < 1)
+
+        is_step = 0 < self.learning_rate < math.inf
+        self._require("learning_rate", "must be above 0", is_true=is_step)
+
+    def _require(
+        self,
+        name: str,
+        rule: str,
+        *,
+        is_true: bool,
+    ) -> None:
+        """Refuse a value that breaks a rule.
+
+        Raises:
+            UsageError: Says the option, the rule and the value.
+        """
+        if not is_true:
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} {rule}, got {getattr(self, name)}")
 
     def rate_at(self, step: int, steps_per_epoch: int) -> float:
         """Return the learning rate of a step, counted from 0 over the whole run.
@@ -77,5 +114,7 @@ class Recipe:
         warmup = round(self.warmup_epochs * steps_per_epoch)
         if step < warmup:
             return self.learning_rate * (step + 1) / warmup
-        done = (step - warmup) / max(1, self.epochs * steps_per_epoch - warmup)
+
+        steps_after_warmup = self.epochs * steps_per_epoch - warmup
+        done = (step - warmup) / max(1, steps_after_warmup)
         return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))

@@ -9,8 +9,8 @@ import torch
 
 from zoo.catalog.resolver import find_architecture
 from zoo.errors import OptionError, TrainingError, UsageError
+from zoo.images.preprocess import transform
 from zoo.loader import load_checkpoint, load_model
-from zoo.preprocess import transform
 from zoo.trainer import checkpoints, data
 from zoo.trainer.recipe import Recipe
 from zoo.trainer.training import Run
@@ -36,9 +36,10 @@ def start_run(
         output: Folder of the run: ``last.pt`` to go on from, ``best.safetensors`` to use.
         recipe: Every choice that decides what is computed.
         is_pretrained: Begin from published weights, with a new last layer for the data's classes.
-        checkpoint: Begin from a file of your own that has the architecture's usual number of classes, likewise.
+        checkpoint: Begin from a file of your own that has the architecture's usual number of
+            classes, likewise.
         resume: Go on from the last finished epoch in ``output``.
-        workers: Processes that decode pictures besides each training process.
+        workers: Processes that decode images besides each training process.
         options: Passed to the architecture's builder.
 
     Raises:
@@ -49,22 +50,44 @@ def start_run(
     """
     if is_pretrained and checkpoint is not None:
         raise UsageError("--pretrained and --checkpoint contradict each other: leave one out")
-    recipe, folder = recipe or Recipe(), Path(output)
-    plain = name.partition(":")[0]
-    architecture = find_architecture(plain)
+
+    folder = Path(output)
+    if recipe is None:
+        recipe = Recipe()
+
+    architecture = find_architecture(name)
+    plain_name = architecture.name
     if architecture.task != "classification":
-        raise OptionError(plain, "train", f"its task is {architecture.task}, expected classification")
+        fault = f"its task is {architecture.task}, expected classification"
+        raise OptionError(plain_name, "train", fault)
+
     if checkpoints.last_path(folder).exists() and not resume:
-        raise TrainingError(str(folder), "it holds a run already; go on with --resume or choose another --output")
-    split = data.split_pictures(Path(dataset), recipe)
-    classes = len(split.labels)
-    torch.manual_seed(recipe.seed)  # the parameters that start at random do so alike in every run and every process
+        fault = "it holds a run already"
+        advice = "go on with --resume or choose another --output"
+        raise TrainingError(str(folder), f"{fault}; {advice}")
+
+    split = data.split_images(Path(dataset), recipe)
+    options["num_classes"] = len(split.labels)
+
+    # What starts at random does so alike in every run and every process.
+    torch.manual_seed(recipe.seed)
     if checkpoint is not None:
-        model = load_checkpoint(plain, checkpoint, num_classes=classes, has_new_head=True, **options)
+        model = load_checkpoint(plain_name, checkpoint, has_new_head=True, **options)
+    elif is_pretrained:
+        model = load_model(name, "default", **options)
     else:
-        model = load_model(name, "default" if is_pretrained else None, num_classes=classes, **options)
+        model = load_model(name, None, **options)
+
     folder.mkdir(parents=True, exist_ok=True)
-    run = Run(plain, model, transform(name if is_pretrained else plain), split, recipe, folder, workers)
+    run = Run(
+        name=plain_name,
+        model=model,
+        prepare=transform(name if is_pretrained else plain_name),
+        split=split,
+        recipe=recipe,
+        folder=folder,
+        workers=workers,
+    )
     if resume:
         run.resume()
     return run

@@ -1,8 +1,10 @@
-"""The training loop, on one process or many through accelerate, resumable to the same curve after a kill."""
+"""The training loop, on one process or many through accelerate.
+
+After a kill it goes on to the same curve.
+"""
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,8 +14,9 @@ from torch import nn
 from torch.nn import functional
 
 from zoo.errors import MissingPackageError, OptionError, TrainingError
+from zoo.formats.training_metadata import OwnRecord
+from zoo.images.augment import augmentation
 from zoo.trainer import checkpoints, data
-from zoo.weights.own_record import OwnRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,8 +24,19 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from zoo.preprocess import Transform
+    from zoo.images.preprocess import Transform
     from zoo.trainer.recipe import Recipe
+
+AUXILIARY_WEIGHT = 0.3
+"""Of the losses of auxiliary heads: Szegedy et al. 2014, section 5."""
+_UNFIT = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+)
+"""What torch raises when a state is not of this network or this optimizer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +46,54 @@ class Epoch:
     number: int
     """From 1."""
     train_loss: float
-    validation_loss: float
-    validation_error_percent: float
+    validation_loss: float | None
+    """``None`` where nothing is held out."""
+    validation_error_percent: float | None
     """Top-1."""
     learning_rate: float
     """Of its last step."""
     seconds: float
     data_wait_share: float
-    """Share of the training time spent waiting for pictures."""
+    """Share of the training time spent waiting for images."""
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """What is least for the best epoch: the error, then the loss.
+
+        Where nothing is held out, the training loss.
+        """
+        error_percent = self.validation_error_percent
+        loss = self.validation_loss
+        if error_percent is None or loss is None:
+            return 0.0, self.train_loss
+        return error_percent, loss
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where an epoch is: for a progress bar."""
+
+    epoch: int
+    """From 1."""
+    done_images: int
+    images: int
+    loss: float
+    """Mean over the epoch so far."""
+    learning_rate: float
+    seconds: float
+    """Since the epoch began."""
+
+
+@dataclass(slots=True)
+class _Learnt:
+    """What the steps of an epoch have added up to on one process."""
+
+    loss_sum: float = 0.0
+    images: int = 0
+    rate: float = 0.0
+    """Learning rate of the last step."""
+    waited_s: float = 0.0
+    """For images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +108,8 @@ class Trained:
 
     @property
     def best_epoch(self) -> Epoch:
-        """The first of those with the least validation error."""
-        return min(self.history, key=lambda epoch: epoch.validation_error_percent)
+        """The one with the least validation error; of equals, the one with the least loss."""
+        return min(self.history, key=lambda epoch: epoch.rank)
 
 
 class Run:
@@ -68,7 +122,7 @@ class Run:
         split: The data.
         recipe: What to compute.
         folder: Where the last state and the best network are kept.
-        workers: Processes that decode pictures besides each training process.
+        workers: Processes that decode images besides each training process.
 
     Raises:
         MissingPackageError: accelerate is not installed.
@@ -88,19 +142,40 @@ class Run:
             from accelerate import Accelerator, DataLoaderConfiguration
         except ImportError as error:
             raise MissingPackageError("accelerate", "zoo train", "train") from error
-        self.name, self.split, self.recipe, self.folder = name, split, recipe, folder
-        torch.manual_seed(recipe.seed)
-        config = DataLoaderConfiguration(split_batches=True)
-        self.accelerator = Accelerator(mixed_precision=recipe.precision, dataloader_config=config)
-        self.head = head_parameters(model, len(split.labels))
-        self.optimizer: Any = make_optimizer(model, recipe)
-        self.model, self.optimizer = self.accelerator.prepare(model, self.optimizer)
-        self.train_pictures = data.Pictures(
-            split.train, prepare, data.augmentation(recipe.augmentation, prepare), recipe.seed
-        )
-        self.validation_pictures = data.Pictures(split.validation, prepare, None, recipe.seed)
+
+        self.name = name
+        self.split = split
+        self.recipe = recipe
+        self.folder = folder
         self.workers = workers
         self.history: list[Epoch] = []
+
+        torch.manual_seed(recipe.seed)
+        self.accelerator = Accelerator(
+            mixed_precision=recipe.precision,
+            dataloader_config=DataLoaderConfiguration(split_batches=True),
+        )
+
+        self.head = head_parameters(model, len(split.labels))
+        optimizer = make_optimizer(model, recipe)
+        prepared: tuple[Any, Any] = self.accelerator.prepare(model, optimizer)
+        self.model, self.optimizer = prepared
+
+        augment = augmentation(recipe.augmentation, prepare)
+        self.train_images = data.Images(
+            images=split.train,
+            prepare=prepare,
+            augment=augment,
+            seed=recipe.seed,
+        )
+        self.validation_images = data.Images(
+            images=split.validation,
+            prepare=prepare,
+            augment=None,
+            seed=recipe.seed,
+        )
+        self.on_step: Callable[[Step], None] = lambda _step: None
+        """Called on every process after each step."""
 
     @property
     def bare_model(self) -> nn.Module:
@@ -109,128 +184,251 @@ class Run:
         return model
 
     def resume(self) -> None:
-        """Go on from the last finished epoch that the folder holds; from the start if it holds none.
+        """Go on from the last finished epoch that the folder holds; else from the start.
 
         Raises:
             TrainingError: The folder belongs to another run.
         """
         state = checkpoints.read_last(self.folder, self._identity())
-        if state is not None:
-            self.bare_model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.history = [Epoch(**epoch) for epoch in state["history"]]
+        if state is None:
+            return
+
+        try:
+            self._load(state)
+        except _UNFIT as error:
+            path = checkpoints.last_path(self.folder)
+            said, _, _ = str(error).partition("\n")
+            fault = f"it does not fit this run ({said:.100})"
+            raise TrainingError(str(path), f"{fault}; delete it to start again") from error
+
+    def _load(self, state: dict[str, Any]) -> None:
+        """Take over what :meth:`_save` kept."""
+        self.bare_model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self._load_scaler(state.get("scaler"))
+        self.history = [Epoch(**epoch) for epoch in state["history"]]
 
     def epochs(self) -> Iterator[Epoch]:
         """Train, and yield each epoch when its state is on disk."""
-        while len(self.history) < self.recipe.epochs and not self.is_exhausted:
-            epoch = self._train_one(len(self.history))
+        while not self.is_exhausted:
+            done = len(self.history)
+            if done >= self.recipe.epochs:
+                return
+
+            epoch = self._train_one(done)
             self.history.append(epoch)
             if self.accelerator.is_main_process:
                 self._save()
+
             self.accelerator.wait_for_everyone()
             yield epoch
 
     @property
     def is_exhausted(self) -> bool:
         """Whether the error has not improved for as long as the recipe waits."""
-        errors = [epoch.validation_error_percent for epoch in self.history]
-        return (
-            bool(self.recipe.patience and errors)
-            and len(errors) - 1 - errors.index(min(errors)) >= self.recipe.patience
-        )
+        patience = self.recipe.patience
+        if not patience or not self.history:
+            return False
+
+        ranks = [epoch.rank for epoch in self.history]
+        newest = len(ranks) - 1
+        best = ranks.index(min(ranks))
+        return newest - best >= patience
 
     def _train_one(self, index: int) -> Epoch:
-        recipe = self.recipe
-        began, waited = time.perf_counter(), 0.0
-        torch.manual_seed(recipe.seed + index)  # dropout draws alike after an interruption
-        self.train_pictures.epoch = index
+        """Learn from all images once, then validate."""
+        began = time.perf_counter()
+        seed = self.recipe.seed + index
+        torch.manual_seed(seed)  # dropout draws alike after an interruption
+
+        self.train_images.epoch = index
         loader: Any = data.make_loader(
-            self.train_pictures, recipe.batch, self.workers, shuffle_seed=recipe.seed + index
+            self.train_images,
+            self.recipe.batch,
+            self.workers,
+            shuffle_seed=seed,
         )
         loader = self.accelerator.prepare(loader)
+
         self.model.train()
-        self._freeze_body(is_frozen=index < recipe.frozen_epochs)
-        total, images, rate, asked = 0.0, 0, 0.0, time.perf_counter()
-        for step, (inputs, labels) in enumerate(loader):
-            waited += time.perf_counter() - asked
-            rate = recipe.rate_at(index * len(loader) + step, len(loader))
-            total += float(self._step(inputs, labels, rate)) * len(labels)
-            images += len(labels)
-            asked = time.perf_counter()
+        is_frozen = index < self.recipe.frozen_epochs
+        self._freeze_body(is_frozen=is_frozen)
+        learnt = self._learn(loader, index)
         trained_s = time.perf_counter() - began
-        loss_sum, count = self._sum(total, images)
+
+        loss_sum, images = self._sum(learnt.loss_sum, learnt.images)
         validation_loss, error_percent = self._validate()
         return Epoch(
             number=index + 1,
-            train_loss=loss_sum / count,
+            train_loss=loss_sum / images,
             validation_loss=validation_loss,
             validation_error_percent=error_percent,
-            learning_rate=rate,
+            learning_rate=learnt.rate,
             seconds=time.perf_counter() - began,
-            data_wait_share=waited / trained_s,
+            data_wait_share=learnt.waited_s / trained_s,
         )
 
-    def _step(self, inputs: Tensor, labels: Tensor, rate: float) -> Tensor:
+    def _learn(
+        self,
+        loader: Any,
+        index: int,
+    ) -> _Learnt:
+        """Take a step for each batch."""
+        learnt = _Learnt()
+        steps = len(loader)
+        first_step = index * steps
+
+        began = asked = time.perf_counter()
+        for step, (inputs, labels) in enumerate(data.batches(loader)):
+            learnt.waited_s += time.perf_counter() - asked
+            learnt.rate = self.recipe.rate_at(first_step + step, steps)
+
+            loss = self._step(inputs, labels, learnt.rate)
+            learnt.loss_sum += float(loss) * len(labels)
+            learnt.images += len(labels)
+
+            shown = Step(
+                epoch=index + 1,
+                done_images=learnt.images,
+                images=len(self.train_images),
+                loss=learnt.loss_sum / learnt.images,
+                learning_rate=learnt.rate,
+                seconds=time.perf_counter() - began,
+            )
+            self.on_step(shown)
+            asked = time.perf_counter()
+        return learnt
+
+    def _step(
+        self,
+        inputs: Tensor,
+        labels: Tensor,
+        rate: float,
+    ) -> Tensor:
+        """Learn from one batch, and return its mean loss.
+
+        Raises:
+            TrainingError: The loss is not finite any more.
+        """
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+
         outputs = self.model(inputs)
-        heads = [outputs] if isinstance(outputs, torch.Tensor) else list(outputs)
-        losses = [
-            functional.cross_entropy(h.float(), labels, label_smoothing=self.recipe.label_smoothing) for h in heads
-        ]
-        loss = losses[0] + 0.3 * sum(losses[1:])  # auxiliary heads weigh 0.3: Szegedy et al. 2014, section 5
-        self.accelerator.backward(loss)
+        if isinstance(outputs, torch.Tensor):
+            outputs = [outputs]
+        loss, *auxiliary = [self._loss(logits, labels) for logits in outputs]
+
+        whole_loss = loss + AUXILIARY_WEIGHT * sum(auxiliary)
+        self.accelerator.backward(whole_loss)
         if self.recipe.clip_norm:
-            self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
+            parameters = self.model.parameters()
+            self.accelerator.clip_grad_norm_(parameters, self.recipe.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        if not torch.isfinite(losses[0]):
-            raise TrainingError(
-                self.name, "the loss is not finite any more; try a smaller --learning-rate or --clip-norm 1"
-            )
-        return losses[0].detach()
+
+        if not torch.isfinite(loss):
+            fault = "the loss is not finite any more"
+            advice = "try a smaller --learning-rate or --clip-norm 1"
+            raise TrainingError(self.name, f"{fault}; {advice}")
+        return loss.detach()
+
+    def _loss(
+        self,
+        logits: Tensor,
+        labels: Tensor,
+    ) -> Tensor:
+        """Compute the cross-entropy of one output of the network."""
+        return functional.cross_entropy(
+            logits.float(),
+            labels,
+            label_smoothing=self.recipe.label_smoothing,
+        )
 
     @torch.inference_mode()
-    def _validate(self) -> tuple[float, float]:
-        """Return the mean loss and the top-1 error in percent over the held-out pictures."""
-        loader: Any = self.accelerator.prepare(
-            data.make_loader(self.validation_pictures, self.recipe.batch, self.workers)
+    def _validate(self) -> tuple[float | None, float | None]:
+        """Return the mean loss and the top-1 error in percent over the held-out images, if any."""
+        if not self.split.validation:
+            return None, None
+
+        loader: Any = data.make_loader(
+            self.validation_images,
+            self.recipe.batch,
+            self.workers,
         )
+        loader = self.accelerator.prepare(loader)
+
         self.model.eval()
-        loss, errors, images = 0.0, 0, 0
-        for inputs, own_labels in loader:
-            answers = (self.model(inputs).float(), own_labels)
+        loss_sum = 0.0
+        errors = 0
+        images = 0
+        for inputs, own_labels in data.batches(loader):
+            own_logits = self.model(inputs).float()
+            answers = (own_logits, own_labels)
             logits, labels = self.accelerator.gather_for_metrics(answers)
-            loss += float(functional.cross_entropy(logits, labels, reduction="sum"))
-            errors += int((logits.argmax(dim=1) != labels).sum())
+
+            loss = functional.cross_entropy(logits, labels, reduction="sum")
+            is_wrong = logits.argmax(dim=1) != labels
+            loss_sum += float(loss)
+            errors += int(is_wrong.sum())
             images += len(labels)
-        return loss / images, 100 * errors / images
+
+        return loss_sum / images, 100 * errors / images
 
     def _sum(self, *values: float) -> list[float]:
         """Add numbers over all processes."""
-        summed: Tensor = self.accelerator.reduce(torch.tensor(values, device=self.accelerator.device), reduction="sum")
+        own = torch.tensor(values, device=self.accelerator.device)
+        summed: Tensor = self.accelerator.reduce(own, reduction="sum")
         return summed.tolist()
 
     def _freeze_body(self, *, is_frozen: bool) -> None:
+        """Let only the last layer learn, or all of them."""
         for name, parameter in self.bare_model.named_parameters():
-            parameter.requires_grad_(not is_frozen or name in self.head)
+            is_head = name in self.head
+            parameter.requires_grad_(is_head or not is_frozen)
 
     def _identity(self) -> dict[str, Any]:
         """What must be the same for a run to go on."""
-        return {"model": self.name, "data": self.split.digest, "labels": list(self.split.labels), **asdict(self.recipe)}
+        return {
+            "model": self.name,
+            "data": self.split.digest,
+            "labels": list(self.split.labels),
+            **asdict(self.recipe),
+        }
 
     def _save(self) -> None:
-        model, newest = self.bare_model, self.history[-1]
-        best_before = min((epoch.validation_error_percent for epoch in self.history[:-1]), default=math.inf)
-        if newest.validation_error_percent < best_before:
-            checkpoints.write_best(self.folder, model, self._record(newest))
+        """Keep the state of the run, and the network if it is the best so far."""
+        *earlier, newest = self.history
+        earlier_ranks = [epoch.rank for epoch in earlier]
+        if not earlier_ranks or newest.rank < min(earlier_ranks):
+            record = self._record(newest)
+            checkpoints.write_best(self.folder, self.bare_model, record)
+
         state = {
             "identity": self._identity(),
-            "model": model.state_dict(),
+            "model": self.bare_model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "scaler": self._scaler_state(),
             "history": [asdict(epoch) for epoch in self.history],
         }
         checkpoints.write_last(self.folder, state)
+
+    def _scaler_state(self) -> dict[str, Any] | None:
+        """Return the scale of fp16's losses.
+
+        Without it a resumed run would begin to search for it again.
+        """
+        scaler = self.accelerator.scaler
+        if scaler is None:
+            return None
+
+        state: dict[str, Any] = scaler.state_dict()
+        return state
+
+    def _load_scaler(self, state: dict[str, Any] | None) -> None:
+        """Go on with the scale of fp16's losses."""
+        scaler = self.accelerator.scaler
+        if state and scaler is not None:
+            scaler.load_state_dict(state)
 
     def _record(self, epoch: Epoch) -> OwnRecord:
         return OwnRecord(
@@ -244,30 +442,49 @@ class Run:
         )
 
 
-def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """Make the optimiser that a recipe names."""
+def make_optimizer(
+    model: nn.Module,
+    recipe: Recipe,
+) -> torch.optim.Optimizer:
+    """Make the optimizer that a recipe names."""
+    parameters = model.parameters()
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(
-            model.parameters(), recipe.learning_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+            parameters,
+            lr=recipe.learning_rate,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
         )
-    return torch.optim.AdamW(model.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
+    return torch.optim.AdamW(
+        parameters,
+        lr=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+    )
 
 
-def head_parameters(model: nn.Module, classes: int) -> frozenset[str]:
+def head_parameters(
+    model: nn.Module,
+    classes: int,
+) -> frozenset[str]:
     """Name the parameters of the last layer, the one with an output for each class.
 
     Raises:
         OptionError: No layer has that many outputs.
     """
-    layers = [
-        (path, layer)
-        for path, layer in model.named_modules()
-        if isinstance(layer, nn.Linear | nn.Conv2d) and layer.weight.shape[0] == classes
-    ]
-    if not layers:
-        raise OptionError(type(model).__name__, "frozen_epochs", f"no layer of it has {classes} outputs")
-    path, layer = layers[-1]
-    return frozenset(f"{path}.{name}" for name, _ in layer.named_parameters())
+    names: list[str] = []
+    for path, layer in model.named_modules():
+        if not isinstance(layer, nn.Linear | nn.Conv2d):
+            continue
+
+        outputs = layer.weight.shape[0]
+        if outputs == classes:
+            names = [f"{path}.{name}" for name, _ in layer.named_parameters()]
+
+    if not names:
+        network = type(model).__name__
+        fault = f"no layer of it has {classes} outputs"
+        raise OptionError(network, "frozen_epochs", fault)
+    return frozenset(names)
 
 
 def train(run: Run, report: Callable[[Epoch], None] = lambda _epoch: None) -> Trained:
@@ -276,9 +493,20 @@ def train(run: Run, report: Callable[[Epoch], None] = lambda _epoch: None) -> Tr
     Args:
         run: The run, resumed or new.
         report: Called on the main process after each epoch.
+
+    Raises:
+        TrainingError: Another process trains in this folder, or the loss is not finite any more.
+        ImageError: An image cannot be used.
     """
-    for epoch in run.epochs():
-        if run.accelerator.is_main_process:
-            report(epoch)
-    best = checkpoints.best_path(run.folder)
-    return Trained(best, tuple(run.history), run.split.labels, len(run.history) < run.recipe.epochs)
+    is_main = run.accelerator.is_main_process
+    with checkpoints.owning(run.folder, is_main=is_main):
+        for epoch in run.epochs():
+            if is_main:
+                report(epoch)
+
+    return Trained(
+        best=checkpoints.best_path(run.folder),
+        history=tuple(run.history),
+        labels=run.split.labels,
+        stopped_early=len(run.history) < run.recipe.epochs,
+    )

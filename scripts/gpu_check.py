@@ -1,0 +1,617 @@
+"""Check this checkout on a machine with a GPU.
+
+Most valuable parts first, over in time, results kept.
+
+Usage: scripts/gpu_check.sh [--wheels DIR] [--output DIR] [--seconds N] [--device cuda]
+    [--models M ...] [--only STEP ...] [--small]
+
+The steps, in this order; each has a limit, and what one does not use is there for the next:
+
+    facts         driver, card, versions
+    tests         pytest -m cuda
+    latency       zoo bench: batch 1; fp32, tf32, bf16, fp16; eager, CUDA graphs
+    throughput    zoo bench: best batch; the same precisions; eager
+    training      zoo train in bf16 and fp16, one of them killed and resumed
+    using         zoo predict and zoo evaluate, the device's answers held against the CPU's
+    timm          our NASNet, PNASNet and MobileNet in turns with timm's
+    compile       zoo bench: torch.compile, batch 1, bf16 and fp32, until the time is over
+
+The result folder gets index.md (facts, tables), results.json (raw values), latency.svg,
+throughput.svg, timm.json, nvml.csv (clocks, power, temperature of the whole time), steps.json and
+log.txt. ``--device cpu --small`` does the same in a minute on a machine without a GPU: that is how
+its test runs it. The exit status is 1 if a step failed; a step that was cut short is no failure.
+
+The script itself needs the standard library only. What torch's Python lacks is unpacked from
+--wheels for this run and removed afterwards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+REPOSITORY = Path(__file__).parents[1]
+MODELS = (
+    "resnet50",
+    "squeezenet1_1",
+    "mobilenet_v3_large",
+    "nasnet_a_large",
+    "pnasnet_5_large",
+    "nasnet_a_mobile",
+    "densenet121",
+    "googlenet",
+    "vgg16",
+    "alexnet",
+    "resnet18",
+    "resnet152",
+)
+"""The networks of the chapter that this registry goes with; the ones that tell most come first."""
+LIMIT_S = 480.0
+_REPORT_S = 25.0
+"""Kept back for tables and plots."""
+_GRACE_S = 6.0
+"""What a step that was told to stop may still take."""
+_CPU_PATIENCE = 5
+"""How much longer a step may take where this is only tried out."""
+_POLL_S = 0.05
+_CLASSES = {"red": (220, 40, 40), "green": (40, 180, 60), "blue": (40, 60, 220)}
+_IMAGES_PER_CLASS = 24
+
+
+@dataclass
+class Step:
+    """One part of the check and how it went."""
+
+    name: str
+    limit_s: float
+    outcome: str = "not reached"
+    """``done``, ``failed``, ``cut short`` or ``not reached``."""
+    seconds: float = 0.0
+    note: str = ""
+
+
+@dataclass
+class Check:
+    """What the steps share."""
+
+    options: argparse.Namespace
+    folder: Path
+    scratch: Path
+    log: IO[str]
+    environment: Mapping[str, str]
+    until_s: float
+    """``time.monotonic()`` at which no step may run any more."""
+    facts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def sweep(self) -> Path:
+        """Folder that the sweeps write to."""
+        return self.scratch / "sweep"
+
+    def left_s(self) -> float:
+        """Seconds left for steps."""
+        return self.until_s - time.monotonic()
+
+
+class CutShortError(Exception):
+    """The time of a step is over; what it has done is kept."""
+
+
+class StepFailedError(Exception):
+    """A command of a step ended with a fault."""
+
+
+# --- running commands -----------------------------------------------------------------------------
+
+
+def run(
+    check: Check,
+    command: Sequence[str],
+    limit_s: float,
+    *,
+    is_fault: bool = True,
+) -> str:
+    """Run a command and return what it prints; its stderr goes to the log.
+
+    Raises:
+        CutShortError: The time was over; it was interrupted as Ctrl-C does, then ended.
+        StepFailedError: It ended with another status than 0.
+    """
+    check.log.write(f"\n$ {' '.join(command)}\n")
+    check.log.flush()
+    with tempfile.TemporaryFile("w+") as printed:
+        process = start(check, command, printed)
+        try:
+            status = process.wait(max(0.1, limit_s))
+        except subprocess.TimeoutExpired:
+            stop(process)
+            raise CutShortError(f"stopped after {limit_s:.0f} s") from None
+        finally:
+            printed.seek(0)
+            text = printed.read()
+            check.log.write(text)
+            check.log.flush()
+    if status and is_fault:
+        raise StepFailedError(f"{command[0]} {' '.join(command[1:4])} ended with {status}")
+    return text
+
+
+def start(
+    check: Check,
+    command: Sequence[str],
+    stdout: IO[str],
+) -> subprocess.Popen[str]:
+    """Start a command in a process group of its own."""
+    arguments = [sys.executable, *command]
+    return subprocess.Popen(
+        arguments,
+        stdout=stdout,
+        stderr=check.log,
+        stdin=subprocess.DEVNULL,
+        env=check.environment,
+        cwd=REPOSITORY,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    """Ask a process to stop; end it and all that it started if it does not."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(_GRACE_S)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        end(process)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """End a process group; nothing happens if it is gone."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+    process.wait()
+
+
+def zoo(*arguments: str) -> list[str]:
+    """Make a command of zoo."""
+    return ["-m", "zoo", *arguments]
+
+
+# --- the steps ------------------------------------------------------------------------------------
+
+
+def look_at_machine(check: Check, limit_s: float) -> str:
+    """Ask torch and the driver what is there."""
+    program = (
+        "import json, platform, torch, torchvision, timm\n"
+        "from dataclasses import asdict\n"
+        "from zoo.bench.environment import describe_environment\n"
+        f"facts = describe_environment({check.options.device!r})\n"
+        "print(json.dumps({'card': facts.device.title, 'driver': facts.device.driver,\n"
+        "    'memory': facts.device.memory_bytes, 'cpu': facts.cpu, 'cpus': facts.cpus,\n"
+        "    'system': facts.system, 'commit': facts.commit, 'timm': timm.__version__,\n"
+        "    **facts.versions}))"
+    )
+    lines = run(check, ["-c", program], limit_s).splitlines()
+    facts = json.loads(lines[-1])
+    check.facts.update({key: str(value) for key, value in facts.items() if value})
+    return check.facts["card"]
+
+
+def run_tests(check: Check, limit_s: float) -> str:
+    """Run the tests that need a device."""
+    command = ["-m", "pytest", "-m", "cuda", "-q", "-x", "-p", "no:cacheprovider", "tests/bench"]
+    text = run(check, command, limit_s)
+    lines = text.strip().splitlines()
+    if lines:
+        return lines[-1].strip("= ")
+    return ""
+
+
+def measure_latency(check: Check, limit_s: float) -> str:
+    """Measure every model at batch 1."""
+    engines = "eager" if check.options.device == "cpu" else "eager,cudagraphs"
+    words = ["--mode", "latency", "--engine", engines, "--time", "0.2"]
+    return _bench(check, words, limit_s)
+
+
+def measure_throughput(check: Check, limit_s: float) -> str:
+    """Measure every model at its best batch."""
+    batch = "2" if check.options.small else "best"
+    words = ["--mode", "throughput", "--batch", batch, "--time", "0.3"]
+    return _bench(check, words, limit_s)
+
+
+def measure_compiled(check: Check, limit_s: float) -> str:
+    """Measure what torch.compile makes, as far as the time goes."""
+    words = ["--mode", "latency", "--engine", "compile", "--time", "0.2"]
+    return _bench(check, words, limit_s, precisions="bf16,fp32")
+
+
+def _bench(
+    check: Check,
+    words: Sequence[str],
+    limit_s: float,
+    precisions: str = "",
+) -> str:
+    """Add results to the sweep; what is measured when the time is over stays."""
+    options = check.options
+    usual = "fp32" if options.device == "cpu" else "fp32,tf32,bf16,fp16"
+    shared = ["--device", options.device, "--precision", precisions or usual, "--warm"]
+    shared += ["--threads", "1"] if options.device == "cpu" else []
+    places = ["--output", str(check.sweep), "--resume", "--wait", "5", "--quiet"]
+    before = _count_results(check)
+    try:
+        run(check, zoo("bench", *options.models, *words, *shared, *places), limit_s)
+    except CutShortError as error:
+        raise CutShortError(f"{_count_results(check) - before} cases, {error}") from None
+    return f"{_count_results(check) - before} cases"
+
+
+def _count_results(check: Check) -> int:
+    return len(list(check.sweep.glob("*.json")))
+
+
+def train(check: Check, limit_s: float) -> str:
+    """Train in two precisions; the first run is killed after an epoch and resumed."""
+    until_s = time.monotonic() + limit_s
+    images = make_images(check.scratch / "images", check)
+    notes = []
+    precisions = ("bf16",) if check.options.device == "cpu" else ("bf16", "fp16")
+    for precision in precisions:
+        folder = check.scratch / f"run-{precision}"
+        command = _training(check, images, folder, precision)
+        if precision == precisions[0]:
+            _kill_after_an_epoch(check, command, folder / "last.pt", until_s)
+            command = [*command, "--resume"]
+        run(check, command, until_s - time.monotonic())
+        if not (folder / "best.safetensors").is_file():
+            raise StepFailedError(f"training in {precision} left no best.safetensors")
+        notes.append(precision)
+    return f"trained in {' and '.join(notes)}; {notes[0]} killed after an epoch and resumed"
+
+
+def _training(
+    check: Check,
+    images: Path,
+    folder: Path,
+    precision: str,
+) -> list[str]:
+    """Make the command; the device is the one that accelerate takes."""
+    network = "cnnnet" if check.options.small else "resnet18"
+    places = [str(images), "--output", str(folder)]
+    words = ["--epochs", "3", "--batch", "16", "--precision", precision, "--quiet"]
+    return zoo("train", network, *places, *words)
+
+
+def _kill_after_an_epoch(
+    check: Check,
+    command: Sequence[str],
+    checkpoint: Path,
+    until_s: float,
+) -> None:
+    """Start a training and end it as a power cut would, as soon as it has something to go on from.
+
+    Raises:
+        CutShortError: The time was over before.
+        StepFailedError: It ended by itself first, which it must not.
+    """
+    process = start(check, command, check.log)
+    try:
+        while not checkpoint.is_file():
+            if time.monotonic() > until_s:
+                raise CutShortError("training had not finished an epoch")
+            if process.poll() is not None:
+                raise StepFailedError(f"training ended with {process.returncode}")
+            time.sleep(_POLL_S)
+    finally:
+        end(process)
+
+
+def use_models(check: Check, limit_s: float) -> str:
+    """Predict and evaluate on the device, and hold the labels against those of the CPU."""
+    until_s = time.monotonic() + limit_s
+    runs = sorted(check.scratch.glob("run-*/best.safetensors"))
+    if not runs:
+        raise StepFailedError("there is no trained network, because the training was not done")
+    network = str(runs[0])
+    images = str(check.scratch / "images" / "val")
+    labels = {}
+    for device in dict.fromkeys([check.options.device, "cpu"]):
+        command = zoo("predict", network, images, "--top", "1", "--json", "-q")
+        text = run(check, [*command, "--device", device], until_s - time.monotonic())
+        labels[device] = [found["predictions"][0]["label"] for found in json.loads(text)]
+    here = labels[check.options.device]
+    on_cpu = labels["cpu"]
+    alike = sum(one == other for one, other in zip(here, on_cpu, strict=True))
+
+    command = zoo("evaluate", network, images, "--json", "-q", "--device", check.options.device)
+    result = json.loads(run(check, command, until_s - time.monotonic()))
+    error = result["top1"]["error_percent"]
+    note = f"{alike} of {len(here)} labels as on the CPU; top-1 error {error:.1f} %"
+    if alike < len(here):
+        raise StepFailedError(note)
+    return note
+
+
+def compare_with_timm(check: Check, limit_s: float) -> str:
+    """Time our networks and timm's in turns."""
+    options = check.options
+    ways = ["timm", "timm channels-last", "zoo", "zoo folded"]
+    words = ["--device", options.device, "--ways", *ways, "--json", str(check.folder / "timm.json")]
+    if options.small:
+        words += ["--models", "mobilenet_v1_100", "--batches", "1", "--rounds", "2"]
+    text = run(check, ["-m", "scripts.bench_models", *words], limit_s, is_fault=False)
+    (check.scratch / "timm.md").write_text(text, encoding="utf-8")
+    broken = [line for line in text.splitlines() if line.startswith("NOT KEPT")]
+    return "; ".join(broken) or "in index.md"
+
+
+STEPS: Mapping[str, tuple[float, Callable[[Check, float], str]]] = {
+    "facts": (30, look_at_machine),
+    "tests": (75, run_tests),
+    "latency": (130, measure_latency),
+    "throughput": (80, measure_throughput),
+    "training": (60, train),
+    "using": (30, use_models),
+    "timm": (50, compare_with_timm),
+    "compile": (LIMIT_S, measure_compiled),
+}
+
+
+def carry_out(
+    check: Check,
+    step: Step,
+    work: Callable[[Check, float], str],
+) -> None:
+    """Do a step and say how it went."""
+    patience = _CPU_PATIENCE if check.options.device == "cpu" else 1
+    limit_s = min(step.limit_s * patience, check.left_s() - _GRACE_S)
+    if limit_s < 1:
+        step.note = "the time was over"
+        return
+    started_s = time.monotonic()
+    try:
+        step.note = work(check, limit_s)
+        step.outcome = "done"
+    except CutShortError as error:
+        step.outcome = "cut short"
+        step.note = str(error)
+    except Exception as error:  # noqa: BLE001 - a step must not end the others
+        step.outcome = "failed"
+        step.note = str(error) or type(error).__name__
+    step.seconds = round(time.monotonic() - started_s, 1)
+    print(f"{step.name}: {step.outcome} in {step.seconds:.0f} s. {step.note}", flush=True)
+
+
+def make_images(folder: Path, check: Check) -> Path:
+    """Make an image folder: noise in three colors, which a network learns in an epoch or two."""
+    program = (
+        "import sys, numpy\n"
+        "from pathlib import Path\n"
+        "from PIL import Image\n"
+        "folder, classes, count = Path(sys.argv[1]), eval(sys.argv[2]), int(sys.argv[3])\n"
+        "chance = numpy.random.default_rng(0)\n"
+        "for split in ('train', 'val'):\n"
+        "    for name, color in classes.items():\n"
+        "        (folder / split / name).mkdir(parents=True, exist_ok=True)\n"
+        "        for number in range(count):\n"
+        "            noise = chance.normal(color, 60, (96, 96, 3)).clip(0, 255)\n"
+        "            image = Image.fromarray(noise.astype('uint8'))\n"
+        "            image.save(folder / split / name / f'{number}.png')\n"
+    )
+    count = 8 if check.options.small else _IMAGES_PER_CLASS
+    words = [str(folder), repr(_CLASSES), str(count)]
+    run(check, ["-c", program, *words], check.left_s())
+    return folder
+
+
+# --- the report -----------------------------------------------------------------------------------
+
+
+def report(check: Check, steps: Sequence[Step]) -> None:
+    """Write the tables and plots of whatever was measured."""
+    lines = [f"# {check.facts.get('card', 'an unknown machine')}", ""]
+    lines += [f"Made by `scripts/gpu_check.sh` on {time.strftime('%Y-%m-%d', time.gmtime())}.", ""]
+    lines += ["| fact | value |", "|---|---|"]
+    lines += [f"| {key} | {value} |" for key, value in check.facts.items()]
+    lines += ["", "| step | outcome | seconds | |", "|---|---|---:|---|"]
+    lines += [f"| {s.name} | {s.outcome} | {s.seconds:.0f} | {s.note} |" for s in steps]
+    lines += ["", *_describe_sweep(check)]
+    table = check.scratch / "timm.md"
+    if table.is_file():
+        rows = [line for line in table.read_text(encoding="utf-8").splitlines() if "|" in line]
+        lines += ["", "## Beside timm", "", *_separated(rows)]
+    text = "\n".join(lines) + "\n"
+    (check.folder / "index.md").write_text(text, encoding="utf-8")
+    content = json.dumps([asdict(step) for step in steps], indent=1)
+    (check.folder / "steps.json").write_text(content + "\n", encoding="utf-8")
+
+
+def _separated(rows: Iterable[str]) -> list[str]:
+    """Put an empty line before the second table: its header begins like a row."""
+    lines: list[str] = []
+    for row in rows:
+        if lines and row.startswith("| model"):
+            lines.append("")
+        lines.append(row)
+    return lines
+
+
+def _describe_sweep(check: Check) -> list[str]:
+    """Make one file of the sweep, its plots, and its table."""
+    if not _count_results(check):
+        return []
+    results = check.folder / "results.json"
+    gather(check.sweep, results)
+    lines = ["## Measured", ""]
+    for mode in ("latency", "throughput"):
+        plot = check.folder / f"{mode}.svg"
+        command = zoo("bench", "show", str(results), "--against", mode, "--plot", str(plot), "-q")
+        try:
+            run(check, command, 30)
+        except (StepFailedError, CutShortError) as error:
+            check.log.write(f"no plot of {mode}: {error}\n")
+            continue
+        lines += [f"![Top-5 error against {mode}]({plot.name})", ""]
+    try:
+        command = zoo("bench", "show", str(results), "--format", "markdown", "-q")
+        lines += run(check, command, 30).splitlines()
+    except (StepFailedError, CutShortError) as error:
+        lines.append(f"The table could not be made: {error}.")
+    return lines
+
+
+def gather(folder: Path, file: Path) -> None:
+    """Make one result file of a folder of them."""
+    results = []
+    for path in sorted(folder.glob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        results += content["results"]
+        version = content["schema_version"]
+    whole = {"schema_version": version, "results": results}
+    file.write_text(json.dumps(whole) + "\n", encoding="utf-8")
+
+
+# --- setting up -----------------------------------------------------------------------------------
+
+
+def unpack_wheels(wheels: Path, site: Path) -> list[str]:
+    """Unpack the wheels of packages that this Python lacks.
+
+    Returns:
+        The names of their packages.
+    """
+    unpacked = []
+    for wheel in sorted(wheels.glob("*.whl")):
+        name = wheel.name.partition("-")[0]
+        try:
+            importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(site)
+            unpacked.append(name)
+    return unpacked
+
+
+def prepare_environment(options: argparse.Namespace, scratch: Path) -> dict[str, str]:
+    """Let every command find this checkout, the wheels, and caches that are removed afterwards."""
+    site = scratch / "site"
+    if options.wheels:
+        names = unpack_wheels(options.wheels, site)
+        print(f"unpacked {', '.join(names) or 'no wheel'}", flush=True)
+    paths = [str(REPOSITORY), str(site), os.environ.get("PYTHONPATH", "")]
+    # Others may be at work on a machine where this is only tried out.
+    threads = {"OMP_NUM_THREADS": "1"} if options.device == "cpu" else {}
+    return {
+        **os.environ,
+        **threads,
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TORCH_HOME": str(scratch / "torch"),
+        "TMPDIR": str(scratch),
+        "NO_COLOR": "1",
+        "COLUMNS": "200",
+    }
+
+
+def folder_of(options: argparse.Namespace) -> Path:
+    """Choose where results go: a folder named after the card."""
+    if options.output:
+        return Path(options.output).absolute()
+    title = platform.machine()
+    if shutil.which("nvidia-smi"):
+        command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        title = done.stdout.strip().partition("\n")[0] or title
+    name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+    return REPOSITORY / "docs" / "benchmarks" / name
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--wheels", type=Path, metavar="DIR", help="unpack what is missing")
+    parser.add_argument(
+        "--output", type=Path, metavar="DIR", help="docs/benchmarks/CARD by default"
+    )
+    parser.add_argument("--seconds", type=float, default=LIMIT_S, help="for everything together")
+    parser.add_argument("--device", default="cuda:0", help="cuda:0 by default; cpu to try this out")
+    parser.add_argument("--models", nargs="+", default=list(MODELS), metavar="M")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=STEPS,
+        default=list(STEPS),
+        metavar="STEP",
+    )
+    parser.add_argument("--small", action="store_true", help="the least of everything")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Do the steps, write the report, and return 1 if one failed."""
+    began_s = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    options = parse()
+    folder = folder_of(options)
+    folder.mkdir(parents=True, exist_ok=True)
+    steps = [Step(name, STEPS[name][0]) for name in options.only]
+    with (
+        tempfile.TemporaryDirectory(prefix="gpu-check-") as scratch,
+        (folder / "log.txt").open("w", encoding="utf-8") as log,
+    ):
+        environment = prepare_environment(options, Path(scratch))
+        until_s = began_s + options.seconds - _REPORT_S
+        check = Check(options, folder, Path(scratch), log, environment, until_s)
+        watching = watch_device(check)
+        try:
+            for step in steps:
+                carry_out(check, step, STEPS[step.name][1])
+        except KeyboardInterrupt:
+            print("interrupted; what was measured is kept", flush=True)
+        finally:
+            if watching is not None:
+                end(watching)
+            report(check, steps)
+    print(f"results are in {folder}; it took {time.monotonic() - began_s:.0f} s")
+    if any(step.outcome == "failed" for step in steps):
+        return 1
+    return 0
+
+
+def watch_device(check: Check) -> subprocess.Popen[str] | None:
+    """Write the clocks, power and temperature of the whole time, if the driver's tool is there."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None or check.options.device == "cpu":
+        return None
+    columns = "timestamp,index,clocks.sm,clocks.mem,power.draw,temperature.gpu,utilization.gpu"
+    command = [tool, f"--query-gpu={columns}", "--format=csv", "--loop-ms=500"]
+    with (check.folder / "nvml.csv").open("w", encoding="utf-8") as table:
+        return subprocess.Popen(command, stdout=table, text=True, start_new_session=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,129 @@
+"""A real Ray cluster of two nodes on this machine, one of which is killed amid a sweep."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from zoo.bench.files import read
+from zoo.cli.main import run
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed"),
+]
+REPOSITORY = Path(__file__).parents[2]
+MODELS = ["tests.support.bench_models.small", "tests.support.bench_models.talkative"]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running cluster."""
+
+    process: subprocess.Popen[str]
+    address: str
+
+    def kill_a_node(self) -> None:
+        """End one of the two nodes."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("kill\n")
+        self.process.stdin.flush()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Start it with a home of its own, for Ray leaves a token there."""
+    home = tmp_path_factory.mktemp("home")
+    log_path = home / "cluster.log"
+    command = [sys.executable, "-m", "tests.support.ray_nodes"]
+    pipe = subprocess.PIPE
+    with pytest.MonkeyPatch.context() as patch, log_path.open("w") as log:
+        patch.setenv("HOME", str(home))
+        patch.setenv("PYTHONPATH", str(REPOSITORY))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True) as process:
+            assert process.stdout is not None
+            address = process.stdout.readline().strip()
+            assert address, log_path.read_text()[-2000:]
+            yield Cluster(process, address)
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait(60)
+
+
+def test_nodes_share_the_images_of_an_evaluation(cluster: Cluster, tmp_path: Path) -> None:
+    """The errors are those of one machine."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    for index in range(600):
+        folder = tmp_path / "digits" / str(data.target[index])
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = (data.images[index] * 255 / 16).round().astype(np.uint8)
+        Image.fromarray(pixels).resize((32, 32)).save(folder / f"{index}.png")
+    command = [
+        sys.executable,
+        "-m",
+        "zoo",
+        "evaluate",
+        "lenet5",
+        str(tmp_path / "digits"),
+        "--json",
+    ]
+    words = ["--executor", "ray", "--address", cluster.address]
+    shared = subprocess.run([*command, *words], capture_output=True, check=False, timeout=240)
+    assert shared.returncode == 0, shared.stderr.decode()
+    alone = subprocess.run(command, capture_output=True, check=True, timeout=240)
+    found = json.loads(shared.stdout)
+    expected = json.loads(alone.stdout)
+    assert found["top1"] == expected["top1"]
+    assert found["classes"] == expected["classes"]
+    assert found["key"]["places"] >= 1
+
+
+def test_a_sweep_goes_on_when_a_node_is_killed(cluster: Cluster, tmp_path: Path) -> None:
+    """Two nodes share four cases; after the first result one is gone, and nothing is missing."""
+    arguments = [*MODELS, "--input", "3x16x16", "--batch", "1", "--time", "0.05", "--threads", "1"]
+    words = ["--executor", "ray", "--address", cluster.address, "--output", str(tmp_path / "fleet")]
+    command = [sys.executable, "-m", "zoo", "bench", *arguments, *words, "--wait", "300"]
+    printed = tmp_path / "printed.json"
+    # Into a file: it is longer than a pipe holds, which nobody reads while waiting for stderr.
+    with (
+        printed.open("w") as out,
+        subprocess.Popen(
+            [*command, "--json"], stdout=out, stderr=subprocess.PIPE, text=True
+        ) as sweep,
+    ):
+        assert sweep.stderr is not None
+        said: list[str] = []
+        for line in sweep.stderr:
+            if not said:
+                # Both nodes are at work from the first word to the last.
+                cluster.kill_a_node()
+            said.append(line)
+        assert sweep.wait() == 0, "".join(said)
+    assert len(json.loads(printed.read_text())["results"]) == 4
+    assert [line for line in said if "lost" in line or "unavailable" in line]
+    results = read(tmp_path / "fleet")
+    assert len(results) == 4
+    assert [result.failure for result in results] == [None] * 4
+    assert all(result.runs[0].host for result in results)
+
+
+def test_an_address_where_nobody_is_says_how_to_start_a_cluster(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sentence, exit code 1."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    command = ["bench", "resnet18", "--executor", "ray", "--address", "127.0.0.1:1"]
+    assert run([*command, "--output", str(tmp_path / "fleet")]) == 1
+    message = capsys.readouterr().err
+    assert "ray start --head" in message
+    assert "Traceback" not in message

@@ -1,0 +1,64 @@
+"""Preprocessing equals torchvision's own for every set of classification weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torchvision
+from PIL import Image
+
+import zoo
+from zoo.catalog.registry import load_registry
+
+
+def weights_with_different_transforms() -> list[tuple[str, str]]:
+    """Name one set of weights for each pair of our record and torchvision's transform."""
+    found: dict[Any, tuple[str, str]] = {}
+    for name, architecture in load_registry().architectures.items():
+        if architecture.provider == "torchvision" and architecture.task == "classification":
+            for tag, record in architecture.weights.items():
+                theirs = repr(torchvision.models.get_model_weights(name)[tag.upper()].transforms())
+                found.setdefault((record.preprocessing, theirs), (name, tag))
+    return list(found.values())
+
+
+@pytest.fixture(scope="module")
+def image() -> Image.Image:
+    """Noise, larger than the smaller crops and smaller than the larger ones."""
+    values = torch.randint(
+        0, 256, (333, 471, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
+    return Image.fromarray(values.numpy())
+
+
+@pytest.mark.parametrize(("name", "tag"), weights_with_different_transforms())
+def test_transform_equals_torchvisions(name: str, tag: str, image: Image.Image) -> None:
+    """The record alone is enough to prepare an image exactly as torchvision does."""
+    theirs: Any = torchvision.models.get_model_weights(name)[tag.upper()].transforms()
+    assert torch.equal(zoo.transform(name, tag)(image), theirs(image))
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1", "LA"])
+def test_images_of_every_mode_become_three_channels(mode: str, image: Image.Image) -> None:
+    """Grey, palette, transparent and print images are turned into red, green and blue."""
+    assert zoo.transform("resnet18")(image.convert(mode)).shape == (3, 224, 224)
+
+
+def test_grey_network_gets_one_channel(image: Image.Image) -> None:
+    """LeNet-5 reads grey images of 32 by 32."""
+    assert zoo.transform("lenet5")(image).shape == (1, 32, 32)
+
+
+def test_uint8_tensor_and_image_give_nearly_the_same(image: Image.Image) -> None:
+    """Tensors are accepted; their antialiased resize rounds differently from Pillow's by less than two grey levels."""
+    tensor = torchvision.transforms.functional.pil_to_tensor(image)
+    transform = zoo.transform("resnet18")
+    largest = (transform(tensor) - transform(image)).abs().max()
+    assert largest < 2 / 255 / 0.224
+
+
+def test_detectors_use_torchvisions_own_transform() -> None:
+    """Tasks with other outputs than one class have transforms of their own."""
+    assert type(zoo.transform("fasterrcnn_resnet50_fpn")).__name__ == "ObjectDetection"

@@ -1,0 +1,144 @@
+"""The layout as it stands: behind nginx as documented, for zoo's clients, and for another mirror."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+import socket
+import subprocess
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.mirror.conftest import MAIN, MODEL_COMMIT, fill
+from tests.support.mirror_server import RunningMirror, ask, serving
+from zoo.catalog.records import WeightsFile
+from zoo.download import fetcher
+from zoo.download.options import FetchOptions
+from zoo.mirror import remotes, upkeep
+from zoo.mirror.ecosystems import known as ecosystems
+from zoo.mirror.ecosystems.known import parse_upstreams
+from zoo.mirror.remotes import PYTORCH
+from zoo.mirror.serve import ca
+from zoo.mirror.settings import Settings
+from zoo.mirror.store import Store
+from zoo.mirror.sync import Sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DATA = hashlib.shake_256(b"static").digest(1_000_000)
+NAME = f"net-{hashlib.sha256(DATA).hexdigest()[:8]}.pth"
+WANTED = ("someone/nets", "someone/nets:v1", "hf:org/tiny")
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMirror]:
+    """Serve a filled mirror by the bundled server."""
+    folder = tmp_path_factory.mktemp("static")
+    root = fill(folder / "mirror", {f"/models/{NAME}": DATA}, *WANTED)
+    with serving(root, environment={"XDG_CACHE_HOME": str(folder / "cache")}) as running:
+        yield running
+
+
+@pytest.fixture
+def nginx(mirror: RunningMirror, repository: Path, tmp_path: Path) -> Iterator[RunningMirror]:
+    """Serve the same folder by nginx, as docs/guides/mirror.nginx.conf says."""
+    if shutil.which("nginx") is None:
+        pytest.skip("nginx is not installed")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    root = mirror.log_path.parent / "mirror"
+    server = (repository / "docs" / "guides" / "mirror.nginx.conf").read_text()
+    for old, new in {
+        "listen 8080;": f"listen 127.0.0.1:{port};",
+        "root /srv/mirror;": f"root {root};",
+        "http://127.0.0.1:8081": mirror.base,
+    }.items():
+        assert server.count(old) == 1
+        server = server.replace(old, new)
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temporary = " ".join(f"{kind}_temp_path {tmp_path}/{kind};" for kind in kinds)
+    config = tmp_path / "nginx.conf"
+    config.write_text(
+        f"daemon off; user root; pid {tmp_path}/pid; error_log {tmp_path}/error.log; events {{}}\n"
+        f"http {{ access_log off; {temporary}\n{server}\n}}\n"
+    )
+    process = subprocess.Popen(
+        ["nginx", "-c", str(config), "-p", str(tmp_path)], stderr=subprocess.DEVNULL
+    )
+    try:
+        _wait_for(port, process)
+        yield replace(mirror, base=f"http://127.0.0.1:{port}")
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Connect until somebody answers; each try takes a while by itself."""
+    for _ in range(200):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.05)
+            break
+    pytest.fail("nginx does not start")
+
+
+def test_documented_nginx_serves_the_layout_and_hides_the_rest(nginx: RunningMirror) -> None:
+    """Static files by nginx, dialects by the server behind it, secrets by nobody."""
+    static = ask(nginx, f"/weights/download.pytorch.org/models/{NAME}")
+    assert (static.status, static.body == DATA, static.headers["server"][:5]) == (
+        200,
+        True,
+        "nginx",
+    )
+    assert ask(nginx, f"/models/{NAME}").body == DATA
+    assert ask(nginx, f"/models/{NAME}", headers={"Range": "bytes=5-9"}).body == DATA[5:10]
+    assert ask(nginx, "/index.json").status == 200
+    assert ask(nginx, f"/someone/nets/zipball/{MAIN}").body[:2] == b"PK"
+    answer = ask(nginx, "/org/tiny/resolve/main/config.json")
+    assert (answer.status, answer.headers["x-repo-commit"]) == (200, MODEL_COMMIT)
+    for hidden in (
+        "/.private/ca.key",
+        "/mirror.json",
+        "/.private/incoming/",
+        "/weights/../.private/ca.key",
+    ):
+        assert ask(nginx, hidden).status in (400, 404), hidden
+
+
+@pytest.mark.parametrize("server", ["mirror", "nginx"])
+def test_zoo_downloads_from_any_server_of_the_layout(
+    server: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """What ``zoo download --mirror`` does: the publisher's address is never asked."""
+    running: RunningMirror = request.getfixturevalue(server)
+    record = WeightsFile(NAME, f"{PYTORCH}/models/{NAME}", len(DATA), sha256_prefix=NAME[4:12])
+    options = FetchOptions(mirrors=(running.base,), upstream=False, folder=tmp_path / "checkpoints")
+    assert fetcher.fetch(record, options=options).path.read_bytes() == DATA
+
+
+def test_a_mirror_feeds_another(mirror: RunningMirror, tmp_path: Path) -> None:
+    """One address stands for GitHub, its API, download.pytorch.org and Hugging Face; the copy is the same."""
+    fed = Store.create(
+        tmp_path / "fed", Settings(upstreams=parse_upstreams([f"mirror={mirror.base}"]))
+    )
+    ca.create(fed)
+    with Sync(fed) as sync:
+        items = sync.resolve(ecosystems.parse_all(WANTED))
+        items.append(remotes.unregistered_weights(f"{PYTORCH}/models/{NAME}"))
+        assert sync.run(items).failures == []
+    original = Store(mirror.log_path.parent / "mirror").index()
+    copied = fed.index()
+    assert {path: file.sha256 for path, file in copied.files.items()} == {
+        path: file.sha256 for path, file in original.files.items()
+    }
+    assert {(item.key, item.refs, item.license) for item in copied.items} == {
+        (item.key, item.refs, item.license) for item in original.items
+    }
+    assert upkeep.verify(fed) == []

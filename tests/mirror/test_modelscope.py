@@ -1,0 +1,140 @@
+"""ModelScope, the fourth ecosystem: one module and a line; its own client against the mirror (issue 14)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.mirror.conftest import fill
+from tests.support.clients import DEAD, make_environment, run_client
+from tests.support.mirror_server import RunningMirror, ask, serving
+from zoo.errors import UsageError
+from zoo.mirror import bundle, imports, offline, upkeep
+from zoo.mirror.ecosystems import known as ecosystems
+from zoo.mirror.store import Store
+from zoo.mirror.sync import Sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.hub_upstream import HubUpstream
+
+SPEC = "ms:org/small"
+FILES = ["configuration.json", "model.safetensors", "sub/notes.txt"]
+API = "/api/v1/models/org/small"
+DOWNLOAD = """
+import json, pathlib
+from modelscope import snapshot_download
+from modelscope.hub.file_download import model_file_download
+folder = pathlib.Path(snapshot_download("org/small"{more}))
+files = {{p.relative_to(folder).as_posix(): p.stat().st_size for p in folder.rglob("*") if p.is_file()}}
+one = model_file_download("org/small", "configuration.json"{more})
+print(json.dumps([sorted(files), files["model.safetensors"], open(one).read()]))
+"""
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a mirror of one model."""
+    return fill(tmp_path_factory.mktemp("modelscope") / "mirror", {}, SPEC)
+
+
+@pytest.fixture(scope="module")
+def mirror(root: Path) -> Iterator[RunningMirror]:
+    """Serve it."""
+    with serving(root) as running:
+        yield running
+
+
+def test_specs_are_read_and_written(root: Path) -> None:
+    """``ms:owner/name@revision``; what cannot be a name is refused."""
+    (want,) = ecosystems.parse(SPEC)
+    assert str(want) == "ms:org/small@master"
+    assert ecosystems.parse(str(want)) == [want]
+    for text in ("ms:small", "ms:../x", "ms:a/b@-x", "ms:a/b--c"):
+        with pytest.raises(UsageError):
+            ecosystems.parse(text)
+    (item,) = upkeep.items_of(Store(root).index(), want)
+    assert (item.kind, item.refs, len(item.files)) == ("modelscope", ("master",), 3)
+    assert upkeep.verify(Store(root)) == []
+
+
+def test_api_answers_from_what_is_here(mirror: RunningMirror) -> None:
+    """The list, one file, revisions; what is not there in ModelScope's own words."""
+    listed = json.loads(ask(mirror, f"{API}/repo/files?Revision=master&Recursive=True").body)
+    assert [entry["Path"] for entry in listed["Data"]["Files"]] == FILES
+    notes = ask(mirror, f"{API}/repo?Revision=master&FilePath=sub%2Fnotes.txt")
+    assert notes.body == b"below\n"
+    revisions = json.loads(ask(mirror, f"{API}/revisions").body)
+    assert revisions["Data"]["RevisionMap"]["Branches"] == [{"Revision": "master"}]
+    assert json.loads(ask(mirror, API).body)["Data"]["Name"] == "small"
+    for path in (f"{API}/repo?Revision=master&FilePath=no", "/api/v1/models/org/no/repo/files"):
+        missing = ask(mirror, path)
+        assert (missing.status, json.loads(missing.body)["Success"]) == (404, False)
+
+
+def test_pull_through(store: Store, upstream: HubUpstream) -> None:
+    """Fetched while it is asked for; a part of a model is not the whole, an upstream that is down says nothing."""
+    large = upstream.modelscope["org/small"]["model.safetensors"]
+    with serving(store.root, "--pull-through") as running:
+        assert ask(running, f"{API}/repo?FilePath=model.safetensors").body == large
+        assert ask(running, f"{API}/repo?FilePath=nothing").status == 404
+        assert ask(running, "/api/v1/models/org/no/repo/files").status == 404
+    upstream.is_dead = True
+    with serving(store.root, "--pull-through") as running:
+        assert ask(running, f"{API}/repo?FilePath=model.safetensors").body == large
+        assert ask(running, f"{API}/repo?FilePath=nothing").status == 503
+        assert ask(running, f"{API}/repo/files?Revision=master").status == 503
+
+
+def test_wrong_bytes_are_refused(store: Store, upstream: HubUpstream) -> None:
+    """The list states a digest for every file."""
+    upstream.faults["/models/org/small/resolve/master/sub/notes.txt"] = lambda exchange: (
+        exchange.serve(b"other\n")
+    )
+    with Sync(store) as sync:
+        failures = sync.run(sync.resolve(ecosystems.parse(SPEC))).failures
+    assert len(failures) == 1
+    assert store.index().items == ()
+
+
+def test_folder_that_was_carried_in_is_the_same_model(root: Path, tmp_path: Path) -> None:
+    """Its list has the same digest, so it is the same revision."""
+    held = Store(root).index().items[0]
+    folder = tmp_path / "small"
+    for file in held.files:
+        inner = file.path.partition(f"{held.revision}/")[2]
+        place = folder / inner
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes((root / file.path).read_bytes())
+    other = Store(fill(tmp_path / "other", {}))
+    assert imports.import_file(other, folder, SPEC).revision == held.revision
+
+
+def test_own_client_from_the_mirror_and_from_a_bundle(
+    mirror: RunningMirror,
+    root: Path,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """MODELSCOPE_ENDPOINT leads it here; with a bundle applied it needs no network."""
+    folder = request.config.cache.mkdir("client-environments")
+    python = make_environment(folder, "modelscope==1.40.2")
+    expected = [FILES, 200_000, '{"framework": "pytorch"}\n']
+    online = {"MODELSCOPE_ENDPOINT": mirror.base, "MODELSCOPE_CACHE": str(tmp_path / "online")}
+    script = DOWNLOAD.format(more="")
+    assert run_client(script, mirror=None, python=python, environment=online) == expected
+
+    wanted = ecosystems.parse(SPEC)
+    bundle.create(Store(root), wanted, tmp_path / "small.zip")
+    monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "seeded"))
+    assert [entry for entry in offline.look_up(wanted) if entry.fault]
+    bundle.apply(tmp_path / "small.zip", tmp_path / "torch", tmp_path / "hub")
+    assert [entry for entry in offline.look_up(wanted) if entry.fault] == []
+    script = DOWNLOAD.format(more=", local_files_only=True")
+    dead = {"MODELSCOPE_ENDPOINT": DEAD, "MODELSCOPE_CACHE": str(tmp_path / "seeded")}
+    assert run_client(script, mirror=None, python=python, environment=dead) == expected

@@ -1,0 +1,62 @@
+"""A real S3 server on loopback (moto's), with a fresh bucket for whoever asks."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import secrets
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ACCESS_KEY = "AKIAZOOTESTEXAMPLE"
+SECRET_KEY = "zoo/test+secret/that/nobody/may/see"  # noqa: S105 - of a server that exists in the test only
+ENVIRONMENT = {
+    "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+    "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+@dataclass(frozen=True)
+class BucketServer:
+    """A running server."""
+
+    host: str
+    port: int
+
+    @property
+    def endpoint(self) -> str:
+        """Its address."""
+        return f"http://{self.host}:{self.port}"
+
+    def new_bucket(self) -> str:
+        """Make a bucket and return its address."""
+        name = f"zoo-{secrets.token_hex(6)}"
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
+        connection.request("PUT", f"/{name}")
+        assert connection.getresponse().status == 200
+        connection.close()
+        return f"s3://{name}/mirror"
+
+    def full(self, address: str) -> str:
+        """Return an address with the endpoint in it."""
+        return f"{address}?endpoint={self.endpoint}"
+
+
+@contextmanager
+def serving_buckets() -> Iterator[BucketServer]:
+    """Run the server until the block ends."""
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield BucketServer(host, port)
+    finally:
+        server.stop()

@@ -1,0 +1,197 @@
+"""Which machine for this model, and which models for this machine. Pure.
+
+Results of one machine are never joined with another's: each figure is of one machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from zoo.bench.comparability import machine_key
+from zoo.bench.results import LATENCY_COLUMNS, Value, to_row
+from zoo.bench.summary import summarise_all
+from zoo.errors import UsageError
+from zoo.plots.scatter import Point, Scatter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from zoo.bench.records import Result
+
+Side = Literal["model", "machine"]
+Row = dict[str, Value]
+_SHARED = ("model", "mode", "engine", "precision")
+_USABLE = ("ok", "unstable")
+"""Status of a result whose figures count."""
+_NS_PER_MS = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The best way of one model on one machine."""
+
+    model: str
+    machine: str
+    rank: int
+    """Among the machines of its model, or among the models of its machine."""
+    p50_ms: float
+    items_per_s: float
+    engine: str
+    precision: str
+    is_stable: bool
+    is_within: bool
+    """Whether it keeps the limit that was asked for."""
+
+
+def machines_of(results: Sequence[Result]) -> dict[str, str]:
+    """List the keys of the machines that results are of, with what they are called."""
+    found: dict[str, str] = {}
+    for result in results:
+        environment = result.environment
+        found[machine_key(environment)] = environment.device.title
+    return found
+
+
+def rank(
+    results: Sequence[Result],
+    by: Side = "model",
+    *,
+    mode: Literal["latency", "throughput"] = "latency",
+    limit: tuple[str, float] | None = None,
+) -> list[Standing]:
+    """Rank machines per model, or models per machine; the best engine and precision of each counts.
+
+    Args:
+        results: Of any number of machines.
+        by: What the groups are.
+        mode: What decides: the median time of one image, or images a second.
+        limit: A column such as ``"p50"`` and the most milliseconds that it may be.
+
+    Raises:
+        UsageError: No result is of this mode.
+    """
+    best: dict[tuple[str, str], Row] = {}
+    for row in _rows(results, mode):
+        place = (str(row["model"]), str(row["machine"]))
+        so_far = best.get(place)
+        if so_far is None or _cost(row, mode) < _cost(so_far, mode):
+            best[place] = row
+
+    if not best:
+        raise UsageError(f"no result of mode {mode} can be ranked")
+
+    groups: dict[str, list[Row]] = {}
+    for row in best.values():
+        side = str(row[by])
+        groups.setdefault(side, []).append(row)
+
+    standings: list[Standing] = []
+    for group in groups.values():
+        ordered = sorted(group, key=lambda row: _cost(row, mode))
+        for number, row in enumerate(ordered, start=1):
+            standings.append(_standing(row, number, limit))
+    return standings
+
+
+def _rows(
+    results: Sequence[Result],
+    mode: str,
+) -> list[Row]:
+    """Summarise what has figures and is not wrong."""
+    rows: list[Row] = []
+    for summary in summarise_all(list(results)):
+        row = to_row(summary)
+        is_usable = row["status"] in _USABLE and row["items_per_s"]
+        if is_usable and row["mode"] == mode:
+            rows.append(row)
+    return rows
+
+
+def _cost(
+    row: Row,
+    mode: str,
+) -> float:
+    if mode == "latency":
+        return float(row["p50_ms"] or 0)
+    return -float(row["items_per_s"] or 0)
+
+
+def _standing(
+    row: Row,
+    number: int,
+    limit: tuple[str, float] | None,
+) -> Standing:
+    is_within = True
+    if limit is not None:
+        column, most_ms = limit
+        is_within = float(row[LATENCY_COLUMNS[column]] or 0) < most_ms
+    return Standing(
+        model=str(row["model"]),
+        machine=str(row["machine"]),
+        rank=number,
+        p50_ms=float(row["p50_ms"] or 0),
+        items_per_s=float(row["items_per_s"] or 0),
+        engine=str(row["engine"]),
+        precision=str(row["precision"]),
+        is_stable=row["status"] == "ok",
+        is_within=is_within,
+    )
+
+
+def pivot(results: Sequence[Result]) -> tuple[list[str], list[Row]]:
+    """Put machines side by side: a row for each case, a column with its median for each machine.
+
+    Returns:
+        The keys of the machines, and the rows; a figure is ``None`` where that machine has none.
+    """
+    machines = list(machines_of(results))
+    rows: dict[tuple[Value, ...], Row] = {}
+    for summary in summarise_all(list(results)):
+        figures = to_row(summary)
+        batch = summary.case.batch
+        row: Row = {name: figures[name] for name in _SHARED}
+        row["batch"] = "best" if batch is None else batch
+
+        key = (*row.values(), figures["memory_format"])
+        row |= dict.fromkeys(machines)
+        row = rows.setdefault(key, row)
+
+        machine = str(figures["machine"])
+        status = figures["status"]
+        row[machine] = figures["p50_ms"] if status in _USABLE else status
+
+    return machines, list(rows.values())
+
+
+def draw_fleet(
+    standings: Sequence[Standing],
+    titles: dict[str, str],
+) -> Scatter:
+    """Describe a drawing: time of one call against time for an image, a dot a standing."""
+    points: list[Point] = []
+    for one in standings:
+        title = titles.get(one.machine, one.machine)
+        point = Point(
+            label=f"{one.model} on {one.machine}",
+            name=f"{one.model} on {title}",
+            x=one.p50_ms,
+            y=1000 / one.items_per_s,
+            facts=(
+                ("engine", one.engine),
+                ("precision", one.precision),
+            ),
+            is_front=one.rank == 1,
+            is_faint=not one.is_within,
+        )
+        points.append(point)
+
+    standings_and_machines = f"{len(points)} standings on {len(titles)} machines"
+    return Scatter(
+        title="Models on machines",
+        subtitle=f"{standings_and_machines}; marked: first of its group",
+        x_title="milliseconds for one call, median",
+        y_title="milliseconds for an image",
+        points=tuple(points),
+        has_prefixes=False,
+    )

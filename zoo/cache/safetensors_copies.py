@@ -1,0 +1,84 @@
+"""Safetensors twins.
+
+The copy that ``zoo convert`` lays beside a pickle file, and when it may be loaded instead.
+
+A twin loads several times faster and cannot hold code. It is made from a verified file, proven
+equal to it tensor by tensor, and its digest is written into ``zoo.lock``; conversion is
+deterministic, so everyone gets the same twin. One that is not in the lock file is never used: it
+could be anyone's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from zoo.cache import lockfile, paths, status
+from zoo.cache.digests import Expected
+from zoo.config import load_config
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+    from pathlib import Path
+
+    from zoo.catalog.records import WeightsFile
+
+SUFFIX = ".safetensors"
+Verify = Literal["full", "quick", "off"]
+PICKLE_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar")
+
+
+def twin_path(path: Path) -> Path:
+    """Return where the twin of a file lies, whether or not it is there."""
+    return path.with_suffix(SUFFIX)
+
+
+def original_name(
+    name: str,
+    names: Container[str],
+) -> str | None:
+    """Return which of ``names`` a file is the twin of, by its name alone."""
+    stem = name.removesuffix(SUFFIX)
+    return next(
+        (stem + suffix for suffix in PICKLE_SUFFIXES if name != stem and stem + suffix in names),
+        None,
+    )
+
+
+def find_twin(
+    file: WeightsFile,
+    folder: Path | None = None,
+    *,
+    verify: Verify = "quick",
+) -> Path | None:
+    """Return the twin of a weights file if there is one that ``zoo.lock`` vouches for.
+
+    Args:
+        file: The record of the original.
+        folder: Another folder than torch's checkpoints.
+        verify: ``"quick"`` reads the twin if it was touched since it was last read, ``"full"``
+            always, ``"off"`` never.
+
+    Raises:
+        LockFileError: ``zoo.lock`` is malformed.
+    """
+    if file.packaged is not None:
+        return None
+    target = paths.target_path(file, folder)
+    twin = twin_path(target)
+    if twin == target or paths.kind_of(twin) is not paths.Kind.FILE:
+        return None
+    locked = lockfile.read(lock_path(target.parent)).get(twin.name)
+    if locked is None:
+        return None
+    expected = Expected(locked.sha256, locked.size_bytes)
+    if verify == "off":
+        is_right = expected.allows_size(twin.stat().st_size)
+    else:
+        found = status.look(twin, expected, may_trust_receipt=verify == "quick")
+        is_right = status.plan(found, expected).state is status.State.WHOLE
+    return twin if is_right else None
+
+
+def lock_path(folder: Path) -> Path:
+    """Find the lock file that counts for a folder of checkpoints."""
+    return load_config().lock_file or lockfile.default_path(folder)

@@ -1,0 +1,228 @@
+"""Rows of ``zoo.bench`` as tables for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from zoo.catalog import quantities
+from zoo.cli.terminal.tables import Column, Table
+from zoo.errors import UsageError, install_command
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from zoo.bench.compare import Comparison
+    from zoo.bench.records import Result
+    from zoo.bench.results import Value
+
+
+def _plus_minus(value: float | None) -> str:
+    return quantities.UNKNOWN if value is None else f"±{value:.1f} %"
+
+
+def _percent(value: float | None) -> str:
+    return quantities.UNKNOWN if value is None else f"{value:.0f} %"
+
+
+def _error(value: float | None) -> str:
+    return quantities.UNKNOWN if value is None else f"{value:.0e}"
+
+
+_COLUMNS = (
+    Column("model", "model", quantities.text),
+    Column("mode", "mode", quantities.text),
+    Column("machine", "machine", quantities.text),
+    Column("device", "device", quantities.text),
+    Column("engine", "engine", quantities.text),
+    Column("precision", "precision", quantities.text),
+    Column("memory_format", "format", quantities.text),
+    Column("threads", "threads", quantities.text, is_number=True),
+    Column("batch", "batch", lambda value: "best" if value is None else str(value), is_number=True),
+    Column("runs", "runs", quantities.text, is_number=True),
+    Column("values", "values", quantities.text, is_number=True),
+    Column("p50_ms", "p50 ms", quantities.digits, is_number=True),
+    Column("spread_percent", "spread", _plus_minus, is_number=True),
+    Column("p90_ms", "p90 ms", quantities.digits, is_number=True),
+    Column("p99_ms", "p99 ms", quantities.digits, is_number=True),
+    Column("items_per_s", "items/s", quantities.digits, is_number=True),
+    Column("flops", "FLOP/s", quantities.count, is_number=True),
+    Column("roofline_percent", "roofline", _percent, is_number=True),
+    Column("bound_by", "bound by", quantities.text),
+    Column("prepare_ms", "prepare ms", quantities.digits, is_number=True),
+    Column("input_copy_ms", "copy ms", quantities.digits, is_number=True),
+    Column("memory_bytes", "peak memory", quantities.size, is_number=True),
+    Column("error", "error", _error, is_number=True),
+    Column("status", "status", quantities.text),
+    Column("reason", "reason", quantities.text),
+)
+_SETTINGS = ("machine", "device", "engine", "precision", "memory_format", "threads", "runs")
+_DROPPED_FIRST = (
+    *(
+        "values",
+        "runs",
+        "threads",
+        "prepare_ms",
+        "memory_format",
+        "input_copy_ms",
+        "flops",
+        "p99_ms",
+        "p90_ms",
+    ),
+    *("bound_by", "roofline_percent", "error", "device", "reason", "memory_bytes"),
+)
+
+
+def result_table(rows: Sequence[Mapping[str, Value]]) -> Table:
+    """Lay results out.
+
+    Left out are columns without a value, and settings that all rows share: those are in
+    :func:`shared_settings`.
+    """
+    shared = set(shared_settings(rows)) | {
+        key for key in rows[0] if all(row.get(key) is None for row in rows)
+    }
+    columns = tuple(column for column in _COLUMNS if column.key not in shared)
+    kept = tuple(key for key in _DROPPED_FIRST if key not in shared)
+    cells = [[row.get(column.key) for column in columns] for row in rows]
+    has_trouble = any(row.get("reason") for row in rows)
+    asked = frozenset({"reason"} if has_trouble else ())
+    return Table(columns, cells, optional=kept, asked=asked, sentences=frozenset({"reason"}))
+
+
+def shared_settings(rows: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
+    """Find the settings that are the same in all rows."""
+    return {key: rows[0].get(key) for key in _SETTINGS if len({row.get(key) for row in rows}) == 1}
+
+
+def engine_table() -> Table:
+    """Lay the engines out; one whose package is missing says what brings it."""
+    from zoo.engines.known import known_engines
+
+    columns = (
+        Column("engine", "engine", quantities.text),
+        Column("summary", "what it is", quantities.text),
+        Column("devices", "devices", ", ".join),
+        Column("precisions", "precisions", ", ".join),
+        Column("workloads", "modes", ", ".join),
+        Column("package", "package", quantities.text),
+        Column("version", "version", quantities.text),
+        Column("install", "install", quantities.text),
+    )
+    rows = []
+    for engine in known_engines().values():
+        version = engine.version
+        extra = engine.extra if version is None else None
+        install = install_command(extra) if extra is not None else None
+        rows.append(
+            (
+                engine.name,
+                engine.summary,
+                engine.devices,
+                engine.precisions,
+                engine.workloads,
+                engine.package,
+                version,
+                install,
+            )
+        )
+    return Table(columns, rows, optional=("workloads", "package", "precisions", "devices"))
+
+
+def comparison_table(compared: Sequence[Comparison]) -> Table:
+    """Lay comparisons out; a forced one names what was not alike."""
+    columns = (
+        Column("model", "model", quantities.text),
+        Column("mode", "mode", quantities.text),
+        Column("batch", "batch", quantities.text, is_number=True),
+        Column("before_ms", "before ms/item", quantities.digits, is_number=True),
+        Column("after_ms", "after ms/item", quantities.digits, is_number=True),
+        Column("ratio", "ratio", _ratio, is_number=True),
+        Column("low", "low", _ratio, is_number=True),
+        Column("high", "high", _ratio, is_number=True),
+        Column("verdict", "verdict", quantities.text),
+        Column("basis", "by", quantities.text),
+        Column("not_alike", "not alike", quantities.text),
+        Column("unstable", "unstable", quantities.text),
+    )
+    rows = [_comparison_row(comparison) for comparison in compared]
+    marked = frozenset(
+        (index, 8) for index, row in enumerate(rows) if row[8] in ("slower", "broken")
+    )
+    table = Table(columns, rows, marked=marked)
+    return table.without(
+        [
+            key
+            for index, key in ((10, "not_alike"), (11, "unstable"))
+            if not any(r[index] for r in rows)
+        ]
+    )
+
+
+def _comparison_row(comparison: Comparison) -> list[Any]:
+    from zoo.bench.summary import summarise
+
+    summaries = [summarise(result) for result in (comparison.first, comparison.second)]
+    times = [None if s.items_per_s is None else 1000 / s.items_per_s for s in summaries]
+    found = comparison.shift
+    reasons = [
+        f"{when}: {'; '.join(s.faults)}"
+        for when, s in zip(("before", "after"), summaries, strict=True)
+        if s.faults
+    ]
+    differing = [f"{key} {one} / {other}" for key, (one, other) in comparison.differing.items()]
+    case = comparison.first.case
+    batch = summaries[0].batch or case.batch
+    ratios = (comparison.ratio, found.low if found else None, found.high if found else None)
+    notes = (", ".join(differing) or None, ", ".join(reasons) or None)
+    return [
+        case.model,
+        case.mode,
+        batch,
+        *times,
+        *ratios,
+        comparison.verdict,
+        comparison.basis,
+        *notes,
+    ]
+
+
+def _ratio(value: float | None) -> str:
+    return quantities.UNKNOWN if value is None else f"{value:.3f}"
+
+
+def parse_percent(option: str, given: str) -> float:
+    """Read a percentage such as ``5%`` or ``2.5``.
+
+    Raises:
+        UsageError: It is something else.
+    """
+    try:
+        percent = float(given.removesuffix("%"))
+    except ValueError:
+        percent = -1.0
+    if not 0 <= percent < 1000:
+        raise UsageError(f"{option} takes a percentage such as 5%, got {given!r:.40}")
+    return percent
+
+
+def describe_duration(seconds: float) -> str:
+    """Round a time to what one wants to know: ``40 s``, ``12 min``, ``3.5 h``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def describe_result(result: Result) -> str:
+    """Say what came out: ``squeezenet1_1, latency, batch 1, fp32, eager: 2 of 3 runs, 439 ms``."""
+    from zoo.bench.results import to_row
+    from zoo.bench.summary import summarise
+
+    row = to_row(summarise(result))
+    figure = f"{row['status']}: {row['reason']}"
+    if row["status"] in ("ok", "unstable"):
+        figure = f"{len(result.runs)} of {result.effort.runs} runs, {row['p50_ms']} ms"
+        if row["status"] == "unstable":
+            figure += f" (unstable: {row['reason']})"
+    return f"{result.case.words}: {figure}"

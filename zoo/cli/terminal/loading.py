@@ -1,0 +1,104 @@
+"""Start fast: a command's module is imported when that command runs, and Typer's converters when a value needs them."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer.main
+from typer.core import TyperCommand, TyperGroup
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from typer.core import TyperArgument, TyperOption
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command of ``zoo``."""
+
+    module: str
+    """Its module, which holds a ``typer.Typer`` called ``app``; with a colon, another name for it."""
+    help: str
+    """The line on the page of ``zoo --help``: the first line of the command's own help."""
+    panel: str
+    """The group it stands in on that page."""
+
+
+class LazyGroup(TyperGroup):
+    """A group that knows its commands by name and imports the one that is called."""
+
+    entries: Mapping[str, Entry] = {}
+
+    def __init__(self, **settings: Any) -> None:
+        """Show each command by its line of help."""
+        super().__init__(**settings)
+        for name, entry in self.entries.items():
+            self.commands[name] = TyperCommand(name, help=entry.help, rich_help_panel=entry.panel)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands under the titles of their panels."""
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            entry = self.entries[name]
+            panels.setdefault(entry.panel, []).append((name, entry.help))
+        widest = max(len(name) for name in self.entries)
+        for title, rows in panels.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(widest), line) for name, line in rows])
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Import the command that is called, then go on as Typer does."""
+        if args and args[0] in self.entries:
+            self.commands[args[0]] = load_command(args[0], self.entries[args[0]], ctx)
+        return super().resolve_command(ctx, args)
+
+
+def load_command(name: str, entry: Entry, parent: Any) -> Any:
+    """Import a command."""
+    module, _, attribute = entry.module.partition(":")
+    command: Any = typer.main.get_command(
+        getattr(importlib.import_module(module), attribute or "app")
+    )
+    command.name = name
+    prepare(command, parent)
+    return command
+
+
+def prepare(command: Any, parent: Any = None) -> None:
+    """Spare a command, and those below it, Typer's converters until a value needs one, and rich for its help page."""
+    command.rich_markup_mode = None
+    context = typer.Context(command, parent=parent, **command.context_settings)
+    for parameter in command.get_params(context):
+        parameter.opts.sort(key=len)  # Typer takes the two names of the help option from a set
+        parameter._runtime_param = _LateConversion()  # noqa: SLF001 - see its docstring
+    if not isinstance(command, LazyGroup):
+        for nested in getattr(command, "commands", {}).values():
+            prepare(nested, context)
+
+
+class _LateConversion:
+    """Pass text on as it is; let Typer convert the rest.
+
+    Typer makes a pydantic validator for every parameter, given or not, and pydantic alone takes
+    longer to import than ``zoo list`` to run. A Typer without the attribute that this replaces
+    converts as it always did.
+    """
+
+    def coerce(self, value: Any, param: TyperArgument | TyperOption, ctx: Any) -> Any:
+        """Stand in for Typer's own converter of one parameter."""
+        is_list = param.multiple or param.nargs == -1
+        if value is None:
+            return () if is_list else None
+        descriptor = param.type_descriptor
+        values = value if is_list else (value,)
+        if all(isinstance(item, str) for item in values):
+            is_text = descriptor.annotation in (str, list[str])
+            if is_text or (
+                descriptor.is_choice and all(item in (descriptor.choices or ()) for item in values)
+            ):
+                return value
+        param._runtime_param = None  # noqa: SLF001 - from here on Typer's own
+        return param.get_runtime_param().coerce(value, param, ctx)

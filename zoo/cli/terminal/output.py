@@ -1,0 +1,293 @@
+"""The one sink of the command line: data to stdout, talk and errors to stderr.
+
+Nothing that came from a file, a server or the arguments reaches a terminal raw: letters that a
+terminal might obey are written as escapes. Colours appear on terminals only, and not where
+``NO_COLOR`` is set.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import sys
+import warnings
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn, TextIO
+
+from zoo.cli.terminal import sentences, tables
+from zoo.errors import UsageError, ZooError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from rich.console import Console
+
+Format = Literal["table", "json", "csv", "markdown"]
+_STYLES = {
+    "header": "1",
+    "title": "1",
+    "dim": "2",
+    "marked": "1;32",
+    "error": "1;31",
+    "warning": "33",
+}
+_ENOUGH_LINES = 24
+_PACKAGE = Path(__file__).parents[2]
+
+
+def safe(text: str) -> str:
+    r"""Write letters that a terminal might obey as escapes; line ends stay.
+
+    >>> safe("a\x1b[31mb")
+    'a\\x1b[31mb'
+    """
+    if text.replace("\n", "").isprintable():
+        return text
+    return "".join(
+        c if c == "\n" or c.isprintable() else c.encode("unicode_escape").decode() for c in text
+    )
+
+
+@contextmanager
+def quiet_stdout() -> Iterator[None]:
+    """Keep libraries from printing where data belongs, as Ray does about its nodes."""
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+        yield
+
+
+_PLAIN_LETTERS: dict[str, str | int | None] = {
+    "├": "|",
+    "└": "`",
+    "│": "|",
+    "─": "-",
+    "█": "#",
+    "→": ">",
+    "…": ".",
+    "·": ".",
+    "±": "+",
+    "≤": "<",
+    "≥": ">",
+    "\u00d7": "x",
+    "\u2013": "-",
+}
+"""What draws the same without letters beyond ASCII, one for one, so that columns stay aligned."""
+
+
+def _plain_letters(error: UnicodeError) -> tuple[str, int]:
+    """Write what an encoding lacks with its nearest letters: ``é`` as ``e``, what has none as ``?``."""
+    import unicodedata
+
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end].translate(str.maketrans(_PLAIN_LETTERS))
+    known = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    if text.isascii() or len(known) == len(text):
+        return known, error.end
+    return "".join(letter if letter.isascii() else "?" for letter in text), error.end
+
+
+def prepare_streams() -> None:
+    """Let a terminal without Unicode show plain letters instead of failing."""
+    codecs.register_error("zoo-plain", _plain_letters)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="zoo-plain")
+
+
+def is_terminal(stream: IO[str]) -> bool:
+    """Tell whether a person reads this stream."""
+    return stream.isatty()
+
+
+def has_colours(stream: IO[str]) -> bool:
+    """Tell whether this stream shows colours."""
+    return (
+        is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    )
+
+
+def paint(text: str, style: str, stream: TextIO | None = None) -> str:
+    """Make a text safe and, on a terminal, coloured."""
+    text = safe(text)
+    if style in _STYLES and has_colours(stream or sys.stdout):
+        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
+    return text
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that data goes to; ``None`` for a file or a pipe, which take any width."""
+    return _terminal_size().columns if is_terminal(sys.stdout) else None
+
+
+def terminal_lines() -> int:
+    """Lines of the terminal that data goes to; a usual number for a file or a pipe."""
+    return _terminal_size().lines if is_terminal(sys.stdout) else _ENOUGH_LINES
+
+
+def _terminal_size() -> os.terminal_size:
+    from shutil import get_terminal_size
+
+    return get_terminal_size()
+
+
+def write(text: str) -> None:
+    """Write data that may hold anything; a reader that has gone away ends the program in peace."""
+    write_painted(safe(text))
+
+
+def write_painted(text: str) -> None:
+    """Write text that has gone through :func:`paint` or :func:`safe`."""
+    try:
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        leave_broken_pipe()
+
+
+def leave_broken_pipe() -> NoReturn:
+    """Exit without complaint: ``zoo list | head -1`` has all it wants."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(0)
+
+
+def write_json(value: Any) -> None:
+    """Write JSON, indented for people on a terminal as in a file.
+
+    JSON has no NaN and no infinities: they are written as null, with a warning.
+    """
+    try:
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        from zoo.documents import without_odd_numbers
+
+        warn("some numbers are NaN or infinite; JSON has none, so they are written as null")
+        value = without_odd_numbers(value)
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    write_painted(text if safe(text) == text else json.dumps(value, indent=2, allow_nan=False))
+
+
+def write_table(table: tables.Table, form: Format) -> list[str]:
+    """Write a table in any format.
+
+    Returns:
+        The titles of the columns that the terminal had no room for.
+    """
+    left_out: list[str] = []
+    if form == "json":
+        write_json(tables.to_records(table))
+    elif form == "csv":
+        write(tables.to_csv(table))
+    elif form == "markdown":
+        write(tables.to_markdown(table))
+    else:
+        lines, left_out = tables.to_lines(table, terminal_width(), paint)
+        write_painted("\n".join(lines))
+    return left_out
+
+
+def talk(text: str, *, is_quiet: bool = False) -> None:
+    """Tell people something on stderr."""
+    if not is_quiet:
+        sys.stderr.write(f"{paint(fitted(text, sys.stderr), 'dim', sys.stderr)}\n")
+
+
+def warn(text: str) -> None:
+    """Warn on stderr, quiet or not."""
+    _say("warning", "warning", text)
+
+
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print what this package warns of as any other warning: where in its code says nothing.
+
+    Takes the place of :func:`warnings.showwarning`.
+    """
+    if issubclass(category, UserWarning) and Path(filename).is_relative_to(_PACKAGE):
+        warn(str(message))
+        return
+    text = warnings.formatwarning(message, category, filename, lineno, line)
+    print(text, end="", file=file or sys.stderr)
+
+
+def fail(error: str | ZooError) -> None:
+    """Say on stderr why the command stops; on a terminal the advice has a line of its own."""
+    text = str(error)
+    advice = "" if isinstance(error, str) else error.advice
+    if advice:
+        fault = text.removesuffix(advice).removesuffix("; ")
+        between = "\n" if is_terminal(sys.stderr) else "; "
+        text = f"{fault}{between}{advice}"
+    _say("error", "error", text)
+
+
+def _say(word: str, style: str, text: str) -> None:
+    """Write a text behind a colored word."""
+    prefix = f"{word}:"
+    folded = fitted(f"{prefix} {safe(text)}", sys.stderr).removeprefix(prefix)
+    sys.stderr.write(f"{paint(prefix, style, sys.stderr)}{folded}\n")
+
+
+def fitted(text: str, stream: TextIO | None = None) -> str:
+    """Fold lines that are wider than the terminal which a stream is; commands stand alone there."""
+    if not is_terminal(stream or sys.stdout):
+        return text
+    return "\n".join(sentences.lay_out(text, _terminal_size().columns))
+
+
+def chosen_format(form: Format | None, *, is_json: bool, default: Format = "table") -> Format:
+    """Combine ``--format`` and ``--json``.
+
+    Raises:
+        UsageError: They contradict each other.
+    """
+    if is_json and form not in (None, "json"):
+        raise UsageError(f"--json and --format {form} contradict each other: leave one out")
+    return "json" if is_json else form or default
+
+
+def talk_left_out(titles: Sequence[str], remedy: str, *, is_quiet: bool = False) -> None:
+    """Say which columns the terminal had no room for, if any, and what shows them."""
+    if titles:
+        hidden = ", ".join(dict.fromkeys(titles))
+        talk(f"hidden (terminal too narrow): {hidden}; {remedy}", is_quiet=is_quiet)
+
+
+def pairs(facts: Iterable[tuple[str, str | None]]) -> Iterator[str]:
+    """Write names and values in two columns; long values go on below themselves."""
+    from textwrap import wrap
+
+    known = [(name, value) for name, value in facts if value]
+    widest = max(len(name) for name, _ in known)
+    room = max((terminal_width() or 120) - widest - 4, 10)
+    for name, value in known:
+        lines = wrap(safe(value), room, break_long_words=False, break_on_hyphens=False) or [""]
+        label = paint(name.ljust(widest), "dim")
+        indent = " " * (widest + 4)
+        if tables.cell_width(lines[0]) > room and terminal_width():  # a word that needs a line
+            lines, indent = ["", *lines], "    "
+        yield f"  {label}  {lines[0]}".rstrip()
+        yield from (f"{indent}{line}" for line in lines[1:])
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun.
+
+    >>> counted(1, "file"), counted(2, "file")
+    ('1 file', '2 files')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def progress_console() -> Console:
+    """Make the console that progress bars are drawn on: stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True)

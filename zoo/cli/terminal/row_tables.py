@@ -1,0 +1,208 @@
+"""Rows of the registry as a table: titles, units, which columns, and which go first on a narrow terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from zoo.catalog import quantities
+from zoo.catalog.rows import COLUMNS, column_name
+from zoo.cli.terminal.tables import Column, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from zoo.catalog.query import Selection
+    from zoo.catalog.rows import Row, Value
+    from zoo.cli.terminal.output import Format
+
+_SPECIAL = {
+    column.key: column
+    for column in (
+        Column("parameters", "parameters", quantities.count, is_number=True),
+        Column("multiply_adds", "multiply-adds", quantities.count, is_number=True),
+        Column("top1_error", "top-1 error", quantities.percent, is_number=True),
+        Column("top5_error", "top-5 error", quantities.percent, is_number=True),
+        Column("year", "year", quantities.text, is_number=True),
+        Column("size", "size", quantities.size, is_number=True),
+        Column("size_or_about", "size or about", quantities.size, is_number=True),
+        Column("about_size", "about size", quantities.size, is_number=True),
+        Column("flops", "FLOPs", quantities.count, is_number=True),
+        Column("acc1", "acc@1", quantities.percent, is_number=True),
+        Column("acc5", "acc@5", quantities.percent, is_number=True),
+        Column("activations", "activations", quantities.count, is_number=True),
+        Column("input_size", "input", quantities.text),
+        Column("p50", "p50 ms", quantities.digits, is_number=True),
+        Column("p90", "p90 ms", quantities.digits, is_number=True),
+        Column("p99", "p99 ms", quantities.digits, is_number=True),
+        Column("throughput", "images/s", quantities.digits, is_number=True),
+        Column("published_speed", "images/s (published)", quantities.digits, is_number=True),
+        Column("published_batch", "batch", quantities.text, is_number=True),
+        Column("published_ms", "ms/image (published)", quantities.digits, is_number=True),
+        Column("memory", "peak memory", quantities.size, is_number=True),
+        Column("measured", "measured on", quantities.text),
+    )
+}
+_KEYS = {
+    "size": "size_bytes",
+    "about_size": "about_size_bytes",
+    "size_or_about": "size_or_about_bytes",
+    "top1_error": "top1_error_percent",
+    "top5_error": "top5_error_percent",
+    "p50": "p50_ms",
+    "p90": "p90_ms",
+    "p99": "p99_ms",
+    "throughput": "throughput_per_s",
+    "published_speed": "published_speed_per_s",
+    "published_ms": "published_ms_per_image",
+    "memory": "memory_bytes",
+}
+"""Columns whose key in JSON and CSV adds the unit."""
+USUAL = (
+    "name",
+    "weights",
+    "parameters",
+    "multiply_adds",
+    "top1_error",
+    "top5_error",
+    "year",
+    "size",
+    "license",
+    "cached",
+)
+HUB_COLUMNS = ("name", "weights", "top1_error", "top5_error", "license", "pinned")
+"""What is known of most repositories of PyTorch Hub; ``weights`` is the entry point."""
+_DROPPED_FIRST = (
+    "cached",
+    "license",
+    "year",
+    "size",
+    "weights",
+    "top1_error",
+    "multiply_adds",
+    "parameters",
+    "top5_error",
+)
+_ADDED_WHERE_ROOM = ("family", "task", "input_size", "source", "title", "paper")
+
+
+def chosen_columns(given: str | None, measured: Sequence[str] = ()) -> tuple[str, ...] | None:
+    """Read ``--columns``, among which measured ones may be; ``None`` where nothing is given.
+
+    Raises:
+        UnknownNameError: There is no such column.
+    """
+    if given is None:
+        return None
+    if given == "all":
+        return (*COLUMNS, *measured)
+    return tuple(dict.fromkeys(column_name(name, measured) for name in given.split(",")))
+
+
+def used_columns(selection: Selection, measured: Sequence[str] = ()) -> tuple[str, ...]:
+    """Name the columns that rows are sorted by or filtered on: who asked for that wants to see them.
+
+    Raises:
+        UnknownNameError: There is no such column.
+        QueryError: The filter cannot be read.
+    """
+    from zoo.catalog.where import columns_of
+
+    used: list[str] = []
+    if selection.sort:
+        used.append(column_name(selection.sort.removeprefix("-"), measured))
+    if selection.where:
+        used += columns_of(selection.where, measured)
+    if selection.year:
+        used.append("year")
+    return tuple(dict.fromkeys(used))
+
+
+def measured_columns(file: Path | None) -> tuple[tuple[str, ...], dict[str, dict[str, Value]]]:
+    """Read ``--bench``: the columns that it adds, and their values as :func:`zoo.catalog.query.select` takes them.
+
+    Raises:
+        ResultFileError: The file cannot be used.
+    """
+    if file is None:
+        return (), {}
+    from zoo.bench.results import MEASURED, columns_by_model
+
+    return MEASURED, columns_by_model(file)
+
+
+def published_speed_columns(
+    machine: str,
+) -> tuple[tuple[str, ...], dict[str, dict[str, Value]]]:
+    """Give the columns that ``--published-speed`` adds, as :func:`measured_columns` does.
+
+    Raises:
+        UnknownNameError: Nothing was published for such a machine.
+    """
+    from zoo.catalog import published_speed
+
+    found = published_speed.find_machine(machine)
+    return published_speed.COLUMNS, published_speed.published_columns(found)
+
+
+def describe(name: str) -> Column:
+    """Describe a column of the registry, or a measured one."""
+    column = _SPECIAL.get(name) or Column(name, name.replace("_", " "), quantities.text)
+    return Column(_KEYS.get(name, name), column.title, column.show, column.is_number)
+
+
+def row_table(
+    rows: Sequence[Row],
+    given: Sequence[str] | None,
+    form: Format,
+    *,
+    is_terminal: bool,
+    measured: Sequence[str] = (),
+    used: Sequence[str] = (),
+) -> Table:
+    """Make the table of some rows.
+
+    Args:
+        rows: From :func:`zoo.catalog.query.select`.
+        given: The columns asked for; otherwise JSON and CSV get every column, people the usual
+            ones, and people with a wide terminal some more.
+        form: How it will be written.
+        is_terminal: Whether the width is limited.
+        measured: Columns that a result file adds.
+        used: Columns that rows are sorted by or filtered on: they are shown.
+    """
+    bonus: tuple[str, ...] = ()
+    if given:
+        names, dropped_first = tuple(given), tuple(reversed(given[1:]))
+    elif form in ("json", "csv"):
+        names, dropped_first = (*COLUMNS, *measured), ()
+    else:
+        bonus = _ADDED_WHERE_ROOM if is_terminal and form == "table" else ()
+        names = tuple(dict.fromkeys((*USUAL, *used, *measured, *bonus)))
+        dropped_first = (
+            *reversed(bonus),
+            *_DROPPED_FIRST[:-1],
+            *reversed(measured),
+            *_DROPPED_FIRST[-1:],
+        )
+    columns = {name: describe(name) for name in names}
+    return Table(
+        columns=tuple(columns.values()),
+        rows=[[shown_value(row, name, form) for name in names] for row in rows],
+        optional=tuple(columns[name].key for name in dropped_first),
+        bonus=frozenset(columns[name].key for name in bonus if name not in used),
+        asked=frozenset(columns[name].key for name in given or used),
+    )
+
+
+def shown_value(row: Row, name: str, form: Format) -> Value:
+    """Give a value; people see about how long files are where nobody knows it exactly."""
+    value = row[name]
+    if value is not None or name != "size":
+        return value
+
+    about = row.entry.about_size_bytes
+    is_for_people = form in ("table", "markdown")
+    if about is not None and is_for_people:
+        return quantities.About(about)
+    return None

@@ -1,0 +1,161 @@
+"""An authority that lives as long as one command, and is believed by that command only.
+
+The mirror's own authority may vouch for a few hosts only (see its name constraints). A recording
+has to see every host that a program talks to, so this one has no such limit. Its key is never
+written; it ends with the command, and so does the file that names it.
+"""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+import threading
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zoo.errors import MissingPackageError
+
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+LIFE = timedelta(days=8)
+GRACE = timedelta(hours=1)
+"""For clocks that are behind."""
+
+
+class Authority:
+    """Vouch for any host, to programs that are told to believe it.
+
+    Raises:
+        MissingPackageError: cryptography is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from cryptography.hazmat.primitives.asymmetric import ec
+        except ImportError as error:
+            raise MissingPackageError("cryptography", "recording", "mirror") from error
+        self._lock = threading.Lock()
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        # One key serves all hosts: making one for each would cost more than the handshake.
+        self._host_key = ec.generate_private_key(ec.SECP256R1())
+        self._certificate = _certificate(
+            "zoo record",
+            self._key,
+            None,
+            None,
+        )
+
+    @property
+    def pem(self) -> bytes:
+        """The certificate that programs are to believe."""
+        return _pem(self._certificate)
+
+    def context(self, host: str) -> ssl.SSLContext:
+        """Return the TLS settings with which to be a host."""
+        with self._lock:
+            context = self._contexts.get(host)
+            if context is None:
+                context = self._make_context(host)
+                self._contexts[host] = context
+            return context
+
+    def _make_context(self, host: str) -> ssl.SSLContext:
+        from cryptography.hazmat.primitives import serialization
+
+        certificate = _certificate(
+            host,
+            self._host_key,
+            self._certificate,
+            self._key,
+        )
+        key = self._host_key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.set_alpn_protocols(["http/1.1"])
+        # ssl reads certificates from files only; this one is the owner's alone and gone at once.
+        with tempfile.NamedTemporaryFile(suffix=".pem") as chain:
+            chain.write(key + _pem(certificate) + self.pem)
+            chain.flush()
+            context.load_cert_chain(Path(chain.name))
+        return context
+
+
+def _certificate(
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: x509.Certificate | None,
+    issuer_key: ec.EllipticCurvePrivateKey | None,
+) -> x509.Certificate:
+    """Make a certificate: of the authority itself, or of a host that it vouches for."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.x509.oid import NameOID
+
+    is_authority = issuer is None
+    signing_key = issuer_key or key
+    begin = datetime.now(UTC) - GRACE
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+    own_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key())
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject if issuer is None else issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(begin)
+        .not_valid_after(begin + LIFE)
+        .add_extension(
+            x509.BasicConstraints(
+                ca=is_authority,
+                path_length=None,
+            ),
+            critical=True,
+        )
+        .add_extension(own_id, critical=False)
+        .add_extension(issuer_id, critical=False)
+        .add_extension(_usage(is_authority=is_authority), critical=True)
+    )
+    if not is_authority:
+        alternative = x509.SubjectAlternativeName([_general_name(name)])
+        builder = builder.add_extension(alternative, critical=False)
+    return builder.sign(signing_key, hashes.SHA256())
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    from cryptography import x509
+
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _usage(*, is_authority: bool) -> x509.KeyUsage:
+    from cryptography import x509
+
+    return x509.KeyUsage(
+        digital_signature=not is_authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=is_authority,
+        crl_sign=is_authority,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _pem(certificate: x509.Certificate) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
+    return certificate.public_bytes(serialization.Encoding.PEM)

@@ -1,0 +1,281 @@
+"""Add what was recorded to a lock file, compare lock files, and check one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from zoo.cache import lockfile
+from zoo.catalog.registry import load_registry
+from zoo.errors import LockConflictError
+from zoo.recorder.observing import joined
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from zoo.cache.lock_lines import LockedThing
+
+Change = Literal["added", "removed", "changed"]
+Key = tuple[str, str]
+"""Kind and name of a line."""
+Named = tuple[str, str, str]
+"""Kind, subject and ref: what names a commit."""
+
+
+@dataclass(
+    frozen=True,
+    slots=True,
+)
+class Difference:
+    """One thing that two lock files do not have alike."""
+
+    change: Change
+    name: str
+    before: LockedThing | None
+    after: LockedThing | None
+
+
+def add(
+    path: Path,
+    recorded: Sequence[LockedThing],
+    *,
+    replaces: bool = False,
+) -> list[Difference]:
+    """Add recorded lines to a lock file, which is made if there is none.
+
+    Args:
+        path: The lock file.
+        recorded: What was fetched.
+        replaces: Whether lines that say otherwise give way.
+
+    Returns:
+        What has changed.
+
+    Raises:
+        LockConflictError: The lock file says otherwise about one of them; it stays as it is.
+        LockFileError: The lock file is malformed.
+        CacheError: It cannot be written.
+    """
+    known = lockfile.read_things(path)
+    if not path.exists():
+        lockfile.write_things(path, [])
+    merged: tuple[LockedThing, ...] = ()
+
+    def changed(things: tuple[LockedThing, ...]) -> tuple[LockedThing, ...]:
+        nonlocal merged
+        merged = merge(
+            things,
+            recorded,
+            path.name,
+            replaces=replaces,
+        )
+        return merged
+
+    lockfile.change(path, changed)
+    return differences(known, merged)
+
+
+def merge(
+    known: Sequence[LockedThing],
+    recorded: Sequence[LockedThing],
+    lock_name: str = lockfile.FILE_NAME,
+    *,
+    replaces: bool = False,
+) -> tuple[LockedThing, ...]:
+    """Join the lines of a lock file with what was recorded.
+
+    Raises:
+        LockConflictError: They contradict each other, and ``replaces`` is not set.
+    """
+    table = {thing.key: thing for thing in known}
+    conflicts = _other_bytes(table, recorded)
+    conflicts += _moved_refs(known, recorded)
+    if conflicts and not replaces:
+        raise LockConflictError(lock_name, conflicts)
+
+    if replaces:
+        table = _without_moved(table, recorded)
+    for thing in recorded:
+        before = table.get(thing.key)
+        if before is not None and _agree(before, thing):
+            table[thing.key] = joined(before, thing)
+        else:
+            table[thing.key] = thing
+    in_order = sorted(table)
+    return tuple(table[key] for key in in_order)
+
+
+def differences(before: Iterable[LockedThing], after: Iterable[LockedThing]) -> list[Difference]:
+    """Compare two lock files, by what they demand: who asked and when makes no difference."""
+    old = {thing.key: thing for thing in before}
+    new = {thing.key: thing for thing in after}
+    found = []
+    for key in sorted(old.keys() | new.keys()):
+        one = old.get(key)
+        other = new.get(key)
+        if one is None:
+            found.append(
+                Difference(
+                    "added",
+                    key[1],
+                    None,
+                    other,
+                )
+            )
+        elif other is None:
+            found.append(
+                Difference(
+                    "removed",
+                    key[1],
+                    one,
+                    None,
+                )
+            )
+        elif _demands(one) != _demands(other):
+            found.append(
+                Difference(
+                    "changed",
+                    key[1],
+                    one,
+                    other,
+                )
+            )
+    return found
+
+
+def contradictions(things: Sequence[LockedThing]) -> list[str]:
+    """Name refs that stand at two commits, as they do after a merge of two branches."""
+    commits: dict[Named, set[str]] = {}
+    for thing in things:
+        for name in _names(thing):
+            meant = commits.setdefault(name, set())
+            meant.add(thing.revision or "")
+
+    found = []
+    for name, meant in sorted(commits.items()):
+        _, subject, ref = name
+        if len(meant) > 1:
+            places = " and at ".join(sorted(meant))
+            found.append(f"{subject}: {ref} stands at {places}")
+    return found
+
+
+def specs(things: Sequence[LockedThing]) -> list[str]:
+    """Write what a lock file has as ``zoo mirror add`` takes it, each once.
+
+    Repositories and models stand at their commit, files are named by the registry's weights.
+    """
+    by_file = _weights_by_file()
+    found: dict[str, None] = {}
+    for thing in things:
+        spec = _spec(thing, by_file)
+        if spec is not None:
+            found[spec] = None
+    return list(found)
+
+
+def without_spec(things: Sequence[LockedThing]) -> list[LockedThing]:
+    """List what a mirror cannot be asked for: addresses, and files that no record has."""
+    by_file = _weights_by_file()
+    return [thing for thing in things if _spec(thing, by_file) is None]
+
+
+def _spec(thing: LockedThing, by_file: Mapping[str, str]) -> str | None:
+    if thing.kind == "github":
+        return f"{thing.subject}:{thing.revision}"
+    if thing.kind == "huggingface":
+        return f"hf:{thing.subject}@{thing.revision}"
+    if thing.kind == "file":
+        return by_file.get(thing.name)
+    return None
+
+
+def _weights_by_file() -> dict[str, str]:
+    """Name the weights of each file of the registry, as ``NAME:TAG``."""
+    found: dict[str, str] = {}
+    for architecture in load_registry().architectures.values():
+        for weights in architecture.weights.values():
+            for file in weights.files:
+                spec = f"{architecture.name}:{weights.tag}"
+                found.setdefault(file.file_name, spec)
+    return found
+
+
+def _demands(thing: LockedThing) -> LockedThing:
+    """Leave out what is there for people."""
+    return replace(
+        thing,
+        asked_by=(),
+        recorded_on=None,
+        license=None,
+        url=None,
+    )
+
+
+def _agree(before: LockedThing, thing: LockedThing) -> bool:
+    """Tell whether a line says nothing of a digest, or the same."""
+    return before.sha256 in (None, thing.sha256)
+
+
+def _names(thing: LockedThing) -> list[Named]:
+    """List the refs of a line, each with what it is a ref of."""
+    return [(thing.kind, thing.subject, ref) for ref in thing.refs]
+
+
+def _other_bytes(
+    table: Mapping[Key, LockedThing],
+    recorded: Sequence[LockedThing],
+) -> list[str]:
+    found = []
+    for thing in recorded:
+        before = table.get(thing.key)
+        if before is not None and not _agree(before, thing):
+            what = f"{thing.kind} {thing.name}"
+            fault = f"sha256 {before.sha256} is locked, the program got {thing.sha256}"
+            found.append(f"{what}: {fault}")
+    return found
+
+
+def _moved_refs(
+    known: Sequence[LockedThing],
+    recorded: Sequence[LockedThing],
+) -> list[str]:
+    """Name refs that the lock file has at another commit."""
+    locked = _commits(known)
+    found: dict[str, None] = {}
+    for name, commit in _commits(recorded).items():
+        before = locked.get(name)
+        if before in (None, commit):
+            continue
+        _, subject, ref = name
+        text = f"{subject}: {ref} is locked at {before}, and is at {commit} now"
+        found[text] = None
+    return list(found)
+
+
+def _without_moved(
+    table: Mapping[Key, LockedThing],
+    recorded: Sequence[LockedThing],
+) -> dict[Key, LockedThing]:
+    """Take refs from commits that they have left; what nothing names any more goes."""
+    now = _commits(recorded)
+    kept = {}
+    for key, thing in table.items():
+        refs = []
+        for name in _names(thing):
+            commit = now.get(name, thing.revision)
+            if commit == thing.revision:
+                refs.append(name[2])
+        if refs or not thing.refs:
+            kept[key] = replace(thing, refs=tuple(refs))
+    return kept
+
+
+def _commits(things: Iterable[LockedThing]) -> dict[Named, str | None]:
+    """Say which commit each ref names."""
+    found = {}
+    for thing in things:
+        for name in _names(thing):
+            found[name] = thing.revision
+    return found

@@ -1,0 +1,128 @@
+"""What a network costs, known before it is trained; which costs are too high."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+import torch
+
+from zoo.inspector.tracing import trace_layers
+from zoo.loader.construction import without_initialisation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from zoo.models.genotype import Genotype
+    from zoo.searcher.stack import Stack
+
+WARM_UP_RUNS = 3
+TIMED_RUNS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one image through a network costs; counted, nothing is run."""
+
+    parameters: int
+    multiply_adds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that a network may cost; ``None`` sets no limit."""
+
+    max_parameters: int | None = None
+    max_multiply_adds: int | None = None
+    max_latency_ms: float | None = None
+    """Of one image on this machine's CPU, measured."""
+
+
+class Gauge:
+    """Tells which genotypes keep to the limits, and remembers.
+
+    Args:
+        stack: How they become networks.
+        limits: The limits.
+        latencies: Measured before, by the name of the genotype.
+        on_measured: Told each latency that is measured: times differ from run to run, and an
+            interrupted search must not decide otherwise when it goes on.
+        costs: Counted before, likewise.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        limits: Limits,
+        latencies: dict[str, float] | None = None,
+        on_measured: Callable[[Genotype, float], None] = lambda _genotype, _latency_ms: None,
+        costs: Mapping[str, Cost] | None = None,
+    ) -> None:
+        self.stack = stack
+        self.limits = limits
+        self.latencies = dict(latencies or {})
+        self._on_measured = on_measured
+        self._costs = dict(costs or {})
+
+    def cost(self, genotype: Genotype) -> Cost:
+        """Count parameters and multiply-adds on the meta device."""
+        if genotype.name not in self._costs:
+            self._costs[genotype.name] = count(self.stack, genotype)
+        return self._costs[genotype.name]
+
+    def latency_ms(self, genotype: Genotype) -> float:
+        """Measure how long one image takes, once."""
+        if genotype.name not in self.latencies:
+            measured_ms = measure_latency_ms(self.stack, genotype)
+            self.latencies[genotype.name] = measured_ms
+            self._on_measured(genotype, measured_ms)
+        return self.latencies[genotype.name]
+
+    def accepts(self, genotype: Genotype) -> bool:
+        """Tell whether a genotype keeps to all limits; the cheap ones are checked first."""
+        limits = self.limits
+        if limits.max_parameters is not None or limits.max_multiply_adds is not None:
+            cost = self.cost(genotype)
+            if _is_above(cost.parameters, limits.max_parameters):
+                return False
+            if _is_above(cost.multiply_adds, limits.max_multiply_adds):
+                return False
+        if limits.max_latency_ms is None:
+            return True
+        return self.latency_ms(genotype) <= limits.max_latency_ms
+
+
+def _is_above(
+    value: int,
+    limit: int | None,
+) -> bool:
+    return limit is not None and value > limit
+
+
+def count(
+    stack: Stack,
+    genotype: Genotype,
+) -> Cost:
+    """Count what one image costs, on the meta device: no parameter takes memory or time."""
+    with without_initialisation():
+        model = stack.build(genotype)
+    table = trace_layers(model, stack.input_size, name=genotype.name)
+    return Cost(table.parameters, table.multiply_adds or 0)
+
+
+def measure_latency_ms(
+    stack: Stack,
+    genotype: Genotype,
+) -> float:
+    """Measure the median time of one image through a network with random parameters."""
+    model = stack.build(genotype).eval()
+    image = torch.zeros(1, *stack.input_size)
+    times_s = []
+    with torch.inference_mode():
+        for _ in range(WARM_UP_RUNS + TIMED_RUNS):
+            began_s = time.perf_counter()
+            model(image)
+            times_s.append(time.perf_counter() - began_s)
+    return 1000 * median(times_s[WARM_UP_RUNS:])

@@ -1,0 +1,308 @@
+"""Fetch a registry, believe it only if it is signed, install it in one step."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from zoo import atomic
+from zoo.catalog import installed
+from zoo.catalog.installed import Current
+from zoo.catalog.registry import load_registry
+from zoo.documents import read_regular_file
+from zoo.errors import RegistryError, TrustError
+from zoo.trust import keys
+from zoo.trust.reading import LARGEST_METADATA_BYTES, download, keep_metadata, refreshed
+
+if TYPE_CHECKING:
+    from zoo.trust.fetching import Limits
+
+ROOT = "root.json"
+"""The root that the user trusts, as it was first named."""
+SOURCE = "source.json"
+LIST = "files.json"
+MOST_FILES = 10_000
+KEPT_STATES = 3
+
+
+@dataclass(
+    frozen=True,
+    slots=True,
+)
+class Updated:
+    """What an update has done."""
+
+    current: Current
+    is_new: bool
+    """Whether another state is in use than before."""
+
+
+def update(
+    address: str | None = None,
+    root: Path | None = None,
+    limits: Limits | None = None,
+) -> Updated:
+    """Bring the registry up to date.
+
+    Args:
+        address: Where a repository of ``zoo trust`` is served; by default that of the last update.
+        root: The root to trust; needed once, for the first update.
+        limits: How patient to be.
+
+    Raises:
+        TrustError: What is offered is not believed, or no address or root is known. Nothing was
+            changed.
+        MissingPackageError: python-tuf is not installed.
+    """
+    keys.require()
+    from zoo.trust.fetching import Fetcher
+    from zoo.trust.fetching import Limits as Usual
+
+    place = installed.folder()
+    current = installed.read_current()
+    if current is not None and current.is_pinned:
+        fault = f"it is held at state {current.number} of {current.published_at}"
+        raise TrustError("the registry", fault, 'release it with "zoo registry hold --off"')
+    base = address or _known_source(place)
+    trusted = _trusted_root(place, root)
+
+    place.mkdir(
+        parents=True,
+        exist_ok=True,
+    )
+    fetcher = Fetcher(limits or Usual())
+    try:
+        with tempfile.TemporaryDirectory(
+            prefix=".update-",
+            dir=place,
+        ) as scratch:
+            staging = _Staging(
+                Path(scratch),
+                base.rstrip("/"),
+                trusted,
+                current,
+            )
+            return staging.run(fetcher)
+    finally:
+        fetcher.close()
+
+
+class _Staging:
+    """One update, prepared beside what is installed."""
+
+    def __init__(
+        self,
+        scratch: Path,
+        base: str,
+        trusted: bytes,
+        current: Current | None,
+    ) -> None:
+        self._scratch = scratch
+        self._base = base
+        self._trusted = trusted
+        self._current = current
+        self._place = installed.folder()
+        self._metadata = scratch / "metadata"
+        self._files = scratch / "state" / "files"
+
+    def run(self, fetcher: Any) -> Updated:
+        """Fetch and check, then install."""
+        from tuf.api.exceptions import DownloadError, RepositoryError
+
+        from zoo.trust.refusals import refusal
+
+        if (self._place / "metadata").is_dir():
+            shutil.copytree(self._place / "metadata", self._metadata, symlinks=True)
+        else:
+            self._metadata.mkdir()
+        self._files.mkdir(parents=True)
+        try:
+            facts, number, expires_at = self._fetch(fetcher)
+        except (RepositoryError, DownloadError) as error:
+            raise refusal(self._base, error, self._seen()) from error
+        digests: dict[str, str] = {}
+        for name in facts["files"]:
+            digests[name] = _sha256(self._files / name)
+
+        self._check_registry()
+        return self._install(
+            facts,
+            digests,
+            number,
+            expires_at,
+        )
+
+    def _fetch(self, fetcher: Any) -> tuple[dict[str, Any], int, str]:
+        """Fetch metadata and files; python-tuf checks every one of them."""
+        updater = refreshed(self._base, self._metadata, self._trusted, fetcher)
+        listing = download(updater, self._base, LIST, self._scratch / LIST)
+        facts = _read_list(self._base, listing)
+        for name in facts["files"]:
+            download(updater, self._base, name, self._files / name)
+        number, expires_at = _facts_of_snapshot(self._metadata)
+        return facts, number, expires_at
+
+    def _check_registry(self) -> None:
+        """Read the registry as zoo will, before it is installed."""
+        path = self._files / installed.REGISTRY
+        try:
+            load_registry(path)
+        except RegistryError as error:
+            fault = f"what it has signed is no registry that this zoo can read ({error.fault})"
+            advice = "update torch-zoo, or ask its publisher"
+            raise TrustError(self._base, f"{fault}; nothing was changed", advice) from error
+
+    def _install(
+        self,
+        facts: dict[str, Any],
+        digests: dict[str, str],
+        number: int,
+        expires_at: str,
+    ) -> Updated:
+        """Put files and metadata in place, then turn the pointer in one step."""
+        before = self._current
+        whole = "".join(f"{name} {digest}\n" for name, digest in sorted(digests.items()))
+        state = f"{number}-{hashlib.sha256(whole.encode()).hexdigest()[:12]}"
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        is_same = before is not None and before.state == state
+        current = Current(
+            state=state,
+            digests=digests,
+            zoo_version=facts["zoo_version"],
+            published_at=facts["published_at"],
+            expires_at=expires_at,
+            installed_at=before.installed_at if before is not None and is_same else now,
+            source=self._base,
+            number=number,
+            before=_state_before(before, state),
+        )
+        target = self._place / "states" / state
+        target.parent.mkdir(
+            parents=True,
+            exist_ok=True,
+        )
+        if not target.is_dir():
+            (self._scratch / "state").rename(target)
+        _write_json(target / "state.json", asdict(current))
+        remembered = self._place / "metadata"
+        keep_metadata(self._metadata, remembered, self._scratch / "metadata-before")
+        atomic.write_bytes(self._place / ROOT, self._trusted)
+        _write_json(self._place / SOURCE, {"source": self._base})
+        write_current(current)
+        remove_old_states()
+        return Updated(current, not is_same)
+
+    def _seen(self) -> datetime | None:
+        if self._current is None:
+            return None
+        return datetime.fromisoformat(self._current.published_at)
+
+
+def write_current(current: Current) -> None:
+    """Turn the pointer to a state."""
+    _write_json(installed.folder() / installed.POINTER, asdict(current))
+
+
+def read_state(name: str) -> Current:
+    """Read what was known of a state when it was installed.
+
+    Raises:
+        TrustError: It is gone.
+    """
+    path = installed.folder() / "states" / name / "state.json"
+    try:
+        return Current(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        advice = 'fetch one with "zoo registry update"'
+        raise TrustError("the registry", f"the state {name} is gone", advice) from error
+
+
+def remove_old_states() -> None:
+    """Keep the states that the pointer and its rollbacks lead to."""
+    kept: list[str] = []
+    current = installed.read_current()
+    while current is not None and len(kept) < KEPT_STATES:
+        kept.append(current.state)
+        name = current.before
+        try:
+            current = read_state(name) if name is not None and name not in kept else None
+        except TrustError:
+            current = None
+    for entry in os.scandir(installed.folder() / "states"):
+        if entry.name not in kept:
+            shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _state_before(before: Current | None, state: str) -> str | None:
+    """Name the state that a rollback returns to."""
+    if before is None:
+        return None
+    return before.before if before.state == state else before.state
+
+
+def _known_source(place: Path) -> str:
+    try:
+        content = json.loads((place / SOURCE).read_text())
+        return str(content["source"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        advice = 'name it once with "zoo registry update --from URL --root FILE"'
+        raise TrustError("the registry", "no address is known to update from", advice) from error
+
+
+def _trusted_root(place: Path, root: Path | None) -> bytes:
+    """Return the root to begin with: the one that is named, else the one that was named before."""
+    path = root or place / ROOT
+    try:
+        return read_regular_file(path, LARGEST_METADATA_BYTES)
+    except OSError as error:
+        advice = "get the root from its publisher by another way, and name it with --root FILE"
+        fault = f"no root to trust: {path} cannot be read ({error.strerror or error})"
+        raise TrustError("the registry", fault, advice) from error
+
+
+def _read_list(base: str, path: Path) -> dict[str, Any]:
+    """Read the list of files, and refuse names that lead elsewhere."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text())
+        names = content["files"]
+        facts = (content["zoo_version"], content["published_at"])
+        is_short = len(names) <= MOST_FILES
+        is_sound = is_short and all(_is_inside(name) for name in names)
+        datetime.fromisoformat(content["published_at"])
+        if not (
+            is_sound and installed.REGISTRY in names and all(isinstance(f, str) for f in facts)
+        ):
+            raise ValueError("expected plain names, registry.json among them")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        fault = f"its list of files cannot be read: {error}; nothing was changed"
+        raise TrustError(base, fault, "ask its publisher") from error
+    return content
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    is_plain = name.isprintable() and "\\" not in name and name == str(path)
+    return is_plain and not path.is_absolute() and ".." not in path.parts
+
+
+def _facts_of_snapshot(metadata: Path) -> tuple[int, str]:
+    """Return the number of the state, and when the timestamp that vouches for it expires."""
+    snapshot = json.loads((metadata / "snapshot.json").read_text())
+    timestamp = json.loads((metadata / "timestamp.json").read_text())
+    return int(snapshot["signed"]["version"]), str(timestamp["signed"]["expires"])
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    atomic.write_text(path, json.dumps(content, indent=1) + "\n")
