@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import signal
+import socket
 import ssl
 import threading
 from contextlib import ExitStack
@@ -17,7 +18,14 @@ from tests.mirror.conftest import fill, make_store, play_everything
 from tests.support import downloaders
 from tests.support.downloaders import Target
 from tests.support.hub_upstream import HubUpstream
-from tests.support.mirror_server import RunningMirror, ask, read_answer, send, serving
+from tests.support.mirror_server import (
+    Answer,
+    RunningMirror,
+    ask,
+    read_answer,
+    send,
+    serving,
+)
 from zoo.mirror import layout, upkeep
 
 if TYPE_CHECKING:
@@ -161,6 +169,49 @@ def test_answer_that_ends_in_time_is_not_broken_off(tmp_path: Path) -> None:
         assert downloaders.finish(client) == (0, "")
         assert running.mirror.process.wait(timeout=20) == 0
     assert (tmp_path / "got").read_bytes() == DATA
+
+
+@pytest.mark.parametrize("way", ["plain", "tls"])
+def test_stopping_server_answers_who_has_connected(tmp_path: Path, way: str) -> None:
+    """Connections that the system has accepted, and clients that have not spoken yet, are not reset."""
+    context = None
+    options: tuple[str, ...] = ()
+    if way == "tls":
+        chain, authority = tmp_path / "tls.pem", trustme.CA()
+        authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(chain)
+        options = ("--tls-cert", str(chain), "--tls-key", str(chain))
+        context = ssl.create_default_context()
+        authority.configure_trust(context)
+
+    path = f"/weights/download.pytorch.org{SMALL_PATH}"
+    request = f"GET {path} HTTP/1.1\r\nHost: mirror\r\nConnection: close\r\n\r\n".encode()
+    root = fill(tmp_path / "mirror", {SMALL_PATH: SMALL})
+    answers: list[Answer] = []
+
+    def talk(connection: socket.socket) -> None:
+        """Say what is wanted, a little later than one could."""
+        if context is not None:
+            connection = context.wrap_socket(connection, server_hostname="127.0.0.1")
+        with connection:
+            threading.Event().wait(0.2)
+            connection.sendall(request)
+            received = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+        answers.append(read_answer(received))
+
+    with serving(root, *options) as mirror:
+        mirror.process.send_signal(signal.SIGSTOP)
+        clients = [
+            threading.Thread(target=talk, args=(socket.create_connection(mirror.address, 20),))
+            for _ in range(20)
+        ]
+        mirror.process.send_signal(signal.SIGTERM)
+        mirror.process.send_signal(signal.SIGCONT)
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+        assert mirror.process.wait(timeout=20) == 0
+    assert [answer.body for answer in answers] == [SMALL] * 20
 
 
 def test_file_that_shrinks_over_tls_is_an_error(tmp_path: Path) -> None:

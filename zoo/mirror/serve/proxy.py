@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import weakref
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +54,29 @@ class Gate:
         self.authority = authority
         self.tunnel_ports = tunnel_ports
         self.tasks: set[asyncio.Task[None]] = set()
+        self._unheard: weakref.WeakSet[Front] = weakref.WeakSet()
+        self._all_heard = asyncio.Event()
 
     def __call__(self) -> Front:
         """Make the protocol of a new connection."""
         return Front(self)
+
+    def expect(self, front: Front) -> None:
+        """Note a client that has connected and not said yet what it wants."""
+        self._unheard.add(front)
+
+    def hear(self, front: Front) -> None:
+        """Note that a client has spoken, or left."""
+        self._unheard.discard(front)
+        if not self._unheard:
+            self._all_heard.set()
+
+    async def hear_out(self, timeout_s: float) -> None:
+        """Wait until all clients that have connected have said what they want, but no longer."""
+        self._all_heard.clear()
+        if self._unheard:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._all_heard.wait(), timeout_s)
 
     def enter(
         self,
@@ -164,6 +184,7 @@ class Front(asyncio.Protocol):
         self._begin = bytearray()
         self._transport: Any = None
         self._deadline: asyncio.TimerHandle | None = None
+        gate.expect(self)  # before TLS shakes hands
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the clock."""
@@ -172,8 +193,7 @@ class Front(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         """Stop the clock."""
-        if self._deadline is not None:
-            self._deadline.cancel()
+        self._stop_clock()
 
     def data_received(self, data: bytes) -> None:
         """Decide as soon as that can be done."""
@@ -200,6 +220,7 @@ class Front(asyncio.Protocol):
         protocol.data_received(bytes(self._begin))
 
     def _stop_clock(self) -> None:
+        self._gate.hear(self)
         if self._deadline is not None:
             self._deadline.cancel()
 

@@ -38,6 +38,8 @@ REFRESH_S = 2.0
 """How often a server looks for what others have changed in a bucket."""
 GRACE_S = 25.0
 """Kubernetes kills after 30 seconds."""
+FIRST_BYTES_S = 1.0
+"""How long clients that have just connected may take, after a signal, to say what they want."""
 WANTED_FILES = 65536
 
 
@@ -130,11 +132,12 @@ async def _serve(
     _shorten_logs()
     tls = _tls_context(options)
     server = await _listen(gate, options.host, options.port, tls)
-    listeners = [server]
+    listeners = [(server, tls)]
     if options.proxy_port is not None:
-        listeners.append(await _listen(gate, options.host, options.proxy_port, None))
+        listeners.append((await _listen(gate, options.host, options.proxy_port, None), None))
+    prometheus = None
     if metrics is not None and options.metrics_port is not None:
-        listeners.append(await _listen_for_prometheus(metrics, options))
+        prometheus = await _listen_for_prometheus(metrics, options)
     port = server.sockets[0].getsockname()[1]
     shown = f"[{options.host}]" if ":" in options.host else options.host
     on_ready(f"{'https' if tls else 'http'}://{shown}:{port}")
@@ -147,8 +150,10 @@ async def _serve(
     try:
         await signals.ended.wait()
     finally:
-        for listener in listeners:
-            listener.close()
+        for listener, context in listeners:
+            await _stop_listening(listener, gate, context)
+        if prometheus is not None:
+            prometheus.close()
         for chore in chores:
             chore.cancel()
         await _end(app, gate, options.grace_s, signals.hurry)
@@ -244,6 +249,31 @@ async def _listen(
         ) from error
 
 
+async def _stop_listening(
+    listener: asyncio.Server,
+    gate: Gate,
+    tls: ssl.SSLContext | None,
+) -> None:
+    """Take in who has connected already, and nobody else.
+
+    The system accepts connections before we do. Those that wait for us when a socket is closed
+    are reset, so they are taken from a second number of the same socket first.
+    """
+    loop = asyncio.get_running_loop()
+    queues = [one.dup() for one in listener.sockets]
+    listener.close()
+    entering = []
+    for queue in queues:
+        queue.setblocking(False)
+        with contextlib.suppress(OSError):  # nobody waits any more
+            while True:
+                connection, _ = queue.accept()
+                connection.setblocking(False)
+                entering.append(loop.connect_accepted_socket(gate, connection, ssl=tls))
+        queue.close()
+    await asyncio.gather(*entering, return_exceptions=True)
+
+
 async def _end(
     app: App,
     gate: Gate,
@@ -251,6 +281,7 @@ async def _end(
     hurry: asyncio.Event,
 ) -> None:
     """Let answers come to their end, then break off what is left, and say both."""
+    await gate.hear_out(FIRST_BYTES_S)
     if app.busy_count:
         LOG.warning(
             "stopping: %d answers are being sent and have %g s to end;"
