@@ -160,6 +160,22 @@ def test_a_task_without_known_errors_is_refused() -> None:
         choose(Limits(task="detection"))
 
 
+@pytest.mark.parametrize(
+    ("limits", "fault"),
+    [
+        (Limits(source="hub"), "zoo list --source hub shows what they state"),
+        (
+            Limits(source="zoo", task="detection"),
+            "in the source zoo has a published .* leave --source",
+        ),
+    ],
+)
+def test_a_source_that_cannot_be_weighed_says_why(limits: Limits, fault: str) -> None:
+    """Not that the task is to blame, which its default is not."""
+    with pytest.raises(UsageError, match=fault):
+        choose(limits)
+
+
 def test_an_unknown_task_offers_the_nearest() -> None:
     """A typo is answered."""
     with pytest.raises(UnknownNameError, match="did you mean classification"):

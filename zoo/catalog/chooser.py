@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
+from zoo.catalog.index import HUB_SOURCE
 from zoo.catalog.licenses import is_admitted
 from zoo.catalog.query import Selection, pareto_front, select
 from zoo.catalog.rows import SIZE_OR_ABOUT
@@ -218,7 +219,7 @@ def choose(
         has_all_weights=True,
     )
     every = select(selection, registry, extra=extra)
-    considered = _comparable(every, cost, limits.task)
+    considered = _comparable(every, cost, limits)
     fitting = [row for row in considered if limits.allow(row)]
     front = pareto_front(fitting, column_of(cost), _GAIN)
 
@@ -243,25 +244,31 @@ def column_of(cost: str) -> str:
 def _comparable(
     rows: Sequence[Row],
     cost: Cost,
-    task: str,
+    limits: Limits,
 ) -> list[Row]:
     """Keep the rows whose error and cost are known.
 
     Raises:
         UsageError: There are none.
     """
-    has_errors = any(_is_comparable(row, "parameters") for row in rows)
-    if not has_errors:
-        fault = f"no model of the task {task} has a published top-5 error"
-        advice = "choose --task classification"
-        raise UsageError(f"{fault}: {advice}")
-
     found = [row for row in rows if _is_comparable(row, cost)]
-    if not found:
-        fault = f"no model of the task {task} with a published top-5 error was measured"
+    if found:
+        return found
+
+    wanted = f"the task {limits.task}"
+    if limits.source == HUB_SOURCE:
+        fault = "PyTorch Hub's repositories cannot be weighed, their code is not run to count them"
+        advice = "zoo list --source hub shows what they state"
+    elif any(_is_comparable(row, "parameters") for row in rows):
+        fault = f"no model of {wanted} with a published top-5 error was measured"
         advice = "zoo bench --all does that"
-        raise UsageError(f"{fault}: {advice}")
-    return found
+    elif limits.source is not None:
+        fault = f"no model of {wanted} in the source {limits.source} has a published top-5 error"
+        advice = "leave --source out, or choose another --task"
+    else:
+        fault = f"no model of {wanted} has a published top-5 error"
+        advice = "choose --task classification"
+    raise UsageError(f"{fault}: {advice}")
 
 
 def _is_comparable(row: Row, cost: Cost) -> bool:
