@@ -10,6 +10,7 @@ import pytest
 
 from tests.mirror.conftest import fill
 from tests.support.faulty_server import FaultyServer
+from zoo import atomic
 from zoo.catalog.records import WeightsFile
 from zoo.errors import MirrorError, TrustError
 from zoo.mirror import signing
@@ -129,6 +130,37 @@ def test_a_mirror_that_was_rolled_back_is_refused(mirror: SignedMirror) -> None:
     # A script that names the same root every time is no less protected.
     with pytest.raises(TrustError, match="rolled back"):
         mirrors.signed_files(base, mirror.root)
+
+
+@pytest.mark.parametrize("written", range(4))
+def test_a_crash_while_it_is_remembered_forgets_nothing(
+    mirror: SignedMirror, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    """Whatever of the new metadata stands already: the oldest list is refused, the newest taken."""
+    base = mirror.server.base
+    served = mirror.store.root / "trust" / "metadata" / "timestamp.json"
+    oldest = served.read_bytes()
+    mirror.sign()
+    mirrors.signed_files(base, mirror.root)
+    mirror.sign()
+    newest = served.read_bytes()
+    real, left = atomic.write_bytes, iter(range(written))
+
+    def write(path: Path, content: bytes) -> None:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        real(path, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(atomic, "write_bytes", write)
+        with pytest.raises(KeyboardInterrupt):
+            mirrors.signed_files(base)
+
+    served.write_bytes(oldest)
+    with pytest.raises(TrustError, match="rolled back"):
+        mirrors.signed_files(base)
+    served.write_bytes(newest)
+    assert set(mirrors.signed_files(base)) == {f"weights/download.pytorch.org{NAME}"}
 
 
 def test_a_list_that_cannot_be_read_is_refused_although_it_is_signed(mirror: SignedMirror) -> None:

@@ -54,19 +54,21 @@ def rollback() -> Current:
     Raises:
         TrustError: There is none.
     """
-    current = _require_current()
-    if current.before is None:
-        advice = 'to use that of the package, run "zoo registry rollback --all"'
-        raise TrustError("the registry", "there is no state before this one", advice)
-    earlier = replace(updating.read_state(current.before), is_pinned=True)
-    updating.write_current(earlier)
-    return earlier
+    with updating.alone():
+        current = _require_current()
+        if current.before is None:
+            advice = 'to use that of the package, run "zoo registry rollback --all"'
+            raise TrustError("the registry", "there is no state before this one", advice)
+        earlier = replace(updating.read_state(current.before), is_pinned=True)
+        updating.write_current(earlier)
+        return earlier
 
 
 def remove() -> None:
     """Use the wheel's own registry again; what was seen and whom to trust is kept."""
-    _require_current()
-    (installed.folder() / installed.POINTER).unlink()
+    with updating.alone():
+        _require_current()
+        (installed.folder() / installed.POINTER).unlink()
 
 
 def pin(*, is_pinned: bool = True) -> Current:
@@ -75,9 +77,10 @@ def pin(*, is_pinned: bool = True) -> Current:
     Raises:
         TrustError: Nothing is installed.
     """
-    current = replace(_require_current(), is_pinned=is_pinned)
-    updating.write_current(current)
-    return current
+    with updating.alone():
+        current = replace(_require_current(), is_pinned=is_pinned)
+        updating.write_current(current)
+        return current
 
 
 def _require_current() -> Current:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from zoo import atomic
+from zoo.cache import locks
 from zoo.catalog import installed
 from zoo.documents import read_regular_file
 from zoo.download.sources import mirror_url, shown
@@ -81,7 +82,10 @@ def signed_files(
     place.mkdir(parents=True, exist_ok=True)
     fetcher = Fetcher(limits or Usual())
     try:
-        with tempfile.TemporaryDirectory(prefix=".update-", dir=place) as scratch:
+        with (
+            locks.held_for(place / ROOT),
+            tempfile.TemporaryDirectory(prefix=".update-", dir=place) as scratch,
+        ):
             metadata = Path(scratch) / "metadata"
             # Another root than before begins anew: what the old keys signed counts no longer.
             if (place / "metadata").is_dir() and trusted == _known_root(place):
@@ -92,7 +96,7 @@ def signed_files(
             listing = download(updater, _address(base), signing.LIST, Path(scratch) / signing.LIST)
             files = signing.read_list(listing.read_bytes(), _address(base))
 
-            keep_metadata(metadata, place / "metadata", Path(scratch) / "metadata-before")
+            keep_metadata(metadata, place / "metadata")
             atomic.write_bytes(place / ROOT, trusted)
     except (RepositoryError, DownloadError) as error:
         raise refusal(_address(base), error) from error

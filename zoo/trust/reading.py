@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from zoo import atomic
 from zoo.errors import TrustError
 
 if TYPE_CHECKING:
@@ -75,15 +76,21 @@ def download(
 def keep_metadata(
     seen: Path,
     final: Path,
-    aside: Path,
 ) -> None:
     """Keep the newest metadata that was seen: an older one is a rollback from now on.
+
+    File by file, each whole, the time stamp last. What was remembered is never away, so a crash in
+    between forgets nothing: python-tuf fetches again what does not fit together.
 
     Args:
         seen: The folder that :func:`refreshed` has brought up to date.
         final: Where it is remembered.
-        aside: Where what was remembered before goes.
+
+    Raises:
+        WriteError: The file system refuses.
     """
-    if final.is_dir():
-        final.rename(aside)
-    seen.rename(final)
+    for path in sorted(seen.rglob("*.json")):
+        if not path.is_symlink():  # root.json leads to the newest root, which is always named
+            target = final / path.relative_to(seen)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            atomic.write_bytes(target, path.read_bytes())

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from zoo import atomic
+from zoo.cache import locks
 from zoo.catalog import installed
 from zoo.catalog.installed import Current
 from zoo.catalog.registry import load_registry
@@ -22,6 +23,8 @@ from zoo.trust import keys
 from zoo.trust.reading import LARGEST_METADATA_BYTES, download, keep_metadata, refreshed
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from zoo.trust.fetching import Limits
 
 ROOT = "root.json"
@@ -62,6 +65,20 @@ def update(
         MissingPackageError: python-tuf is not installed.
     """
     keys.require()
+    with alone():
+        return _update(address, root, limits)
+
+
+def alone() -> AbstractContextManager[None]:
+    """Keep other processes from changing what is installed."""
+    return locks.held_for(installed.folder() / installed.POINTER)
+
+
+def _update(
+    address: str | None,
+    root: Path | None,
+    limits: Limits | None,
+) -> Updated:
     from zoo.trust.fetching import Fetcher
     from zoo.trust.fetching import Limits as Usual
 
@@ -119,7 +136,7 @@ class _Staging:
         from zoo.trust.refusals import refusal
 
         if (self._place / "metadata").is_dir():
-            shutil.copytree(self._place / "metadata", self._metadata, symlinks=True)
+            shutil.copytree(self._place / "metadata", self._metadata)
         else:
             self._metadata.mkdir()
         self._files.mkdir(parents=True)
@@ -191,8 +208,7 @@ class _Staging:
         if not target.is_dir():
             (self._scratch / "state").rename(target)
         _write_json(target / "state.json", asdict(current))
-        remembered = self._place / "metadata"
-        keep_metadata(self._metadata, remembered, self._scratch / "metadata-before")
+        keep_metadata(self._metadata, self._place / "metadata")
         atomic.write_bytes(self._place / ROOT, self._trusted)
         _write_json(self._place / SOURCE, {"source": self._base})
         write_current(current)
