@@ -25,7 +25,8 @@ from zoo.bench.records import Ceilings
 from zoo.bench.results import columns_by_model, to_rows
 from zoo.cache import block_hashes, huggingface, lockfile, verified
 from zoo.catalog import wellformed
-from zoo.catalog.registry import find_registry, parse_registry
+from zoo.catalog.places import find_registry
+from zoo.catalog.registry import parse_registry
 from zoo.config import config_path, load_config
 from zoo.download import memory
 from zoo.download.partial import parse_journal

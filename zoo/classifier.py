@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.cache.digests import sha256_file
+from zoo.catalog.category_sets import find_identifiers, find_labels
 from zoo.catalog.local import file_of
-from zoo.catalog.registry import load_registry
 from zoo.catalog.resolver import find_architecture, resolve
 from zoo.errors import CheckpointError, OptionError
 from zoo.formats.files import names_a_file
@@ -166,8 +166,8 @@ def _published(
 
     names = tuple(labels) if labels else None
     identifiers: tuple[str, ...] = ()
-    if not labels and record.categories:
-        names, identifiers = _classes(record.categories)
+    if not labels and record.category_set:
+        names, identifiers = _classes(record.category_set)
     _check_labels(architecture.name, names, record.num_classes)
 
     model = load_model(name, device=device)
@@ -185,10 +185,7 @@ def _published(
 
 def _classes(key: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Find the names of a data set's classes, and their identifiers where they have some."""
-    registry = load_registry()
-    names = registry.categories[key]
-    identifiers = registry.category_ids.get(key, ())
-    return names, identifiers
+    return find_labels(key), find_identifiers(key)
 
 
 def _require_classifier(name: str, purpose: str) -> Architecture:
@@ -270,7 +267,7 @@ def _usual_labels(
 ) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
     """Find labels and identifiers of an architecture's own data set, if they are as many."""
     default = architecture.default
-    key = default.categories if default else None
+    key = default.category_set if default else None
     if key is None and architecture.num_classes == 1000:
         key = "imagenet1k"  # published for ImageNet, without weights
     if key is None:

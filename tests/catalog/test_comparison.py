@@ -45,6 +45,14 @@ def test_the_smallest_is_best_and_ties_share() -> None:
     assert best_of(rows, "parameters") == [True, False, True]
 
 
+def test_the_largest_map_and_the_smallest_epe_are_best() -> None:
+    """Figures of other tasks have their own directions."""
+    detectors = find_rows(["fcos_resnet50_fpn", "ssd300_vgg16"])  # 39.2 and 25.1
+    assert best_of(detectors, "box_map") == [True, False]
+    flows = find_rows(["raft_large:c_t_v2", "raft_small:c_t_v2"])  # 1.38 and 1.99 pixels
+    assert best_of(flows, "sintel_train_clean_epe") == [True, False]
+
+
 @pytest.mark.parametrize("column", ["year", "name", "license", "cached"])
 def test_nothing_is_best_where_smaller_is_no_better(column: str) -> None:
     """A year or a name is not a merit."""

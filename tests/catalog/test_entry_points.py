@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from zoo.catalog.entry_points import entry_point_fault, options_fault
-from zoo.catalog.registry import find_registry, load_registry, parse_registry
+from zoo.catalog.places import find_registry
+from zoo.catalog.registry import load_registry, parse_registry
 from zoo.errors import RegistryError
 
 if TYPE_CHECKING:

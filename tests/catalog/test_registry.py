@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from zoo.catalog.registry import find_registry, load_registry, parse_registry
+from zoo.catalog.entries import METRICS
+from zoo.catalog.places import find_registry
+from zoo.catalog.registry import load_registry, parse_registry
 from zoo.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -49,6 +51,29 @@ def test_the_shipped_registry_is_accepted() -> None:
     registry = load_registry()
     assert len(registry.architectures) >= 121
     assert all(name == architecture.name for name, architecture in registry.architectures.items())
+
+
+def test_weights_name_their_classes() -> None:
+    """``weights.categories`` is a list of labels, as long as the network has outputs."""
+    architectures = load_registry().architectures
+    segmenter = architectures["fcn_resnet50"].default
+    assert segmenter is not None
+    assert segmenter.categories is not None
+    assert segmenter.categories[:2] == ["__background__", "aeroplane"]
+    assert len(segmenter.categories) == segmenter.num_classes
+
+    flow = architectures["raft_small"].default
+    assert flow is not None
+    assert flow.categories is None
+
+
+def test_every_published_metric_has_a_column() -> None:
+    """A figure that torchvision states is listed, sorted by and filtered on."""
+    published = set()
+    for architecture in load_registry().architectures.values():
+        for weights in architecture.weights.values():
+            published |= set(weights.metrics or {})
+    assert published == set(METRICS)
 
 
 def test_imagenet_category_names_are_stored_once_and_told_apart() -> None:
@@ -152,8 +177,8 @@ FIELD_FAULTS: list[tuple[Callable[[Content], None], str, str]] = [
     (put("name", value="resnet19"), f"{MODEL}.name", "expected 'resnet18'"),
     (put_in_weights("tag", value="IMAGENET1K_V1"), f"{WEIGHTS}.tag", "in lower case"),
     (
-        put_in_weights("categories", value="animals"),
-        f"{WEIGHTS}.categories",
+        put_in_weights("category_set", value="animals"),
+        f"{WEIGHTS}.category_set",
         "$.categories has no 'animals'",
     ),
 ]

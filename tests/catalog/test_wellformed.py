@@ -10,7 +10,8 @@ import pytest
 
 from zoo.catalog import wellformed
 from zoo.catalog.file_names import name_fault
-from zoo.catalog.registry import find_registry, load_registry, parse_registry
+from zoo.catalog.places import find_registry
+from zoo.catalog.registry import load_registry, parse_registry
 
 MODEL = "$.architectures.resnet18"
 WEIGHTS = f"{MODEL}.weights.imagenet1k_v1"

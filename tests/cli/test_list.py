@@ -12,8 +12,9 @@ import pytest
 
 from tests.support.terminal import show
 from zoo.catalog.index import load_index
-from zoo.catalog.registry import find_registry, load_registry
-from zoo.catalog.rows import COLUMNS
+from zoo.catalog.places import find_registry
+from zoo.catalog.registry import load_registry
+from zoo.catalog.rows import COLUMNS, OTHER_TASKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +38,26 @@ def test_a_row_shows_what_the_record_holds(zoo: Run) -> None:
     assert header(lines[0]) == USUAL
     assert header(lines[1]) == "resnet18 imagenet1k_v1 11.7 M 1.81 G 30.24 10.92 2015 46.8 MB - no"
     assert outcome.err == "1 model, 0 in the cache\n"
+
+
+def test_other_tasks_show_their_own_figures(zoo: Run) -> None:
+    """A detector is judged by its mAP, which stands where errors do for networks that have some."""
+    outcome = zoo("list", "--task", "detection", "--sort=-map", "--limit", "1")
+    lines = outcome.out.splitlines()
+    assert header(lines[0]) == (
+        "name weights parameters multiply-adds box mAP year size license cached"
+    )
+    assert header(lines[1]) == (
+        "fasterrcnn_resnet50_fpn_v2 coco_v1 43.7 M - 46.70 2021 175 MB - no"
+    )
+
+
+def test_figures_of_other_tasks_are_data_as_well(zoo: Run) -> None:
+    """JSON has the keys that some row has a value for, with their units; filters take them."""
+    rows = zoo("list", "--where", "kp_map>0 or miou>67", "--json").json
+    assert [row["name"] for row in rows] == ["deeplabv3_resnet101", "keypointrcnn_resnet50_fpn"]
+    assert [row["miou_percent"] for row in rows] == [67.4, None]
+    assert [row["keypoint_map_percent"] for row in rows] == [None, 65.0]
 
 
 def test_all_models_are_listed_once(zoo: Run) -> None:
@@ -119,7 +140,7 @@ def test_columns_are_chosen_by_any_spelling(zoo: Run) -> None:
     )
     assert header(outcome.out.splitlines()[0]) == "top-5 error name paper"
     everything = zoo("list", "resnet18", "--columns", "all", "--format", "csv").out.splitlines()[0]
-    assert everything.count(",") == len(COLUMNS) - 1
+    assert everything.count(",") == len(COLUMNS) + len(OTHER_TASKS) - 1
 
 
 def test_an_unknown_column_offers_the_nearest(zoo: Run) -> None:

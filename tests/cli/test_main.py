@@ -14,7 +14,7 @@ import typer.main
 
 from tests.support.commands import LEAVES, LOADED
 from tests.support.terminal import show
-from zoo.catalog.registry import find_registry
+from zoo.catalog.places import find_registry
 from zoo.cli.main import COMMANDS, app
 
 if TYPE_CHECKING:

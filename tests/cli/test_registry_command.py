@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.conftest import start
-from zoo.catalog.registry import find_registry
+from zoo.catalog.places import find_registry
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run

@@ -12,7 +12,7 @@ from tests.mirror.conftest import fill
 from tests.support.faulty_server import FaultyServer
 from tests.support.mirror_server import serving
 from tests.support.small_registry import file_of, registry_of
-from zoo.catalog.registry import find_registry, packaged_registry
+from zoo.catalog.places import find_registry, packaged_registry
 from zoo.curator.plain import plain
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from zoo.catalog.places import find_registry
 from zoo.catalog.records import Architecture
-from zoo.catalog.registry import find_registry, load_registry
+from zoo.catalog.registry import load_registry
 from zoo.curator import building
 from zoo.curator.building import Built
 from zoo.curator.facts import load_facts

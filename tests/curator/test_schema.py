@@ -10,7 +10,8 @@ import jsonschema
 import pytest
 
 from zoo.catalog.index import find_index
-from zoo.catalog.registry import find_registry, parse_registry
+from zoo.catalog.places import find_registry
+from zoo.catalog.registry import parse_registry
 from zoo.curator.schema import family_schema, hub_schema, index_schema, json_schema
 from zoo.errors import RegistryError
 

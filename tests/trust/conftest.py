@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.faulty_server import FaultyServer
-from zoo.catalog.registry import packaged_registry
+from zoo.catalog.places import packaged_registry
 from zoo.trust import keys, publishing
 from zoo.trust.publishing import RoleKeys
 

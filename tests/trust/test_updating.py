@@ -10,7 +10,8 @@ import pytest
 from tuf.api.metadata import Metadata
 
 from zoo.catalog import installed as pointer
-from zoo.catalog.registry import find_registry, load_registry, packaged_registry
+from zoo.catalog.places import find_registry, packaged_registry
+from zoo.catalog.registry import load_registry
 from zoo.errors import RegistryError, TrustError
 from zoo.trust import installed, publishing, updating
 from zoo.trust.fetching import Limits

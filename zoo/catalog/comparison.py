@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from zoo.catalog.index import index_for
 from zoo.catalog.nearness import nearest
-from zoo.catalog.rows import Row
+from zoo.catalog.rows import OTHER_TASKS, Row
 from zoo.catalog.specs import find_spec
 from zoo.errors import UnknownNameError
 
@@ -25,6 +25,10 @@ SMALLER_IS_BETTER = (
     "top1_error",
     "top5_error",
 )
+_ERROR_ENDINGS = ("_epe", "_fl")
+"""Optical flow is judged by its errors; mAP, mIoU and accuracies are better when larger."""
+LARGER_IS_BETTER = tuple(column for column in OTHER_TASKS if not column.endswith(_ERROR_ENDINGS))
+HAS_A_BEST = (*SMALLER_IS_BETTER, *OTHER_TASKS)
 
 
 def find_rows(
@@ -81,20 +85,19 @@ def _find_entry(
 
 
 def best_of(rows: Sequence[Row], column: str) -> list[bool]:
-    """Tell which rows have the smallest value of a column.
+    """Tell which rows have the best value of a column: mostly the smallest.
 
-    Nothing is best where a smaller value is no better, where fewer than two values are known, or
+    Nothing is best where no value is better than another, where fewer than two values are known, or
     where all are equal.
     """
     values = [row.number(column) for row in rows]
     nobody = [False] * len(values)
-    if column not in SMALLER_IS_BETTER:
+    if column not in HAS_A_BEST:
         return nobody
 
-    known = set(values)
-    known.discard(None)
+    known = {value for value in values if value is not None}
     if len(known) < 2:
         return nobody
 
-    least = min(value for value in known if value is not None)
-    return [value == least for value in values]
+    best = max(known) if column in LARGER_IS_BETTER else min(known)
+    return [value == best for value in values]

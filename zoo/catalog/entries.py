@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -61,6 +62,8 @@ class Entry(NamedTuple):
     top1_sketch: float | None
     top1_a: float | None
     top1_r: float | None
+    metrics: Mapping[str, float] | None
+    """Published figures of other tasks than classifying images, by column: see ``METRICS``."""
     dataset: str | None
     pretraining: str | None
     license: str | None
@@ -122,6 +125,7 @@ def entry_of(architecture: Architecture, weights: Weights | None) -> Entry:
         input_size=_shape(own.input_size),
         num_classes=own.num_classes,
         **_errors(weights),
+        metrics=_metrics(weights),
         dataset=weights.dataset if weights else None,
         pretraining=weights.pretraining if weights else None,
         license=weights.license if weights else None,
@@ -183,6 +187,36 @@ def _errors(weights: Weights | None) -> dict[str, Any]:
             errors[column] = claim.top1_error_percent
 
     return errors
+
+
+METRICS = {
+    "COCO-val2017 box_map": "box_map",
+    "COCO-val2017 mask_map": "mask_map",
+    "COCO-val2017 kp_map": "keypoint_map",
+    "COCO-val2017-VOC-labels miou": "miou",
+    "COCO-val2017-VOC-labels pixel_acc": "pixel_accuracy",
+    "Kinetics-400 acc@1": "kinetics_acc1",
+    "Kinetics-400 acc@5": "kinetics_acc5",
+    "Sintel-Train-Cleanpass epe": "sintel_train_clean_epe",
+    "Sintel-Train-Finalpass epe": "sintel_train_final_epe",
+    "Sintel-Test-Cleanpass epe": "sintel_test_clean_epe",
+    "Sintel-Test-Finalpass epe": "sintel_test_final_epe",
+    "Kitti-Train per_image_epe": "kitti_train_epe",
+    "Kitti-Train fl_all": "kitti_train_fl",
+    "Kitti-Test fl_all": "kitti_test_fl",
+}
+"""A publisher's figure on a data set -> its column; figures on different images never share one."""
+
+
+def _metrics(weights: Weights | None) -> dict[str, float] | None:
+    """Give the columns of other tasks' published figures."""
+    published = (weights.metrics if weights else None) or {}
+    columns = {}
+    for name, value in published.items():
+        column = METRICS.get(name)
+        if column is not None:
+            columns[column] = value
+    return columns or None
 
 
 def _is_pinned(file: WeightsFile) -> bool:

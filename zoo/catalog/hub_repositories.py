@@ -145,6 +145,7 @@ def repository_entries(record: HubRepository) -> Iterator[Entry]:
             top1_sketch=None,
             top1_a=None,
             top1_r=None,
+            metrics=None,
             dataset="imagenet1k" if has_errors else None,
             pretraining=None,
             license=record.license,

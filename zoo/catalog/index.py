@@ -18,8 +18,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from zoo.catalog.entries import COLUMNS, Entry, IndexedFile, entries_of
+from zoo.catalog.places import find_registry
 from zoo.catalog.reading import naming
-from zoo.catalog.registry import Registry, find_registry, load_registry
+from zoo.catalog.registry import Registry, load_registry
 from zoo.documents import check_version, decode, parse_json, read_regular_file
 from zoo.errors import DocumentError
 from zoo.hashes import is_sha256
@@ -45,6 +46,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "int | None": (int, type(None)),
     "float | None": (int, float, type(None)),
+    "Mapping[str, float] | None": (dict, type(None)),
     "tuple[IndexedFile, ...]": (list,),
 }
 """The types that a value of the document may have, by the annotation of its field."""
@@ -302,7 +304,7 @@ def _check_column(
 ) -> None:
     """Refuse values of the wrong type, and numbers that are negative, too large, or none."""
     kinds = set(map(type, values))
-    has_numbers = not kinds.isdisjoint({int, float})
+    has_numbers = not kinds.isdisjoint({int, float, dict})
     if kinds <= allowed and not has_numbers:
         return
 
@@ -311,9 +313,16 @@ def _check_column(
         is_right = kind in allowed
         if kind in {int, float}:
             is_right &= 0 <= value <= _LARGEST_NUMBER  # False for NaN
+        if kind is dict:
+            is_right &= all(map(_is_number, value.values()))
         if not is_right:
             path = f"$.entries[{number}].{column}"
             raise DocumentError(path, f"did not expect {value!r:.60}")
+
+
+def _is_number(value: Any) -> bool:
+    """Tell whether a metric is a number that can be shown."""
+    return type(value) in {int, float} and 0 <= value <= _LARGEST_NUMBER
 
 
 def _file(parts: Any, path: str) -> IndexedFile:

@@ -196,6 +196,7 @@ def _entry(model: LocalModel) -> Entry:
         top1_sketch=None,
         top1_a=None,
         top1_r=None,
+        metrics=None,
         dataset=model.data,
         pretraining=None,
         license=None,

@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from zoo.catalog.category_sets import find_labels
+
 Provider = Literal["torchvision", "zoo", "timm", "hub"]
 """The sources that records come from."""
 Task = Literal[
@@ -190,8 +192,8 @@ class Weights:
     license: str | None = None
     """SPDX identifier; ``None`` where the publisher states none."""
     recipe_url: str | None = None
-    categories: str | None = None
-    """Key into the registry's ``categories``."""
+    category_set: str | None = None
+    """Which classes: a key into the registry's ``categories``, such as ``"imagenet1k"``."""
     published: tuple[WeightsError, ...] = ()
     """What publishers state, each with its test set and input size."""
     measured: MeasuredError | None = None
@@ -223,6 +225,17 @@ class Weights:
     same_as: str | None = None
     """Other weights of the registry whose file this is: ``"resnet18:imagenet1k_v1"``."""
     note: str | None = None
+
+    @property
+    def categories(self) -> list[str] | None:
+        """The labels of the classes, in the order of the outputs; ``None`` where nobody names them.
+
+        Raises:
+            RegistryError: The registry has no such set of classes, or cannot be read.
+        """
+        if self.category_set is None:
+            return None
+        return list(find_labels(self.category_set))
 
     @property
     def headline(self) -> WeightsError | None:

@@ -1,4 +1,4 @@
-"""Read ``registry.json``: find it, parse it, check it."""
+"""Read ``registry.json``: parse it, check it."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from zoo.catalog.entry_points import entry_point_fault, options_fault
-from zoo.catalog.installed import find_installed
+from zoo.catalog.places import LARGEST_BYTES, find_registry
 from zoo.catalog.reading import naming
 from zoo.catalog.records import Architecture, HubFile, Weights, WeightsFile
 from zoo.documents import parse_document, read_regular_file
 from zoo.errors import RegistryError
 from zoo.hashes import is_commit, is_sha256
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SCHEMA_VERSION = 1
-LARGEST_BYTES = 64 << 20
 _SHA256_PREFIX = re.compile(r"[0-9a-f]{6,63}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 _MODEL_NAME = re.compile(r"([a-z]+/)?[a-z0-9][a-z0-9_.-]*")
@@ -55,46 +57,6 @@ class Registry:
                     by_name[file.file_name] = file
 
         return by_name
-
-
-def find_registry() -> Path:
-    """Find ``registry.json``: what ``zoo registry update`` has installed, else the package's own.
-
-    Raises:
-        RegistryError: There is none, or the installed one is not the file that was installed.
-    """
-    return find_installed() or packaged_registry()
-
-
-def packaged_registry() -> Path:
-    """Find ``registry.json`` inside the package, else at the top of the checkout that holds it.
-
-    Raises:
-        RegistryError: It is at neither place.
-    """
-    place = registry_place()
-    if place.is_file():
-        return place
-    raise RegistryError("$", "there is no such file", str(place))
-
-
-def registry_place() -> Path:
-    """Return where ``registry.json`` is, or where it would be made.
-
-    In a checkout that is at the top, else in the package.
-    """
-    package = Path(__file__).parents[1]
-    top = package.parent
-    inside = package / "registry.json"
-    beside = top / "registry.json"
-    for candidate in (inside, beside):
-        if candidate.is_file():
-            return candidate
-
-    is_checkout = (top / "hubconf.py").is_file()
-    if is_checkout:
-        return beside
-    return inside
 
 
 def empty_registry() -> Registry:
@@ -238,11 +200,11 @@ def _check_weights(
 
     if categories is None:
         return
-    key = weights.categories
+    key = weights.category_set
     known_keys = {None, *categories}
     if key not in known_keys:
         fault = f"$.categories has no {key!r}"
-        raise RegistryError(f"{path}.categories", fault)
+        raise RegistryError(f"{path}.category_set", fault)
 
 
 def check_file(path: str, file: WeightsFile) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from zoo.catalog.entries import Entry, entry_of
+from zoo.catalog.entries import METRICS, Entry, entry_of
 from zoo.catalog.nearness import require_known
 from zoo.catalog.resolver import find_architecture, find_weights
 
@@ -160,6 +160,14 @@ ALIASES = {
     "acts": "activations",
     "arxiv": "paper",
     "gflops": "flops",
+    "map": "box_map",
+    "box_ap": "box_map",
+    "mask_ap": "mask_map",
+    "kp_map": "keypoint_map",
+    "keypoint_ap": "keypoint_map",
+    "mean_iou": "miou",
+    "iou": "miou",
+    "pixel_acc": "pixel_accuracy",
 }
 """Names that columns have elsewhere."""
 
@@ -186,6 +194,14 @@ def _size_or_about(row: Row) -> Value:
     return entry.about_size_bytes if entry.size_bytes is None else entry.size_bytes
 
 
+def _metric(column: str) -> Callable[[Row], Value]:
+    def read(row: Row) -> Value:
+        figures = row.entry.metrics
+        return figures.get(column) if figures else None
+
+    return read
+
+
 SIZE_OR_ABOUT = "size_or_about"
 """What limits and costs weigh: the exact length where it is known, else about which."""
 
@@ -197,6 +213,10 @@ DERIVED: dict[str, Callable[[Row], Value]] = {
 }
 """Columns for those who ask for them by the field's other names: computed from another column."""
 _READERS |= DERIVED
+
+OTHER_TASKS = tuple(METRICS.values())
+"""Columns of published figures of other tasks, which only their rows have."""
+_READERS |= {column: _metric(column) for column in OTHER_TASKS}
 
 
 YES_NO = frozenset({"cached", "pinned"})
@@ -230,6 +250,15 @@ _UNITS = (
 """Endings that say the unit, as keys of JSON do."""
 NUMBERS = frozenset(_READERS) - YES_NO - CHOICES - _WORDS
 """Columns that hold numbers."""
+
+
+def columns_of_other_tasks(rows: Iterable[Row]) -> tuple[str, ...]:
+    """Name the figures of other tasks that some rows have, in their usual order."""
+    found: set[str] = set()
+    for row in rows:
+        if row.entry.metrics:
+            found.update(row.entry.metrics)
+    return tuple(column for column in OTHER_TASKS if column in found)
 
 
 def column_name(name: str, extra: Iterable[str] = ()) -> str:

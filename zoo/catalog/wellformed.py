@@ -354,7 +354,7 @@ def _class_faults(
     registry: Registry,
 ) -> Iterator[Fault]:
     """Compare the number of classes with their names."""
-    key = weights.categories or ""
+    key = weights.category_set or ""
     names = registry.categories.get(key)
     if names is None:
         return

@@ -54,11 +54,11 @@ def compare(
 ) -> None:
     """Compare models side by side.
 
-    The best of each row is marked with a star: of errors and costs, the smallest. A multiply-add
-    (MAC) is one multiply with its add, or two FLOPs. JSON and CSV hold one row for each model.
+    The best of each row is marked with a star: of errors and costs, the smallest; of mAP, mIoU and
+    accuracies, the largest. A multiply-add (MAC) is one multiply with its add, or two FLOPs. JSON and CSV hold one row for each model.
     """
     from zoo.cache.presence import Presence
-    from zoo.catalog.comparison import SMALLER_IS_BETTER, best_of, find_rows
+    from zoo.catalog.comparison import HAS_A_BEST, best_of, find_rows
     from zoo.cli.terminal.row_tables import describe, row_table
     from zoo.cli.terminal.tables import to_records
 
@@ -67,11 +67,11 @@ def compare(
     form = output.chosen_format(format, is_json=json)
     rows = find_rows(names, is_cached=Presence().has_entry)
     if form in ("json", "csv"):
-        machine_table = row_table(rows, ("name", *_COMPARED), form, is_terminal=False)
+        machine_table = row_table(rows, ("name", *_compared(rows)), form, is_terminal=False)
         if form == "csv":
             output.write_table(machine_table, form)
             return
-        best = {column: best_of(rows, column) for column in SMALLER_IS_BETTER}
+        best = {column: best_of(rows, column) for column in HAS_A_BEST}
         records = to_records(machine_table)
         for index, record in enumerate(records):
             record["best_in"] = [
@@ -90,6 +90,18 @@ def compare(
         output.talk("* marks the best of each row", is_quiet=quiet)
 
 
+def _compared(rows: "Sequence[Row]") -> tuple[str, ...]:
+    """Name what is compared: published figures of other tasks stand where errors do."""
+    from zoo.catalog.rows import columns_of_other_tasks
+    from zoo.cli.terminal.row_tables import has_errors, with_figures
+
+    figures = columns_of_other_tasks(rows)
+    if figures and not any(map(has_errors, rows)):
+        return with_figures(_COMPARED, figures)
+    place = _COMPARED.index("parameters")
+    return (*_COMPARED[:place], *figures, *_COMPARED[place:])
+
+
 def _fitting_groups(
     names: "Sequence[str]", rows: "Sequence[Row]", width: int | None
 ) -> list[list[int]]:
@@ -99,14 +111,15 @@ def _fitting_groups(
 
     if width is None:
         return [list(range(len(names)))]
-    columns = [describe(name) for name in _COMPARED]
+    compared = _compared(rows)
+    columns = [describe(name) for name in compared]
     first = max(cell_width(column.title) for column in columns)
     groups: list[list[int]] = []
     room = 0
     for index, name in enumerate(names):
         shown = [
             column.show(shown_value(rows[index], key, "table"))
-            for column, key in zip(columns, _COMPARED, strict=True)
+            for column, key in zip(columns, compared, strict=True)
         ]
         widest = max(cell_width(name), *(cell_width(cell) + len(" *") for cell in shown))
         if not groups or widest + len(GAP) > room:
@@ -128,7 +141,7 @@ def _side_by_side(
 
     cells: list[list[str]] = []
     marked: set[tuple[int, int]] = set()
-    for line, name in enumerate(_COMPARED):
+    for line, name in enumerate(_compared(rows)):
         column, best = describe(name), best_of(rows, name)
         cells.append([column.title])
         for place, index in enumerate(group, start=1):

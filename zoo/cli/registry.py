@@ -35,7 +35,7 @@ def build(
     Joins the records of torchvision, zoo and timm, the cited facts, and figures computed from every
     built network. Takes a minute; replaces the files of this installation.
     """
-    from zoo.catalog.registry import registry_place
+    from zoo.catalog.places import registry_place
     from zoo.cli.terminal.progress import StepProgress
     from zoo.curator import building
 
@@ -128,7 +128,8 @@ def validate(
     from zoo.catalog.families import load_families
     from zoo.catalog.hub_repositories import load_repositories
     from zoo.catalog.index import load_index
-    from zoo.catalog.registry import find_registry, load_registry
+    from zoo.catalog.places import find_registry
+    from zoo.catalog.registry import load_registry
 
     path = Path(file) if file else find_registry()
     registry = load_registry(path)
@@ -464,7 +465,7 @@ def remove(
 @app.command(epilog=examples("zoo registry status", "zoo registry status --json"))
 def status(json: AsJson = False, quiet: Quiet = False) -> None:
     """Say which registry is in use, and how old it is."""
-    from zoo.catalog.registry import packaged_registry
+    from zoo.catalog.places import packaged_registry
     from zoo.trust import installed
 
     found = installed.status()

@@ -204,7 +204,7 @@ def _print_path(path: Path, *, is_json: bool) -> None:
 
 def _registry_files(folder: Path | None) -> dict[str, Path]:
     """List registry.json and the files in the folder registry beside it."""
-    from zoo.catalog.registry import packaged_registry
+    from zoo.catalog.places import packaged_registry
 
     top = packaged_registry() if folder is None else folder / "registry.json"
     if not top.is_file():

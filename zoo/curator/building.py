@@ -16,7 +16,8 @@ from zoo.catalog.entries import entries_of
 from zoo.catalog.hub_repositories import repository_entries
 from zoo.catalog.index import MAIN_SOURCES, FamilyFile, index_of, index_text
 from zoo.catalog.nearness import require_known
-from zoo.catalog.registry import SCHEMA_VERSION, Registry, packaged_registry, parse_registry
+from zoo.catalog.places import packaged_registry
+from zoo.catalog.registry import SCHEMA_VERSION, Registry, parse_registry
 from zoo.curator import family_files, sources
 from zoo.curator.facts import Facts, load_facts
 from zoo.curator.plain import json_differences, to_text

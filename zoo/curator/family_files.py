@@ -14,7 +14,7 @@ from zoo.catalog.families import SCHEMA_VERSION, Family, parse_family
 from zoo.catalog.hub_repositories import SCHEMA_VERSION as HUB_VERSION
 from zoo.catalog.hub_repositories import HubDocument
 from zoo.catalog.index import HUB_SOURCE
-from zoo.catalog.registry import registry_place
+from zoo.catalog.places import registry_place
 from zoo.curator.pins import Pin, pinned, read_pins
 from zoo.curator.sources import hub_source
 

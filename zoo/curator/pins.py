@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from zoo import atomic
+from zoo.catalog.places import registry_place
 from zoo.catalog.reading import naming
-from zoo.catalog.registry import registry_place
 from zoo.documents import parse_document, read_regular_file
 from zoo.download import hub
 from zoo.download.options import DEFAULTS, FetchOptions

@@ -196,7 +196,7 @@ _SAME_AS_ARCHITECTURE = (
 def weights_record(weights: Weights, architecture: Architecture) -> dict[str, Any]:
     """Write what is known about a set of weights, beyond what its row and architecture say."""
     record = _known(asdict(weights))
-    for name in (*_IN_ROWS, "categories", "recipe_url", "state_bytes"):
+    for name in (*_IN_ROWS, "category_set", "recipe_url", "state_bytes"):
         record.pop(name, None)
     for name in _SAME_AS_ARCHITECTURE:
         own, usual = getattr(weights, name), getattr(architecture, name)

@@ -69,9 +69,9 @@ def complete_sources(incomplete: str) -> list[str]:
 
 def complete_columns(incomplete: str) -> list[str]:
     """Complete the name of a column."""
-    from zoo.catalog.rows import COLUMNS
+    from zoo.catalog.rows import COLUMNS, OTHER_TASKS
 
-    return [name for name in COLUMNS if name.startswith(incomplete)]
+    return [name for name in (*COLUMNS, *OTHER_TASKS) if name.startswith(incomplete)]
 
 
 def _complete_attribute(attribute: str, incomplete: str) -> list[str]:

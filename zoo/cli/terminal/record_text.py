@@ -152,7 +152,7 @@ def _weights_facts(weights: Weights, presence: Presence) -> list[tuple[str, str 
         ("preprocessing", _preprocessing(weights.preprocessing)),
         (
             "classes",
-            f"{weights.num_classes} ({weights.categories})" if weights.num_classes else None,
+            f"{weights.num_classes} ({weights.category_set})" if weights.num_classes else None,
         ),
         ("parameters", _exact(weights.parameters)),
         ("multiply-adds", _exact(weights.multiply_adds)),

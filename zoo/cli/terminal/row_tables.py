@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoo.catalog import quantities
-from zoo.catalog.rows import COLUMNS, column_name
+from zoo.catalog.rows import COLUMNS, OTHER_TASKS, column_name, columns_of_other_tasks
 from zoo.cli.terminal.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -32,6 +32,24 @@ _SPECIAL = {
         Column("acc5", "acc@5", quantities.percent, is_number=True),
         Column("activations", "activations", quantities.count, is_number=True),
         Column("input_size", "input", quantities.text),
+        Column("box_map", "box mAP", quantities.percent, is_number=True),
+        Column("mask_map", "mask mAP", quantities.percent, is_number=True),
+        Column("keypoint_map", "keypoint mAP", quantities.percent, is_number=True),
+        Column("miou", "mIoU", quantities.percent, is_number=True),
+        Column("pixel_accuracy", "pixel accuracy", quantities.percent, is_number=True),
+        Column("kinetics_acc1", "Kinetics acc@1", quantities.percent, is_number=True),
+        Column("kinetics_acc5", "Kinetics acc@5", quantities.percent, is_number=True),
+        Column(
+            "sintel_train_clean_epe", "Sintel train clean EPE", quantities.digits, is_number=True
+        ),
+        Column(
+            "sintel_train_final_epe", "Sintel train final EPE", quantities.digits, is_number=True
+        ),
+        Column("sintel_test_clean_epe", "Sintel test clean EPE", quantities.digits, is_number=True),
+        Column("sintel_test_final_epe", "Sintel test final EPE", quantities.digits, is_number=True),
+        Column("kitti_train_epe", "KITTI train EPE", quantities.digits, is_number=True),
+        Column("kitti_train_fl", "KITTI train Fl", quantities.percent, is_number=True),
+        Column("kitti_test_fl", "KITTI test Fl", quantities.percent, is_number=True),
         Column("p50", "p50 ms", quantities.digits, is_number=True),
         Column("p90", "p90 ms", quantities.digits, is_number=True),
         Column("p99", "p99 ms", quantities.digits, is_number=True),
@@ -49,6 +67,20 @@ _KEYS = {
     "size_or_about": "size_or_about_bytes",
     "top1_error": "top1_error_percent",
     "top5_error": "top5_error_percent",
+    "box_map": "box_map_percent",
+    "mask_map": "mask_map_percent",
+    "keypoint_map": "keypoint_map_percent",
+    "miou": "miou_percent",
+    "pixel_accuracy": "pixel_accuracy_percent",
+    "kinetics_acc1": "kinetics_acc1_percent",
+    "kinetics_acc5": "kinetics_acc5_percent",
+    "sintel_train_clean_epe": "sintel_train_clean_epe_px",
+    "sintel_train_final_epe": "sintel_train_final_epe_px",
+    "sintel_test_clean_epe": "sintel_test_clean_epe_px",
+    "sintel_test_final_epe": "sintel_test_final_epe_px",
+    "kitti_train_epe": "kitti_train_epe_px",
+    "kitti_train_fl": "kitti_train_fl_percent",
+    "kitti_test_fl": "kitti_test_fl_percent",
     "p50": "p50_ms",
     "p90": "p90_ms",
     "p99": "p99_ms",
@@ -95,7 +127,7 @@ def chosen_columns(given: str | None, measured: Sequence[str] = ()) -> tuple[str
     if given is None:
         return None
     if given == "all":
-        return (*COLUMNS, *measured)
+        return (*COLUMNS, *OTHER_TASKS, *measured)
     return tuple(dict.fromkeys(column_name(name, measured) for name in given.split(",")))
 
 
@@ -171,28 +203,48 @@ def row_table(
         measured: Columns that a result file adds.
         used: Columns that rows are sorted by or filtered on: they are shown.
     """
+    figures = columns_of_other_tasks(rows)
     bonus: tuple[str, ...] = ()
     if given:
         names, dropped_first = tuple(given), tuple(reversed(given[1:]))
     elif form in ("json", "csv"):
-        names, dropped_first = (*COLUMNS, *measured), ()
+        names, dropped_first = (*COLUMNS, *figures, *measured), ()
     else:
         bonus = _ADDED_WHERE_ROOM if is_terminal and form == "table" else ()
-        names = tuple(dict.fromkeys((*USUAL, *used, *measured, *bonus)))
+        usual: tuple[str, ...] = USUAL
+        if figures and not any(map(has_errors, rows)):
+            usual = with_figures(USUAL, figures)
+        elif bonus:
+            bonus = (*figures, *bonus)
+        names = tuple(dict.fromkeys((*usual, *used, *measured, *bonus)))
         dropped_first = (
             *reversed(bonus),
             *_DROPPED_FIRST[:-1],
             *reversed(measured),
             *_DROPPED_FIRST[-1:],
+            *reversed(figures),
         )
     columns = {name: describe(name) for name in names}
+    droppable = [name for name in dict.fromkeys(dropped_first) if name in columns]
     return Table(
         columns=tuple(columns.values()),
         rows=[[shown_value(row, name, form) for name in names] for row in rows],
-        optional=tuple(columns[name].key for name in dropped_first),
+        optional=tuple(columns[name].key for name in droppable),
         bonus=frozenset(columns[name].key for name in bonus if name not in used),
         asked=frozenset(columns[name].key for name in given or used),
     )
+
+
+def has_errors(row: Row) -> bool:
+    """Tell whether an error on ImageNet is published for a row."""
+    return row.entry.top1_error is not None or row.entry.top5_error is not None
+
+
+def with_figures(usual: Sequence[str], figures: Sequence[str]) -> tuple[str, ...]:
+    """Put the figures of other tasks where errors stand, for models that have none."""
+    place = usual.index("top1_error")
+    others = [name for name in usual[place:] if name not in ("top1_error", "top5_error")]
+    return (*usual[:place], *figures, *others)
 
 
 def shown_value(row: Row, name: str, form: Format) -> Value:

@@ -190,7 +190,7 @@ def _weights(
         license=license,
         license_source=f"timm {timm.__version__}, pretrained_cfg" if license else None,
         recipe_url=cfg.origin_url,
-        categories="imagenet1k" if has_imagenet_classes else None,
+        category_set="imagenet1k" if has_imagenet_classes else None,
         published=published,
         pretraining=pretraining,
         paper_ids=_paper_ids(cfg.paper_ids),

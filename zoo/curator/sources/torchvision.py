@@ -123,7 +123,7 @@ def _weights(
         num_classes=len(categories) if categories else None,
         license=_LICENSES.get(meta.get("license", "")),
         recipe_url=meta.get("recipe"),
-        categories=_CATEGORY_KEYS[len(categories)] if categories else None,
+        category_set=_CATEGORY_KEYS[len(categories)] if categories else None,
         published=_published(member) if is_classifier else (),
         metrics=None if is_classifier else _metrics(meta),
         options=_build_options(name, member) or None,

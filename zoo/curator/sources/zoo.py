@@ -110,7 +110,7 @@ def _released(
         num_classes=entry.num_classes,
         license=entry.license,
         recipe_url=entry.recipe_url,
-        categories="imagenet1k" if entry.num_classes == 1000 else None,
+        category_set="imagenet1k" if entry.num_classes == 1000 else None,
         published=(error,) if entry.source else (),
         options=entry.options,
         key_mappings=entry.key_mappings,
@@ -151,7 +151,7 @@ def _trained_here(record: dict[str, Any]) -> Weights:
         parameters=0,
         num_classes=record["num_classes"],
         license=record["license"],
-        categories=record["tag"],
+        category_set=record["tag"],
         measured=MeasuredError(
             top1_error_percent=measured["top1_error_percent"],
             errors=measured["test_errors"],
