@@ -313,6 +313,17 @@ def test_nothing_is_left_beside_the_lock_file(tmp_path: Path, desk: Desk) -> Non
     assert [path.name for path in folder.iterdir()] == ["zoo.lock"]
 
 
+def test_a_lock_that_ends_in_the_middle_of_a_number_is_an_error(tmp_path: Path) -> None:
+    """A length without its last digits is a length, too, and would demand other bytes."""
+    path = tmp_path / "zoo.lock"
+    lockfile.learn(path, "a.pth", LockedFile("0" * 64, 5009567))
+    whole = path.read_bytes()
+    for cut in (1, 3):
+        path.write_bytes(whole[:-cut])
+        with pytest.raises(LockFileError, match=r"line 2: its end is missing"):
+            lockfile.read(path)
+
+
 @pytest.mark.parametrize("content", [b"", b"\n", b"# zoo.lo"])
 def test_an_emptied_or_shortened_lock_is_an_error(tmp_path: Path, content: bytes) -> None:
     """A power cut may have taken its content: that must not mean that nothing is pinned."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zoo.cache import locks
+from zoo.cache import locks, quarantine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +64,23 @@ def test_two_users_share_the_locks_of_a_shared_cache(
     assert hold_as(NOBODY, path, repository) == "True"
     assert hold_as(NOBODY - 1, path, repository) == "True"
     assert stat.S_IMODE(path.parent.stat().st_mode) == mode
+
+
+@needs_root
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o2775])
+def test_two_users_share_the_quarantine_of_a_shared_cache(open_folder: Path, mode: int) -> None:
+    """Where the first has kept a file, the second may keep one, too."""
+    cache = open_folder / "cache"
+    cache.mkdir()
+    cache.chmod(mode)
+    before = os.umask(0o022)
+    try:
+        (cache / "net.pth").write_bytes(b"mine")
+        kept = quarantine.move_aside(cache / "net.pth")
+    finally:
+        os.umask(before)
+    assert kept is not None
+    assert stat.S_IMODE(kept.parent.stat().st_mode) == mode
 
 
 def test_a_folder_of_locks_that_cannot_be_made_is_done_without(tmp_path: Path) -> None:

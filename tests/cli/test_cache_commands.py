@@ -97,6 +97,14 @@ def test_the_folder_is_listed_without_reading_it(cache: Run, folder: Path) -> No
     assert outcome.err.endswith("2 files, 300 kB\n")
 
 
+def test_a_file_that_was_read_and_does_not_match_is_not_verified(cache: Run, folder: Path) -> None:
+    """What a check has found is remembered, also where it is not what is demanded."""
+    damage(folder / FIRST)
+    assert cache("repair", FIRST).exit_code == 1
+    rows = cache("list", "--json").json
+    assert [row["is_verified"] for row in rows] == [False, False]
+
+
 def test_a_damaged_file_can_be_moved_out_of_torchs_reach(cache: Run, folder: Path) -> None:
     """It is kept, listed, and left alone by the name of its model; only its own name removes it."""
     damage(folder / FIRST)

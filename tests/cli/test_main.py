@@ -355,6 +355,18 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize("place", [">/dev/full", ">&-"])
+@pytest.mark.parametrize("arguments", [("--version",), ("list", "resnet18", "--json")])
+def test_output_that_cannot_be_written_is_one_line_and_exit_1(
+    place: str, arguments: tuple[str, ...]
+) -> None:
+    """A full disk or a closed stream, with Python's buffers as people have them."""
+    line = f"unset PYTHONUNBUFFERED; {shlex.join([*ZOO, *arguments])} {place}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: (No space left on device|Bad file descriptor)\n", done.stderr)
+
+
 def test_no_colours_in_a_pipe_nor_with_no_color() -> None:
     """Escapes are for terminals that want them."""
     piped = subprocess.run([*ZOO, "list", "resnet"], capture_output=True, check=True)

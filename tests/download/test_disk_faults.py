@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -13,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.fetch_desk import DATA, NAME, OTHER_DATA, PART_BYTES, SHA256, Desk, record_of
-from zoo.cache import paths
+from zoo.cache import paths, quarantine
 from zoo.catalog.records import WeightsFile
-from zoo.download import fetcher
+from zoo.download import events, fetcher
 from zoo.errors import CacheError, DiskFullError, FetchError
 
 if TYPE_CHECKING:
@@ -185,6 +186,58 @@ def test_what_was_replaced_is_kept_aside(desk: Desk, server: FaultyServer) -> No
         assert kept.read_bytes() == content
         assert str(kept) in desk.warnings[-1]
     assert is_right(desk)
+
+
+@pytest.mark.parametrize("count", range(1, 5))
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_disk_that_fails_while_a_file_is_replaced_leaves_the_one_before(
+    desk: Desk,
+    server: FaultyServer,
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+    has_links: bool,
+) -> None:
+    """Whichever fsync fails: of the quarantine, of its folder, of the new file, of its name."""
+    desk.target.write_bytes(b"an export of my own")
+    fsync = os.fsync
+    left = iter(range(count - 1, -1, -1))
+
+    def fail(handle: int) -> None:
+        if next(left, 0) == 0:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        fsync(handle)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    if not has_links:
+        monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(CacheError, match=r"the disk (failed|did not keep)"):
+        desk.fetch(server.base)
+    assert desk.target.read_bytes() == b"an export of my own"
+    assert list((desk.folder / "quarantine").iterdir()) == []
+
+
+def test_a_file_is_kept_once_however_often_a_run_is_ended(desk: Desk, server: FaultyServer) -> None:
+    """What a run has kept before it was killed is not kept a second time."""
+    desk.target.write_bytes(b"an export of my own")
+    kept = quarantine.keep_copy(desk.target)
+    desk.fetch(server.base)
+    assert is_right(desk)
+    assert list((desk.folder / "quarantine").iterdir()) == [kept]
+
+
+def test_the_same_bytes_are_not_kept_twice(desk: Desk, server: FaultyServer) -> None:
+    """A file without a digest is fetched again; nothing is lost where nothing has changed."""
+    record = WeightsFile("plain.pth", f"{server.base}/plain.pth", None)
+    for _ in range(2):
+        (desk.folder.parent / "zoo.lock").unlink(missing_ok=True)
+        fetched = fetcher.fetch(record, options=desk.options, listener=desk.events.append)
+        assert not fetched.was_cached
+    assert not (desk.folder / "quarantine").exists()
+    finished = [event for event in desk.events if isinstance(event, events.Finished)]
+    assert [event.is_checked for event in finished] == [False, False]
 
 
 def test_what_cannot_be_replaced_stays(desk: Desk, server: FaultyServer) -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 QUARANTINE = "quarantine"
 """Where replaced files are kept, beside the files (:mod:`zoo.cache.quarantine`)."""
 T = TypeVar("T")
+WRITABLE_BY_OTHERS = 0o022
 _SYNC_FILE_RANGE_WRITE = 2
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -118,6 +119,26 @@ def that_fit(
             chosen.append(name)
             left -= size_bytes
     return chosen
+
+
+# -- folders
+
+
+def make_shared_folder(folder: Path) -> None:
+    """Make a folder, and let everyone write there who may write beside it.
+
+    One made under the usual umask would shut out the other users of a shared cache.
+
+    Raises:
+        OSError: The folder beside it may not be written.
+    """
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return
+    beside = folder.parent.stat().st_mode
+    if beside & WRITABLE_BY_OTHERS:
+        folder.chmod(stat.S_IMODE(beside))
 
 
 # -- errors

@@ -68,7 +68,7 @@ class CachedFile:
     """What the registry and ``zoo.lock`` know of its bytes."""
     record: WeightsFile | None
     is_verified: bool
-    """Whether a full check is remembered and nothing has touched the file since."""
+    """Whether a full check has found the digest that is demanded, and nothing touched it since."""
 
     @property
     def name(self) -> str:
@@ -283,8 +283,24 @@ def _describe(
         owners=known.owners.get(owner_of, ()),
         expected=expected,
         record=record,
-        is_verified=verified.recall(path) is not None,
+        is_verified=_is_verified(path, role, expected),
     )
+
+
+def _is_verified(
+    path: Path,
+    role: Role,
+    expected: Expected,
+) -> bool:
+    """Tell whether a full check that still counts has found the digest that is demanded.
+
+    A safetensors copy was compared with its original when it was written.
+    """
+    sha256 = verified.recall(path)
+    if sha256 is None:
+        return False
+    is_demanded = expected.sha256 is not None and expected.allows_digest(sha256)
+    return is_demanded or role is Role.TWIN
 
 
 def _role_of_other(

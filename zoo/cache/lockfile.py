@@ -108,10 +108,15 @@ def parse_things(
     Raises:
         LockFileError: A line cannot be read, or two lines contradict each other.
     """
+    lines = data.split(b"\n")
+    if len(lines) > 1 and lines[-1]:  # half a number is a number, too
+        fault = "its end is missing: expected every line to end in a newline"
+        raise LockFileError(file, len(lines), fault)
+
     things: dict[tuple[str, str], LockedThing] = {}
     parse_line = _parse_line_1 if data.startswith(HEADER_1.encode()) else lock_lines.parse_line
 
-    for number, raw in enumerate(data.split(b"\n"), start=1):
+    for number, raw in enumerate(lines, start=1):
         try:
             line = raw.decode().rstrip("\r")
         except UnicodeDecodeError as error:

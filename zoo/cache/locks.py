@@ -13,13 +13,12 @@ import hashlib
 import logging
 import os
 import secrets
-import stat
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from zoo import atomic
-from zoo.cache import verified
+from zoo.cache import disk, verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +34,6 @@ is gone."""
 DOCUMENT_PATIENCE_S = 30.0
 """The same for a document, which is written in a moment."""
 _SHARED_FILE_MODE = 0o666
-_WRITABLE_BY_OTHERS = 0o022
 
 
 def _no_progress_known() -> object:
@@ -140,16 +138,9 @@ def _acquire(
 def _share(path: Path) -> None:
     """Make the folder of locks, and let everyone write there who may write beside it."""
     folder = path.parent
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        pass
-    else:
-        beside = folder.parent.stat().st_mode
-        if beside & _WRITABLE_BY_OTHERS:
-            folder.chmod(stat.S_IMODE(beside))
+    disk.make_shared_folder(folder)
     # A file made under the usual umask would shut the next user out.
-    if folder.stat().st_mode & _WRITABLE_BY_OTHERS:
+    if folder.stat().st_mode & disk.WRITABLE_BY_OTHERS:
         with contextlib.suppress(FileExistsError):
             handle = atomic.create_exclusively(path)
             try:

@@ -9,10 +9,10 @@ own name and a number. ``zoo cache list`` shows what is there, ``zoo cache prune
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 from typing import TYPE_CHECKING
 
+from zoo import atomic
 from zoo.cache import disk, paths
 
 if TYPE_CHECKING:
@@ -38,15 +38,29 @@ def keep_copy(target: Path) -> Path | None:
     if target.stat().st_size == 0:
         return None
     with disk.translating(target.name):
-        for place in _free_places(target):
-            try:
-                os.link(target, place, follow_symlinks=False)
-            except FileExistsError:
-                continue  # another process has taken this number meanwhile
-            except OSError:
-                target.rename(place)
-            return place
-    return None
+        folder = target.parent / FOLDER
+        disk.make_shared_folder(folder)
+        place = _second_name(target, folder)
+        try:
+            # A power cut must not take the first name and leave no second one.
+            atomic.sync_folder(folder)
+            atomic.sync_folder(target.parent)
+        except OSError:
+            put_back(place, target)
+            raise
+    return place
+
+
+def put_back(
+    kept: Path,
+    target: Path,
+) -> None:
+    """Undo :func:`keep_copy` where nothing better has come."""
+    with contextlib.suppress(OSError):  # what cannot be put back is safe where it is
+        if not os.path.lexists(target):
+            kept.rename(target)
+        elif kept.samefile(target):
+            kept.unlink()
 
 
 def move_aside(target: Path) -> Path | None:
@@ -72,10 +86,26 @@ def original_name(path: Path) -> str:
     return path.name.rpartition(".")[0]
 
 
-def _free_places(target: Path) -> itertools.filterfalse[Path]:
-    """Offer names that nothing has yet: ``quarantine/NAME.1``, ``.2`` ..."""
-    folder = target.parent / FOLDER
-    folder.mkdir(exist_ok=True)
-    numbers = itertools.count(1)
-    names = (folder / f"{target.name}.{number}" for number in numbers)
-    return itertools.filterfalse(os.path.lexists, names)
+def _second_name(
+    target: Path,
+    folder: Path,
+) -> Path:
+    """Give a file the first of ``quarantine/NAME.1``, ``.2`` ... that nothing has yet.
+
+    One that an earlier run has given it, before it was ended, will do.
+    """
+    number = 1
+    while True:
+        place = folder / f"{target.name}.{number}"
+        if os.path.lexists(place):
+            if place.exists() and place.samefile(target):
+                return place
+            number += 1
+            continue
+        try:
+            os.link(target, place, follow_symlinks=False)
+        except FileExistsError:
+            continue  # another process has taken this number meanwhile
+        except OSError:
+            target.rename(place)
+        return place

@@ -19,6 +19,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from zoo.catalog.reading import naming
+from zoo.config import expanded
 from zoo.documents import parse_document, read_regular_file
 from zoo.errors import DocumentError
 
@@ -56,7 +57,7 @@ class Current:
 def folder() -> Path:
     """Return where installed registries lie, whether or not there are any."""
     setting = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    data = Path(setting).expanduser()
+    data = expanded(setting)
     return data / "zoo" / "registry"
 
 

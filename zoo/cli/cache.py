@@ -72,7 +72,7 @@ def list_(
     """List the files in torch's cache.
 
     Weights, their safetensors copies, strangers and unfinished downloads. Reads no file. A file is
-    "verified" if it was read whole once and nothing has touched it since.
+    "verified" if it was read whole once, has the digest that is demanded, and nothing has touched it since.
     """
     from zoo.cache import hub_files, paths
     from zoo.cache import prune as pruning

@@ -186,4 +186,9 @@ def run(arguments: list[str] | None = None) -> int:
 def main() -> NoReturn:
     """Run the command line of this process."""
     warnings.showwarning = output.show_warning
-    sys.exit(run())
+    code = run()
+    fault = output.finish()
+    if fault is not None and code == 0:
+        output.fail(fault)
+        code = 1
+    sys.exit(code)

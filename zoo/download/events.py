@@ -34,11 +34,13 @@ class Advanced:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The file lies whole and verified under its final name."""
+    """The file lies whole under its final name."""
 
     file_name: str
     size_bytes: int
     was_cached: bool
+    is_checked: bool = True
+    """Whether a digest was known beforehand, so that its bytes are verified."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -368,7 +368,8 @@ class _Fetch:
                     least = expected.size_bytes - expected.size_tolerance_bytes - found.kept_bytes
                     disk.check_space(target.parent, least, target.name)
                 if decision.is_known_bad:
-                    message = f"{target} does not match: {decision.reason}; fetching it again"
+                    fault = f"{target} does not match: {decision.reason}"
+                    message = f"{fault}; fetching it again, it stays until that is whole"
                     self._tell(events.Warned(target.name, message))
                 return self._download(target, expected, wanted, is_alone=is_alone)
 
@@ -431,15 +432,7 @@ class _Fetch:
             sha256 = transfer.run()
             is_done = True
             size_bytes = transfer.scheduler.partial.finished.total_bytes
-            kept = quarantine.keep_copy(target)
-            try:
-                transfer.scheduler.partial.publish(target)
-            except (
-                FileNotFoundError
-            ):  # where locks do not work, another process has published and tidied first
-                found = look(target, expected, may_trust_receipt=False)
-                if plan(found, expected).state is not State.WHOLE:
-                    raise
+            kept = _publish(transfer.scheduler.partial, target, expected, sha256)
         except KeyboardInterrupt:
             kept_bytes = 0
             if is_alone:
@@ -462,7 +455,13 @@ class _Fetch:
         if kept is not None:
             message = f"the file that was there before is kept as {kept}"
             self._tell(events.Warned(target.name, message))
-        return self._finished(target, sha256, size_bytes, transfer.scheduler.source.url)
+        return self._finished(
+            target,
+            sha256,
+            size_bytes,
+            transfer.scheduler.source.url,
+            is_checked=expected.sha256 is not None,
+        )
 
     def _learn(
         self,
@@ -497,9 +496,12 @@ class _Fetch:
         sha256: str,
         size_bytes: int,
         url: str | None,
+        *,
+        is_checked: bool = True,
     ) -> FetchedFile:
         """Tell that a file is there and describe it."""
-        self._tell(events.Finished(path.name, size_bytes, was_cached=url is None))
+        was_cached = url is None
+        self._tell(events.Finished(path.name, size_bytes, was_cached, is_checked))
         return FetchedFile(
             path,
             sha256,
@@ -507,6 +509,33 @@ class _Fetch:
             was_cached=url is None,
             source_url=url,
         )
+
+
+def _publish(
+    partial: Partial,
+    target: Path,
+    expected: Expected,
+    sha256: str,
+) -> Path | None:
+    """Give a verified file its final name, and say where the one before it is kept.
+
+    Where that fails, the one before stands where it stood.
+    """
+    kept = None
+    if verified.recall(target) != sha256:  # the very same bytes need not be kept twice
+        kept = quarantine.keep_copy(target)
+    try:
+        partial.publish(target)
+    except BaseException as error:
+        if kept is not None:
+            quarantine.put_back(kept, target)
+        if not isinstance(error, FileNotFoundError):
+            raise
+        # Where locks do not work, another process has published and tidied first.
+        found = look(target, expected, may_trust_receipt=False)
+        if plan(found, expected).state is not State.WHOLE:
+            raise
+    return kept
 
 
 def _in_turn(listener: events.Listener) -> events.Listener:

@@ -260,7 +260,10 @@ class Sync:
             raise
 
         size_bytes = self.store.adopt(staged, file.path, sha256)
-        self._tell(events.Finished(staged.name, size_bytes, was_cached=False))
+        is_checked = file.sha256 is not None or file.git_oid is not None
+        self._tell(
+            events.Finished(staged.name, size_bytes, was_cached=False, is_checked=is_checked)
+        )
         return stored_file(file, size_bytes, sha256)
 
     def _there(

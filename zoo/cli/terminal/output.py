@@ -34,6 +34,8 @@ _STYLES = {
     "warning": "33",
 }
 _ENOUGH_LINES = 24
+_STDOUT = 1
+_STDERR = 2
 _PACKAGE = Path(__file__).parents[2]
 
 
@@ -90,10 +92,29 @@ def _plain_letters(error: UnicodeError) -> tuple[str, int]:
 
 def prepare_streams() -> None:
     """Let a terminal without Unicode show plain letters instead of failing."""
+    _fill_closed_streams()
     codecs.register_error("zoo-plain", _plain_letters)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="zoo-plain")
+
+
+def _fill_closed_streams() -> None:
+    """Open again what was closed (``>&-``), so that writing fails as it should.
+
+    Else the next file that is opened would have the number of a standard stream, and get what is
+    meant for it.
+    """
+    handle = os.open(os.devnull, os.O_RDONLY)
+    while handle <= _STDERR:
+        handle = os.open(os.devnull, os.O_RDONLY)
+    os.close(handle)
+
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(_STDOUT, "w", encoding="utf-8", closefd=False)
+    if sys.stderr is None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        sys.stderr = os.fdopen(nowhere, "w", encoding="utf-8")
 
 
 def is_terminal(stream: IO[str]) -> bool:
@@ -148,8 +169,26 @@ def write_painted(text: str) -> None:
 
 def leave_broken_pipe() -> NoReturn:
     """Exit without complaint: ``zoo list | head -1`` has all it wants."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _give_up_stdout()
     raise SystemExit(0)
+
+
+def finish() -> str | None:
+    """Write what still waits to be written; where it cannot be, say why and give it up.
+
+    Else Python tries once more at the very end, and complains in its own way.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _give_up_stdout()
+        return error.strerror
+    return None
+
+
+def _give_up_stdout() -> None:
+    """Lead stdout nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def write_json(value: Any) -> None:

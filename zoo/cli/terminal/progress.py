@@ -74,7 +74,9 @@ class FetchProgress:
                 self._task(event.file_name), completed=event.size_bytes, total=event.size_bytes
             )
         else:
-            self._say(f"{event.file_name}: fetched {quantities.size(event.size_bytes)}, verified")
+            checked = "verified" if event.is_checked else "no digest is known to check it against"
+            size = quantities.size(event.size_bytes)
+            self._say(f"{event.file_name}: fetched {size}, {checked}")
 
     def _say(self, text: str, *, is_warning: bool = False) -> None:
         if is_warning and self._bars is None:

@@ -11,12 +11,12 @@ import logging
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from zoo.cache.digests import is_sha256, sha256_file
+from zoo.config import expanded
 from zoo.download import sources
 from zoo.errors import MirrorError, SourceError, UsageError
 from zoo.mirror import layout, wants
@@ -37,6 +37,7 @@ from zoo.mirror.site import HELD_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from zoo.mirror.ecosystems.protocol import Bundle
     from zoo.mirror.index import Index, Kind
@@ -182,7 +183,7 @@ ECOSYSTEM: Ecosystem = ModelScope()
 def cache_folder() -> Path:
     """Return where ModelScope's client keeps what it has fetched."""
     chosen = os.environ.get("MODELSCOPE_CACHE") or "~/.cache/modelscope"
-    return Path(chosen).expanduser()
+    return expanded(chosen)
 
 
 def _cache_folder(

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo import atomic
+from zoo.config import expanded
 from zoo.errors import MirrorError, MissingPackageError
 from zoo.mirror import layout
 from zoo.mirror.ecosystems.known import ECOSYSTEMS
@@ -58,7 +59,7 @@ def default_key_path(certificate: bytes) -> Path:
     state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     digest = hashlib.sha256(certificate)
     fingerprint = digest.hexdigest()[:16]
-    keys = Path(state).expanduser() / "zoo" / "mirror-keys"
+    keys = expanded(state) / "zoo" / "mirror-keys"
     return keys / f"{fingerprint}.key"
 
 

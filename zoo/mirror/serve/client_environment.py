@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from zoo.config import expanded
 from zoo.errors import MirrorError, UsageError
 from zoo.mirror import layout
 from zoo.mirror.ecosystems.known import ECOSYSTEMS
@@ -147,11 +148,7 @@ def _bundle(
         with contextlib.suppress(OSError):
             parts.append(path.read_bytes())
     data = b"\n".join([*parts, certificate])
-    folder = (
-        Path(before.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-        / "zoo"
-        / "mirror-certificates"
-    )
+    folder = expanded(before.get("XDG_CACHE_HOME") or "~/.cache") / "zoo" / "mirror-certificates"
     digest = hashlib.sha256(data)
     name = digest.hexdigest()[:16]
     target = folder / f"{name}.pem"

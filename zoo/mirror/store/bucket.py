@@ -21,12 +21,12 @@ import random
 import threading
 import time
 from datetime import timedelta
-from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 from zoo import atomic
 from zoo.cache import verified
 from zoo.cache.digests import is_sha256
+from zoo.config import expanded
 from zoo.documents import read_regular_file
 from zoo.errors import CacheError, MirrorError, MissingPackageError, WriteError
 from zoo.mirror.store import addresses
@@ -37,6 +37,7 @@ from zoo.mirror.store.objects import LARGEST_DOCUMENT_BYTES, Document, Entry
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from zoo.mirror.store.addresses import Address
 
@@ -498,7 +499,7 @@ def _folder(
 ) -> Path:
     """Return one of the user's own folders."""
     chosen = os.environ.get(variable) or default
-    return Path(chosen).expanduser()
+    return expanded(chosen)
 
 
 def _obstore() -> tuple[Any, Any]:
