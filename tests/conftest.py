@@ -22,6 +22,13 @@ os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # the tests run side by side; threads of one would slow the other
 
+os.environ.setdefault(
+    "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS", "0"
+)  # to compile them takes longer than the few small networks that would include them
+
+# Processes of the tests keep what they compile of zoo's sources for the next ones.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # A shell starts what it puts in the background with Ctrl-C ignored, and children inherit that:
 # tests that interrupt a command would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -47,7 +54,15 @@ def torch_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "torch"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session", autouse=True)
+def compiler_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give torch's compiler a cache that goes away with the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.mktemp("compiler")))
+        yield
+
+
+@pytest.fixture(scope="session")
 def repository() -> Path:
     """Top of this repository."""
     return REPOSITORY

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+import torch._inductor.config
 
 from zoo.bench.records import Case, Effort
 from zoo.bench.runner import measure
@@ -51,13 +52,14 @@ def test_int8_is_near_to_fp32_and_far_enough_to_be_int8() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["compile", "aotinductor", "optimize:compile"])
+@pytest.mark.parametrize("engine", ["compile", "aotinductor"])
 def test_compiled_networks_agree_with_eager(engine: str) -> None:
-    """The compiler's code for this CPU.
+    """The compiler's code for this CPU, at the first call and ahead of time.
 
-    At the first call, ahead of time, and behind folded batch norms.
+    Behind folded batch norms it is held against eager by ``tests/test_optimizer.py``.
     """
-    check(engine, batch=2)
+    with torch._inductor.config.patch({"aot_inductor.precompile_headers": False}):
+        check(engine, batch=2)
 
 
 def test_optimize_is_measured_like_any_engine() -> None:

@@ -9,7 +9,7 @@ import torch
 from tests.support.bench_results import RUN, make_result
 from zoo.bench.files import Store, read
 from zoo.bench.plan import Grid, Plan, plan
-from zoo.bench.records import Effort, Failure
+from zoo.bench.records import Effort, Failure, Result
 from zoo.bench.session import Progress, choose_device, hold, run_plan
 from zoo.bench.summary import summarise
 from zoo.devices import Device
@@ -26,6 +26,19 @@ def places(monkeypatch: pytest.MonkeyPatch, repository: Path, tmp_path: Path) ->
     """Let workers import the tests' networks, and keep the lock apart from real sessions."""
     monkeypatch.setenv("PYTHONPATH", str(repository))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def measured(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """Measure one run of the small network, once."""
+    folder = tmp_path_factory.mktemp("measured")
+    store = Store(folder / "sweep")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(repository))
+        patch.setattr("tempfile.tempdir", str(folder))
+        run_plan(plan(SMALL, CPU), CPU, replace(EFFORT, runs=1), store)
+    (result,) = store.results.values()
+    return result
 
 
 @pytest.mark.parametrize(
@@ -85,15 +98,13 @@ def test_an_interrupted_session_keeps_what_it_measured_and_resumes(tmp_path: Pat
     assert whole.comparability["torch"] == whole.environment.versions["torch"]
 
 
-def test_runs_of_another_kind_are_not_mixed_into_a_result(tmp_path: Path) -> None:
+def test_runs_of_another_kind_are_not_mixed_into_a_result(tmp_path: Path, measured: Result) -> None:
     """Another torch since the first run.
 
     The session stops, and what was measured stays as it was.
     """
     planned, store = plan(SMALL, CPU), Store(tmp_path / "sweep")
-    run_plan(planned, CPU, replace(EFFORT, runs=1), store)
-    (result,) = store.results.values()
-    older = replace(result, comparability={**result.comparability, "torch": "1.0"})
+    older = replace(measured, comparability={**measured.comparability, "torch": "1.0"})
     store.put(older)
     with pytest.raises(BenchError, match=r"torch was 1\.0 and is .*--output"):
         run_plan(planned, CPU, EFFORT, store)
@@ -117,7 +128,8 @@ def test_an_output_that_is_no_number_is_a_wrong_row_and_not_the_end(tmp_path: Pa
     The next case is measured, and the file can be read again.
     """
     grid = replace(SMALL, models=["tests.support.bench_models.undefined", *SMALL.models])
-    run_plan(plan(grid, CPU), CPU, replace(EFFORT, runs=1), Store(tmp_path / "sweep"))
+    effort = replace(EFFORT, runs=1, is_warm=True)
+    run_plan(plan(grid, CPU), CPU, effort, Store(tmp_path / "sweep"))
     good, bad = sorted(read(tmp_path / "sweep"), key=lambda result: result.case.model)
     assert (bad.case.model, good.case.model) == (grid.models[0], grid.models[1])
     wrong = summarise(bad).failure
@@ -126,18 +138,18 @@ def test_an_output_that_is_no_number_is_a_wrong_row_and_not_the_end(tmp_path: Pa
     assert summarise(good).failure is None
 
 
-def test_what_failed_is_tried_again_on_resume_and_keeps_its_runs(tmp_path: Path) -> None:
+def test_what_failed_is_tried_again_on_resume_and_keeps_its_runs(
+    tmp_path: Path, measured: Result
+) -> None:
     """A time limit that was too short, a device that was lost: the runs before stay."""
     planned, store = plan(SMALL, CPU), Store(tmp_path / "sweep")
-    run_plan(planned, CPU, replace(EFFORT, runs=1), store)
-    (result,) = store.results.values()
-    store.put(replace(result, failure=Failure("timed-out", "no result after 1 s")))
+    store.put(replace(measured, failure=Failure("timed-out", "no result after 1 s")))
     again = Store(tmp_path / "sweep")
     again.resume()
     run_plan(planned, CPU, EFFORT, again)
     (whole,) = read(tmp_path / "sweep")
     assert whole.failure is None
-    assert whole.runs[0] == result.runs[0]
+    assert whole.runs[0] == measured.runs[0]
     assert len(whole.runs) == 2
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch.hub
 
 from tests.support.fetch_desk import DATA, NAME, Desk, record_of
 from zoo.cache import paths, verified
@@ -43,18 +44,23 @@ def run(program: str, **environment: str) -> str:
         {"TORCH_HOME": "/a", "XDG_CACHE_HOME": "/x"},
     ],
 )
-def test_checkpoints_lie_where_torch_hub_looks(environment: dict[str, str]) -> None:
+def test_checkpoints_lie_where_torch_hub_looks(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same folder as torch.hub.get_dir() gives, for every variable it reads, and without importing torch."""
     ours = "import sys; from zoo.cache import paths; print(paths.checkpoints_folder(), 'torch' in sys.modules)"
-    theirs = "import torch.hub; print(torch.hub.get_dir() + '/checkpoints', False)"
-    assert run(ours, **environment) == run(theirs, **environment)
+    for name in ("TORCH_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert run(ours, **environment) == f"{torch.hub.get_dir()}/checkpoints False"
 
 
-def test_folder_set_in_torch_hub_is_used() -> None:
+def test_folder_set_in_torch_hub_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     """A program that has called torch.hub.set_dir means it for us too."""
-    here = "from zoo.cache import paths; print(paths.checkpoints_folder())"
-    program = f"import torch.hub; torch.hub.set_dir('/elsewhere'); {here}"
-    assert run(program) == "/elsewhere/checkpoints"
+    monkeypatch.setattr("torch.hub._hub_dir", None)  # and is put back
+    torch.hub.set_dir("/elsewhere")
+    assert paths.checkpoints_folder() == Path("/elsewhere/checkpoints")
 
 
 def test_fetching_needs_no_torch_and_no_network_client_at_import() -> None:

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def digits(tmp_path: Path) -> Path:
-    """Write 240 of scikit-learn's digits, of three classes, one folder a class."""
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write 240 of scikit-learn's digits, of three classes, one folder a class: to be read only."""
+    root = tmp_path_factory.mktemp("data") / "digits"
     data = load_digits(n_class=3)
     for index in range(240):
-        folder = tmp_path / "digits" / f"digit-{data.target[index]}"
+        folder = root / f"digit-{data.target[index]}"
         folder.mkdir(parents=True, exist_ok=True)
         values = (data.images[index] * 255 / 16).round().astype(np.uint8)
         Image.fromarray(values).save(folder / f"{index:03d}.png")
-    return tmp_path / "digits"
+    return root

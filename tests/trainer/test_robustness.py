@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -52,8 +53,10 @@ def zoo(*arguments: str) -> Done:
 @pytest.mark.parametrize("workers", [0, 2])
 def test_b12_a_broken_image_is_one_sentence(digits: Path, tmp_path: Path, workers: int) -> None:
     """B12: in a worker process as without one."""
-    (digits / "digit-1" / "zzz.png").write_bytes(b"broken")
-    run = start_run("lenet5", digits, tmp_path / "run", SHORT, workers=workers)
+    images = tmp_path / "digits"
+    shutil.copytree(digits, images)
+    (images / "digit-1" / "zzz.png").write_bytes(b"broken")
+    run = start_run("lenet5", images, tmp_path / "run", SHORT, workers=workers)
     with pytest.raises(ImageError, match=r"zzz\.png: it is no image that Pillow knows"):
         train(run)
 
@@ -84,11 +87,20 @@ def test_one_folder_has_one_owner(digits: Path, tmp_path: Path) -> None:
         train(run)
 
 
-@pytest.fixture
-def finished(digits: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def one_epoch(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one epoch of a run."""
-    train(start_run("lenet5", digits, tmp_path / "run", SHORT))
-    return tmp_path / "run"
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    train(start_run("lenet5", digits, folder, SHORT))
+    return folder
+
+
+@pytest.fixture
+def finished(one_epoch: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be damaged."""
+    folder = tmp_path / "run"
+    shutil.copytree(one_epoch, folder)
+    return folder
 
 
 def resume(digits: Path, folder: Path) -> None:
@@ -143,11 +155,11 @@ def test_parts_of_other_kinds_are_a_sentence(digits: Path, finished: Path, key: 
         resume(digits, finished)
 
 
-def test_the_best_network_may_be_read_by_whom_the_umask_lets(finished: Path) -> None:
+def test_the_best_network_may_be_read_by_whom_the_umask_lets(one_epoch: Path) -> None:
     """Not by its owner alone."""
     umask = os.umask(0)
     os.umask(umask)
-    mode = (finished / "best.safetensors").stat().st_mode & 0o777
+    mode = (one_epoch / "best.safetensors").stat().st_mode & 0o777
     assert mode == 0o666 & ~umask
 
 
@@ -164,7 +176,7 @@ def test_a_stopped_run_says_what_is_kept(
     while not (folder / "last.pt").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == code, errors
     assert "Traceback" not in errors
     assert "whole epochs, go on with: zoo train lenet5" in errors.splitlines()[-1]

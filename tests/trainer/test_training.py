@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from PIL import Image
 import zoo
 from tests.support.full_disk import run_limited
 from zoo.classifier import load_classifier
+from zoo.cli.main import run as run_command
 from zoo.errors import CheckpointError, DatasetError, OptionError, TrainingError, UsageError
 from zoo.evaluator import evaluate
 from zoo.formats.training_metadata import read_own_record
@@ -37,15 +39,23 @@ def losses(run: Run) -> list[float]:
     return [epoch.train_loss for epoch in run.history]
 
 
-def command(*arguments: str) -> list[str]:
-    """Write a `zoo train` command line."""
-    return [sys.executable, "-m", "zoo", "train", *arguments]
+KILLED = """
+import os, signal, sys
+from zoo.trainer import Recipe, start_run, train
+
+def report(epoch):
+    if epoch.number == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+recipe = Recipe(epochs=4, batch=32, learning_rate=0.004, seed=3)
+train(start_run("lenet5", sys.argv[1], sys.argv[2], recipe), report)
+"""
 
 
-@pytest.fixture
-def trained(digits: Path, tmp_path: Path) -> Run:
-    """Train LeNet-5 on the digits for four epochs."""
-    run = start_run("lenet5", digits, tmp_path / "run", RECIPE)
+@pytest.fixture(scope="module")
+def trained(digits: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Train LeNet-5 on the digits for four epochs, once: its folder is to be read only."""
+    run = start_run("lenet5", digits, tmp_path_factory.mktemp("trained") / "run", RECIPE)
     train(run)
     return run
 
@@ -91,18 +101,20 @@ def test_best_error_in_the_record_is_the_one_of_the_held_out_images(trained: Run
     assert 100 * errors / len(images) == pytest.approx(record.validation_error_percent)
 
 
-def test_inspect_shows_the_record_and_the_layers(trained: Run) -> None:
+def test_inspect_shows_the_record_and_the_layers(
+    trained: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Three classes, so the last layer has three outputs."""
     file = str(trained.folder / "best.safetensors")
-    line = [sys.executable, "-m", "zoo", "inspect", file]
-    command = [*line, "--depth", "1", "--json"]
-    shown = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    assert run_command(["inspect", file, "--depth", "1", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
     assert shown["trained"]["labels"] == ["digit-0", "digit-1", "digit-2"]
     assert shown["identity"]["certainty"] == "recorded"
     assert shown["layers"][-1]["output_shape"] == [1, 3]
-    text = subprocess.run(line, capture_output=True, check=True).stdout
-    assert b"best.safetensors: lenet5 with num_classes=3\n" in text
-    assert b"3: digit-0, digit-1, digit-2" in text
+    assert run_command(["inspect", file]) == 0
+    text = capsys.readouterr().out
+    assert "best.safetensors: lenet5 with num_classes=3\n" in text
+    assert "3: digit-0, digit-1, digit-2" in text
 
 
 def test_file_trained_as_another_architecture_is_refused(trained: Run) -> None:
@@ -123,48 +135,33 @@ def test_same_seed_gives_the_same_curve_and_another_seed_another(
     assert losses(other)[0] != losses(trained)[0]
 
 
-@pytest.mark.slow
-def test_killed_run_goes_on_to_the_same_curve(digits: Path, tmp_path: Path) -> None:
+def test_killed_run_goes_on_to_the_same_curve(
+    trained: Run, digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """SIGKILL after the second epoch, then --resume: every loss is that of a run without interruption."""
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    line = command("lenet5", str(digits), *ARGUMENTS, "--json", "--output")
-    expected = json.loads(
-        subprocess.run([*line, str(whole)], capture_output=True, check=True).stdout
-    )
-    with subprocess.Popen(
-        [*line, str(killed)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    ) as process:
-        assert process.stderr is not None
-        for text in process.stderr:
-            if text.split()[:1] == ["2"]:
-                process.send_signal(signal.SIGKILL)
-                break
-        process.stderr.read()
-    assert process.returncode == -signal.SIGKILL
-    done = subprocess.run([*line, str(killed), "--resume"], capture_output=True, check=True)
-    resumed = json.loads(done.stdout)
+    killed = tmp_path / "killed"
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(digits), str(killed)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    line = ["train", "lenet5", str(digits), *ARGUMENTS, "--json", "--output", str(killed)]
+    assert run_command([*line, "--resume"]) == 0
+    resumed = json.loads(capsys.readouterr().out)
     measured = ("train_loss", "validation_loss", "validation_error_percent", "learning_rate")
     assert [[epoch[name] for name in measured] for epoch in resumed["epochs"]] == [
-        [epoch[name] for name in measured] for epoch in expected["epochs"]
+        [getattr(epoch, name) for name in measured] for epoch in trained.history
     ]
     assert not list(killed.glob("*.partial"))
 
 
-def test_logs_for_tensorboard_hold_the_curve(digits: Path, tmp_path: Path) -> None:
+def test_logs_for_tensorboard_hold_the_curve(
+    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Read back by TensorBoard's own reader: one value an epoch."""
     pytest.importorskip("tensorboard", reason="tensorboard is not installed")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    line = command(
-        "lenet5",
-        str(digits),
-        *ARGUMENTS,
-        "--tensorboard",
-        "--json",
-        "--output",
-        str(tmp_path / "run"),
-    )
-    epochs = json.loads(subprocess.run(line, capture_output=True, check=True).stdout)["epochs"]
+    line = ["train", "lenet5", str(digits), *ARGUMENTS, "--tensorboard", "--json"]
+    assert run_command([*line, "--output", str(tmp_path / "run")]) == 0
+    epochs = json.loads(capsys.readouterr().out)["epochs"]
     events = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
     for name, key in (
         ("loss/train", "train_loss"),
@@ -188,8 +185,7 @@ def test_a_full_disk_ends_a_run_in_words_and_keeps_the_last_state(
     assert not [
         file for file in output.iterdir() if "partial" in file.name or file.name == "last.pt"
     ]
-    again = run_limited(10**9, *arguments, "--resume")
-    assert again.returncode == 0, again.stderr
+    assert run_command([*arguments, "--resume"]) == 0
     assert (output / "last.pt").is_file()
 
 
@@ -264,12 +260,14 @@ def test_folder_of_another_run_is_left_alone(trained: Run, digits: Path) -> None
         start_run("lenet5", digits, trained.folder, replace(RECIPE, seed=5), resume=True)
 
 
-def test_damaged_state_is_named(trained: Run, digits: Path) -> None:
+def test_damaged_state_is_named(trained: Run, digits: Path, tmp_path: Path) -> None:
     """A cut last.pt is no traceback."""
-    state = trained.folder / "last.pt"
+    folder = tmp_path / "run"
+    shutil.copytree(trained.folder, folder)
+    state = folder / "last.pt"
     state.write_bytes(state.read_bytes()[:1000])
     with pytest.raises(TrainingError, match="delete it to start again"):
-        start_run("lenet5", digits, trained.folder, RECIPE, resume=True)
+        start_run("lenet5", digits, folder, RECIPE, resume=True)
 
 
 def test_split_holds_out_a_share_of_each_class_by_the_seed(digits: Path) -> None:
@@ -319,11 +317,14 @@ def test_pretrained_and_checkpoint_contradict_each_other(digits: Path, tmp_path:
         start_run("lenet5", digits, tmp_path / "run", is_pretrained=True, checkpoint="mine.pth")
 
 
-def test_command_draws_the_curves_and_prints_the_best_file(digits: Path, tmp_path: Path) -> None:
+def test_command_draws_the_curves_and_prints_the_best_file(
+    digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The path goes to stdout, the table to stderr, an image to the folder."""
-    line = command("lenet5", str(digits), "--epochs", "1", "--output", str(tmp_path / "run"))
-    done = subprocess.run(line, capture_output=True, check=True, text=True)
-    assert done.stdout.strip() == str(tmp_path / "run" / "best.safetensors")
-    assert "val error %" in done.stderr
+    line = ["train", "lenet5", str(digits), "--epochs", "1", "--output", str(tmp_path / "run")]
+    assert run_command(line) == 0
+    done = capsys.readouterr()
+    assert done.out.strip() == str(tmp_path / "run" / "best.safetensors")
+    assert "val error %" in done.err
     with Image.open(tmp_path / "run" / "curves.png") as image:
         assert image.width > 500

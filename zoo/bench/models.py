@@ -11,7 +11,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from zoo.bench.plan import is_path
 from zoo.cache import paths
 from zoo.catalog.resolver import resolve, resolve_loosely
-from zoo.classifier import load_classifier
 from zoo.errors import CacheError, OptionError
 from zoo.formats.files import names_a_file
 from zoo.loader import load_model
@@ -52,6 +51,9 @@ def load(case: Case) -> nn.Module:
         CacheError: The weights are not in the cache; a download would be timed with it.
     """
     if names_a_file(case.model):
+        # It brings torchvision, whose import takes as long as torch's.
+        from zoo.classifier import load_classifier
+
         return load_classifier(case.model, device=case.device, purpose="bench").model
     architecture, weights = resolve(case.model)
     for file in weights.files:
