@@ -148,6 +148,12 @@ def test_doctor_names_what_is_missing(archive: Path, tmp_path: Path) -> None:
         assert [entry for entry in offline.look_up(wanted) if entry.fault] == []
 
 
+def test_repository_that_the_registry_knows_is_still_a_repository() -> None:
+    """As `zoo mirror add` reads it: `pytorch/vision:v0.20.0` is no model of the registry."""
+    (want,), at_hand = ecosystems.parse_offline(["pytorch/vision:v0.20.0"])
+    assert (str(want), at_hand) == ("pytorch/vision:v0.20.0", [])
+
+
 def test_doctor_reads_weights(torch_home: Path) -> None:
     """A file of the wrong length under the right name is damaged, not cached."""
     place = torch_home / "hub" / "checkpoints" / resnet18_file.FILE_NAME

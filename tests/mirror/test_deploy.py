@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +21,7 @@ from tests.mirror.conftest import MODEL_COMMIT, fill
 from tests.support.command_lines import fault
 from tests.support.mirror_server import ask, serving
 from zoo.mirror import upkeep
+from zoo.mirror.serve.server import OPEN_PATHS
 from zoo.mirror.store import Store
 
 if TYPE_CHECKING:
@@ -49,11 +51,17 @@ def test_container_installs_what_a_mirror_imports(deploy: Path, repository: Path
     """Its packages are pinned, and its files are there."""
     text = (deploy / "Containerfile").read_text()
     pinned = {
-        line.partition("==")[0].lower()
+        line.partition("==")[0].lower().replace("_", "-")
         for line in (repository / "constraints.txt").read_text().splitlines()
     }
     (packages,) = re.findall(r"constraints\.txt \\\n\s+(.*) \\\n", text)
     assert set(packages.split()) <= pinned
+    wheel = tomllib.loads((repository / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    copied = set(re.findall(r"[\w.]+", " ".join(re.findall("^COPY (.*)$", text, re.MULTILINE))))
+    assert {
+        *wheel["targets"]["wheel"]["packages"],
+        *wheel["targets"]["wheel"]["force-include"],
+    } <= copied
     for line in re.findall(r"^COPY (.*) /src/", text, re.MULTILINE):
         for name in line.split():
             assert (repository / name).exists()
@@ -96,10 +104,36 @@ def test_kubernetes_runs_commands_that_exist(deploy: Path) -> None:
     for pod in pods:
         assert pod["securityContext"]["runAsNonRoot"] is True
         (container,) = pod["containers"]
+        places = {mount["mountPath"] for mount in container["volumeMounts"]}
+        assert {"/var/lib/zoo", "/tmp"} <= places  # all else is read-only  # noqa: S108
         line = shlex.join(["zoo", "mirror", *container["args"]])
         assert fault(line, may_be_unfinished=False) is None
         names = {volume["name"] for volume in pod["volumes"]}
         assert {mount["name"] for mount in container["volumeMounts"]} <= names
+
+
+def test_server_is_asked_for_nothing_that_needs_a_token_and_is_given_its_time(
+    deploy: Path,
+) -> None:
+    """Probes ask for open paths; whoever ends a server waits longer than its answers may take."""
+    _, deployment, *_ = yaml.safe_load_all((deploy / "kubernetes.yaml").read_text())
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    ready, alive = container["readinessProbe"], container["livenessProbe"]
+    assert (ready["httpGet"]["path"], alive["httpGet"]["path"]) == ("/readyz", "/healthz")
+    assert set(OPEN_PATHS) >= {"/readyz", "/healthz"}
+    before_s = float(container["lifecycle"]["preStop"]["exec"]["command"][-1])
+    grace_s = _grace_s(" ".join(container["args"]))
+    assert before_s + grace_s < pod["terminationGracePeriodSeconds"]
+
+    unit = (deploy / "zoo-mirror.service").read_text()
+    (stop_s,) = re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
+    assert _grace_s(unit) < float(stop_s)
+
+
+def _grace_s(text: str) -> float:
+    (given,) = re.findall(r"--grace[ =](\d+)", text)
+    return float(given)
 
 
 # -- systemd

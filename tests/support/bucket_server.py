@@ -36,11 +36,15 @@ class BucketServer:
     def new_bucket(self) -> str:
         """Make a bucket and return its address."""
         name = f"zoo-{secrets.token_hex(6)}"
+        self.make(name)
+        return f"s3://{name}/mirror"
+
+    def make(self, name: str) -> None:
+        """Make a bucket of this name."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
         connection.request("PUT", f"/{name}")
         assert connection.getresponse().status == 200
         connection.close()
-        return f"s3://{name}/mirror"
 
     def full(self, address: str) -> str:
         """Return an address with the endpoint in it."""

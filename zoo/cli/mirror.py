@@ -92,7 +92,10 @@ def init(
         typer.Option(
             "--ca-key",
             metavar="FILE",
-            help="Where to put the private key of the proxy's own authority, outside of DIR.",
+            help=(
+                "Where to put the private key of the proxy's own authority, outside of DIR; "
+                "a bucket's certificate (ca.pem) goes beside it."
+            ),
             show_default="~/.local/state/zoo/mirror-keys/",
         ),
     ] = None,
@@ -106,6 +109,7 @@ def init(
     from zoo.mirror.store import Store
 
     ca.require()
+    ca.check_place(folder, ca_key)
     upstreams = parse_upstreams(upstream or [], sends_tokens=send_tokens)
     store = Store.create(folder, Settings(upstreams=upstreams), endpoint)
     key_path = ca.create(store, ca_key)

@@ -94,7 +94,10 @@ def serve(
         typer.Option(
             "--ca-key",
             metavar="FILE",
-            help="Private key of the proxy's own authority, where zoo mirror init was given a place.",
+            help=(
+                "Private key of the proxy's own authority, where zoo mirror init was given a place; "
+                "a bucket's certificate (ca.pem) lies beside it."
+            ),
         ),
     ] = None,
     trusted_proxy: Annotated[

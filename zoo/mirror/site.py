@@ -56,12 +56,14 @@ class Site:
         upstream: How to fetch what is missing; ``None`` to serve only what is here.
         proxy_port: Where the HTTPS proxy listens, if not on the port that was asked.
         catalog: The web site at ``/``, if there is one.
+        certificate: Of the proxy's own authority, if there is one.
     """
 
     store: Store
     upstream: Upstream | None = None
     proxy_port: int | None = None
     catalog: Catalog | None = None
+    certificate: bytes | None = None
     _names: tuple[Index | None, dict[tuple[Kind, str], str]] = field(
         default=(None, {}), init=False, repr=False
     )

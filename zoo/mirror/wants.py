@@ -129,6 +129,8 @@ def shipped(text: str) -> ModelWant | None:
     ``None`` where it names something else.
     """
     name, _, tag = text.partition(":")
+    if "/" in name:  # a repository, even if the registry knows its networks
+        return None
     try:
         architecture = resolver.find_architecture(name)
         weights = resolver.find_weights(architecture, tag or "default")

@@ -193,7 +193,7 @@ def test_stopping_server_answers_who_has_connected(tmp_path: Path, way: str) -> 
         if context is not None:
             connection = context.wrap_socket(connection, server_hostname="127.0.0.1")
         with connection:
-            threading.Event().wait(0.2)
+            threading.Event().wait(0.05)
             connection.sendall(request)
             received = b"".join(iter(lambda: connection.recv(1 << 16), b""))
         answers.append(read_answer(received))
@@ -212,6 +212,22 @@ def test_stopping_server_answers_who_has_connected(tmp_path: Path, way: str) -> 
             client.join()
         assert mirror.process.wait(timeout=20) == 0
     assert [answer.body for answer in answers] == [SMALL] * 20
+
+
+def test_stopping_server_waits_for_nobody_who_says_nothing(tmp_path: Path) -> None:
+    """A second signal ends the wait, also for a client of TLS that never shakes hands."""
+    chain = tmp_path / "tls.pem"
+    issued = trustme.CA().issue_cert("127.0.0.1")
+    issued.private_key_and_cert_chain_pem.write_to_path(chain)
+    root = fill(tmp_path / "mirror", {SMALL_PATH: SMALL})
+
+    with serving(root, "--tls-cert", str(chain), "--tls-key", str(chain)) as mirror:
+        mirror.process.send_signal(signal.SIGSTOP)
+        with socket.create_connection(mirror.address, 20):
+            mirror.process.send_signal(signal.SIGTERM)
+            mirror.process.send_signal(signal.SIGCONT)
+            mirror.process.send_signal(signal.SIGINT)
+            assert mirror.process.wait(timeout=20) == 0
 
 
 def test_file_that_shrinks_over_tls_is_an_error(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from tests.mirror.conftest import MAIN, fill
 from tests.support.clients import run_client
 from tests.support.faulty_server import FaultyServer
 from tests.support.mirror_server import RunningMirror, read_answer, send, serving
+from zoo.cli.main import run as zoo
 from zoo.errors import MirrorError
 from zoo.mirror import layout
 from zoo.mirror.serve import ca
@@ -222,6 +223,17 @@ def test_key_of_the_authority_is_private_and_lies_outside_of_the_mirror(tmp_path
     elsewhere.unlink()
     with pytest.raises(MirrorError, match="name it with --ca-key"):
         ca.CertificateAuthority(store, elsewhere)
+
+
+def test_key_is_never_put_in_the_place_of_a_file(tmp_path: Path) -> None:
+    """Neither by init, which then makes no mirror, nor where the mirror would lie around the key."""
+    mine = tmp_path / "mine.key"
+    mine.write_text("mine")
+    for place in (mine, tmp_path / "mirror" / "own.key"):
+        assert zoo(["mirror", "init", str(tmp_path / "mirror"), "--ca-key", str(place)]) == 1
+    assert mine.read_text() == "mine"
+    assert not (tmp_path / "mirror").exists()
+    assert zoo(["mirror", "init", str(tmp_path / "mirror"), "--quiet"]) == 0
 
 
 def _content(path: Path) -> bytes:

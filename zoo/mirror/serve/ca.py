@@ -8,7 +8,8 @@ cryptography and the standard library.
 
 The certificate lies in the mirror, for everybody. The key does not: a web server that is pointed at
 the folder must not be able to publish it. It is found by the certificate's fingerprint, so the
-mirror may be moved.
+mirror may be moved. Servers of a bucket have an authority each, or one that both of its files
+(``ca.pem`` beside the key) are carried to.
 """
 
 from __future__ import annotations
@@ -54,13 +55,54 @@ def require() -> None:
     _cryptography()
 
 
+def keys_folder() -> Path:
+    """Return where the keys of this machine's mirrors lie where no place was named."""
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return expanded(state) / "zoo" / "mirror-keys"
+
+
 def default_key_path(certificate: bytes) -> Path:
     """Return where the key of a certificate lies where no place was named."""
-    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     digest = hashlib.sha256(certificate)
     fingerprint = digest.hexdigest()[:16]
-    keys = expanded(state) / "zoo" / "mirror-keys"
-    return keys / f"{fingerprint}.key"
+    return keys_folder() / f"{fingerprint}.key"
+
+
+def certificate_path(
+    store: Store,
+    key_path: Path | None = None,
+) -> Path:
+    """Return where the certificate lies: in the mirror's folder, or beside the key for a bucket."""
+    if store.is_local:
+        return store.root / layout.CERTIFICATE
+    if key_path is not None:
+        return key_path.absolute().with_name(layout.CERTIFICATE)
+    return store.objects.home / layout.CERTIFICATE
+
+
+def check_place(
+    mirror: str,
+    key_path: Path | None = None,
+) -> None:
+    """Refuse a place for a new key that is taken, or that a web server may publish.
+
+    Args:
+        mirror: The mirror's folder, which need not be there yet, or its address.
+        key_path: The place, if one was named.
+
+    Raises:
+        MirrorError: It cannot be used.
+    """
+    place = key_path or keys_folder() / "new.key"
+    advice = "name another place with --ca-key"
+    is_taken = place.exists() or place.name == layout.CERTIFICATE
+    if is_taken:
+        raise MirrorError(str(place), "expected a place where no file is yet", advice)
+
+    root = Path(mirror).resolve()
+    if "://" not in mirror and place.resolve().is_relative_to(root):
+        fault = "expected a place outside of the mirror, which any web server may publish"
+        raise MirrorError(str(place), fault, advice)
 
 
 def create(
@@ -71,13 +113,14 @@ def create(
 
     Args:
         store: The mirror, whose folder gets the certificate; a bucket's stays on this machine.
-        key_path: Where to put the key; outside of the mirror.
+        key_path: Where to put the key; outside of the mirror, where no file is yet.
 
     Raises:
         MissingPackageError: cryptography is not installed.
         MirrorError: The key would lie in the mirror, or cannot be written.
     """
     modules = _cryptography()
+    check_place(store.address, key_path)
     key = modules.ec.generate_private_key(modules.ec.SECP256R1())
     own = os.urandom(4).hex()
     name = _name(modules, f"zoo mirror {own}")
@@ -94,16 +137,16 @@ def create(
     pem = certificate.public_bytes(modules.serialization.Encoding.PEM)
     chosen = key_path or default_key_path(pem)
     place = chosen.absolute()
-    _check_outside(store, place)
+    certificate_file = certificate_path(store, key_path)
 
     try:
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store.authority_folder.mkdir(parents=True, exist_ok=True)
+        certificate_file.parent.mkdir(parents=True, exist_ok=True)
         _write_private(place, _pem_of_key(modules, key))
     except OSError as error:
         fault = f"the proxy's key cannot be written: {error.strerror or error}"
         raise MirrorError(str(place), fault, "name another place with --ca-key") from error
-    atomic.write_bytes(store.authority_folder / layout.CERTIFICATE, pem)
+    atomic.write_bytes(certificate_file, pem)
     return place
 
 
@@ -115,17 +158,6 @@ def _name(
     attribute = modules.x509.NameAttribute(modules.NameOID.COMMON_NAME, common_name)
     name: x509.Name = modules.x509.Name([attribute])
     return name
-
-
-def _check_outside(
-    store: Store,
-    place: Path,
-) -> None:
-    """Refuse a key inside of the folder that is served."""
-    root = Path(store.address)
-    if root.is_dir() and place.resolve().is_relative_to(root.resolve()):
-        fault = "expected a place outside of the mirror, which any web server may publish"
-        raise MirrorError(str(place), fault, "name another place with --ca-key")
 
 
 class CertificateAuthority:
@@ -153,15 +185,15 @@ class CertificateAuthority:
         self.hosts = frozenset(hosts)
         place = key_path
         try:
-            self._chain = (store.authority_folder / layout.CERTIFICATE).read_bytes()
-            place = key_path or default_key_path(self._chain)
-            self._certificate = modules.x509.load_pem_x509_certificate(self._chain)
+            self.certificate = certificate_path(store, key_path).read_bytes()
+            place = key_path or default_key_path(self.certificate)
+            self._certificate = modules.x509.load_pem_x509_certificate(self.certificate)
             key = modules.serialization.load_pem_private_key(place.read_bytes(), None)
         except (OSError, ValueError) as error:
             fault = (
                 f"its certificate authority cannot be read ({place or layout.CERTIFICATE}): {error}"
             )
-            advice = "copy the key there, name it with --ca-key, or make a new mirror"
+            advice = "copy the key there, or name it with --ca-key"
             raise MirrorError(store.address, fault, advice) from error
         self._key: ec.EllipticCurvePrivateKey = key
 
@@ -195,7 +227,7 @@ class CertificateAuthority:
             .sign(self._key, modules.hashes.SHA256())
         )
         pem = certificate.public_bytes(modules.serialization.Encoding.PEM)
-        chain = _pem_of_key(modules, key) + pem + self._chain
+        chain = _pem_of_key(modules, key) + pem + self.certificate
 
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.set_alpn_protocols(["http/1.1"])

@@ -20,6 +20,10 @@ from zoo.mirror.serve.access_log import printable
 from zoo.mirror.serve.server import CHALLENGE
 
 if TYPE_CHECKING:
+    import socket
+    import ssl
+    from collections.abc import Coroutine
+
     from zoo.mirror.serve.ca import CertificateAuthority
     from zoo.mirror.serve.readers import Reader
     from zoo.mirror.serve.server import App
@@ -71,12 +75,44 @@ class Gate:
         if not self._unheard:
             self._all_heard.set()
 
-    async def hear_out(self, timeout_s: float) -> None:
-        """Wait until all clients that have connected have said what they want, but no longer."""
+    async def hear_out(
+        self,
+        timeout_s: float,
+        hurry: asyncio.Event,
+    ) -> None:
+        """Wait until all clients that have connected have said what they want, but no longer.
+
+        Args:
+            timeout_s: How long at most.
+            hurry: Ends the wait when it is set.
+        """
         self._all_heard.clear()
-        if self._unheard:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._all_heard.wait(), timeout_s)
+        if not self._unheard:
+            return
+
+        ends = [asyncio.ensure_future(event.wait()) for event in (self._all_heard, hurry)]
+        await asyncio.wait(ends, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
+
+    def take_in(
+        self,
+        connection: socket.socket,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        """Begin to deal with a connection that the system has accepted, in the background."""
+        connection.setblocking(False)
+        self._begin(self._take_in(connection, tls))
+
+    async def _take_in(
+        self,
+        connection: socket.socket,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        """Shake hands, if there is TLS; a client that does not is of its own making."""
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError):
+            await loop.connect_accepted_socket(self, connection, ssl=tls)
 
     def enter(
         self,
@@ -84,7 +120,11 @@ class Gate:
         head: bytes,
     ) -> None:
         """Begin to deal with a CONNECT, in the background."""
-        task = asyncio.ensure_future(self._enter(transport, head))
+        self._begin(self._enter(transport, head))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something in the background, until it is done or the service ends."""
+        task = asyncio.ensure_future(work)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 

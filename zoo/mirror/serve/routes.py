@@ -94,13 +94,11 @@ async def _document(
     path: str,
 ) -> AnyResponse:
     """Answer with what is here now, or with the certificate of the proxy's authority."""
+    body = site.certificate
     if path == layout.INDEX:
         body = to_json(site.index).encode()
-    else:
-        try:
-            body = (site.store.authority_folder / path).read_bytes()
-        except OSError:
-            return text(404, "there is none")
+    if body is None:
+        return text(404, "there is none")
     headers = {"Content-Type": DOCUMENTS[path], "Cache-Control": FRESH}
     if path == layout.CERTIFICATE and site.proxy_port is not None:
         headers[layout.PROXY_PORT_HEADER] = str(site.proxy_port)

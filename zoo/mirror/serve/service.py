@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zoo.errors import MirrorError, ZooError
-from zoo.mirror import layout
 from zoo.mirror.serve import ca
 from zoo.mirror.serve.access_log import Format, OneLine
 from zoo.mirror.serve.ca import CertificateAuthority
@@ -38,7 +37,7 @@ REFRESH_S = 2.0
 """How often a server looks for what others have changed in a bucket."""
 GRACE_S = 25.0
 """Kubernetes kills after 30 seconds."""
-FIRST_BYTES_S = 1.0
+FIRST_BYTES_S = 3.0
 """How long clients that have just connected may take, after a signal, to say what they want."""
 WANTED_FILES = 65536
 
@@ -123,7 +122,13 @@ async def _serve(
         readers=Readers(store),
         metrics=metrics,
     )
-    site = Site(store, pull, proxy_port=options.proxy_port, catalog=options.catalog)
+    site = Site(
+        store,
+        pull,
+        proxy_port=options.proxy_port,
+        catalog=options.catalog,
+        certificate=authority.certificate,
+    )
     app = App(site, answering)
     usage = Usage(store, f"{options.host}:{options.port}")
     app.note_use = usage.note
@@ -169,9 +174,11 @@ def _authority(
 ) -> CertificateAuthority:
     """Return the proxy's own authority.
 
-    A server of a bucket makes one for this machine when it is first run.
+    A server of a bucket makes one for this machine when it is first run, unless one is here.
     """
-    if not store.is_local and not (store.authority_folder / layout.CERTIFICATE).exists():
+    is_named = key_path is not None and key_path.exists()
+    is_here = is_named or ca.certificate_path(store, key_path).exists()
+    if not store.is_local and not is_here:
         ca.create(store, key_path)
     return CertificateAuthority(store, key_path)
 
@@ -259,19 +266,16 @@ async def _stop_listening(
     The system accepts connections before we do. Those that wait for us when a socket is closed
     are reset, so they are taken from a second number of the same socket first.
     """
-    loop = asyncio.get_running_loop()
     queues = [one.dup() for one in listener.sockets]
     listener.close()
-    entering = []
     for queue in queues:
         queue.setblocking(False)
         with contextlib.suppress(OSError):  # nobody waits any more
             while True:
                 connection, _ = queue.accept()
-                connection.setblocking(False)
-                entering.append(loop.connect_accepted_socket(gate, connection, ssl=tls))
+                gate.take_in(connection, tls)
         queue.close()
-    await asyncio.gather(*entering, return_exceptions=True)
+    await asyncio.sleep(0)  # the gate knows of them from here on
 
 
 async def _end(
@@ -281,7 +285,8 @@ async def _end(
     hurry: asyncio.Event,
 ) -> None:
     """Let answers come to their end, then break off what is left, and say both."""
-    await gate.hear_out(FIRST_BYTES_S)
+    patience_s = min(grace_s, FIRST_BYTES_S)
+    await gate.hear_out(patience_s, hurry)
     if app.busy_count:
         LOG.warning(
             "stopping: %d answers are being sent and have %g s to end;"

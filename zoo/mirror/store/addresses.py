@@ -34,6 +34,10 @@ _SECRETS = (
     "AZURE_CLIENT_SECRET",
     "GOOGLE_SERVICE_ACCOUNT_KEY",
 )
+_ENDPOINTS = {
+    "s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"),
+    "az": ("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+}
 _LONGEST_FAULT = 200
 _TIMEOUT = timedelta(hours=1)
 """For a whole file; what stalls before its first byte is given up by the system."""
@@ -136,7 +140,7 @@ def connect(address: Address) -> Any:
     """Make obstore's client of a bucket; nothing is asked yet."""
     from obstore.store import from_url
 
-    endpoint = address.endpoint
+    endpoint = address.endpoint or _endpoint_of_environment(address.scheme)
     path = f"/{address.prefix}" if address.prefix else ""
     client_options = {
         "timeout": _TIMEOUT,
@@ -151,6 +155,14 @@ def connect(address: Address) -> Any:
         client_options=client_options,
         retry_config=retries,
     )
+
+
+def _endpoint_of_environment(scheme: str) -> str | None:
+    """Return the server that obstore takes from the environment, if there is one."""
+    for name in _ENDPOINTS.get(scheme, ()):
+        if chosen := os.environ.get(name):
+            return chosen
+    return None
 
 
 def _config(address: Address) -> dict[str, Any]:

@@ -116,13 +116,6 @@ class Store(Listing):
         return isinstance(self.objects, Folder)
 
     @property
-    def authority_folder(self) -> Path:
-        """Where the certificate of the proxy's own authority lies: never in a bucket."""
-        if self.is_local:
-            return self.root
-        return self.objects.home
-
-    @property
     def address(self) -> str:
         """What messages call the mirror."""
         return self.objects.address
