@@ -16,6 +16,8 @@ import pytest
 
 from tests.mirror.conftest import MAIN, MODEL_COMMIT, play_everything
 from tests.mirror.syncing import QUICK, WEIGHTS_URL, weights
+from tests.support import azure_server
+from tests.support.azure_server import serving_containers
 from tests.support.bucket_server import ACCESS_KEY, ENVIRONMENT, SECRET_KEY, serving_buckets
 from tests.support.clients import run_client
 from tests.support.failing_objects import DyingObjects, PowerCutError
@@ -50,15 +52,17 @@ print(json.dumps([answer, sorted(path.name for path in tree.rglob("*.*"))]))
 
 @pytest.fixture(scope="module")
 def buckets() -> Iterator[BucketServer]:
-    """Run an S3 server."""
-    with serving_buckets() as running:
+    """Run an S3 server, or Azure's emulator where that was named."""
+    azurite = os.environ.get("ZOO_TEST_AZURITE")
+    serving_them = serving_containers(azurite) if azurite else serving_buckets()
+    with serving_them as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
 def credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Have credentials where programs look for them, and no folder of the user's."""
-    for name, value in ENVIRONMENT.items():
+    for name, value in {**ENVIRONMENT, **azure_server.ENVIRONMENT}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "xdg-data"))
 

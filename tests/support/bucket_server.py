@@ -27,6 +27,7 @@ class BucketServer:
 
     host: str
     port: int
+    scheme: str = "s3"
 
     @property
     def endpoint(self) -> str:
@@ -37,7 +38,7 @@ class BucketServer:
         """Make a bucket and return its address."""
         name = f"zoo-{secrets.token_hex(6)}"
         self.make(name)
-        return f"s3://{name}/mirror"
+        return f"{self.scheme}://{name}/mirror"
 
     def make(self, name: str) -> None:
         """Make a bucket of this name."""
