@@ -44,17 +44,39 @@ class AzureServer(BucketServer):
 
     def make(self, name: str) -> None:
         """Make a container of this name."""
-        date = formatdate(usegmt=True)
-        headers = {"x-ms-date": date, "x-ms-version": VERSION}
-        written = "".join(f"{header}:{value}\n" for header, value in headers.items())
-        nothing = "\n" * 11
-        asked = f"PUT\n{nothing}{written}/{ACCOUNT}/{ACCOUNT}/{name}\nrestype:container"
-        signature = hmac.new(base64.b64decode(KEY), asked.encode(), hashlib.sha256).digest()
-        headers["Authorization"] = f"SharedKey {ACCOUNT}:{base64.b64encode(signature).decode()}"
+        path = f"/{ACCOUNT}/{name}"
+        headers = {
+            "x-ms-date": formatdate(usegmt=True),
+            "x-ms-version": VERSION,
+        }
+        headers["Authorization"] = _authorization(path, headers)
         connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
-        connection.request("PUT", f"/{ACCOUNT}/{name}?restype=container", headers=headers)
+        connection.request(
+            "PUT",
+            f"{path}?restype=container",
+            headers=headers,
+        )
         assert connection.getresponse().status == 201
         connection.close()
+
+
+def _authorization(
+    path: str,
+    headers: dict[str, str],
+) -> str:
+    """Sign the wish for a container."""
+    lines = ["PUT"]
+    lines += [""] * 11
+    for name, value in headers.items():
+        lines.append(f"{name}:{value}")
+    lines.append(f"/{ACCOUNT}{path}")
+    lines.append("restype:container")
+
+    key = base64.b64decode(KEY)
+    text = "\n".join(lines)
+    mac = hmac.new(key, text.encode(), hashlib.sha256)
+    signature = base64.b64encode(mac.digest())
+    return f"SharedKey {ACCOUNT}:{signature.decode()}"
 
 
 @contextmanager
@@ -62,9 +84,18 @@ def serving_containers(program: str) -> Iterator[AzureServer]:
     """Run the emulator until the block ends."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = int(free.getsockname()[1])
-    options = ("--inMemoryPersistence", "--disableTelemetry", "--skipApiVersionCheck", "--silent")
-    place = ("--blobHost", "127.0.0.1", "--blobPort", str(port))
-    process = subprocess.Popen([program, *place, *options], stdout=subprocess.DEVNULL)
+    command = [
+        program,
+        "--blobHost",
+        "127.0.0.1",
+        "--blobPort",
+        str(port),
+        "--inMemoryPersistence",
+        "--disableTelemetry",
+        "--skipApiVersionCheck",
+        "--silent",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         _wait_for(port)
         yield AzureServer("127.0.0.1", port)

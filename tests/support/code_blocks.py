@@ -147,10 +147,16 @@ def blocks_to_type(text: str) -> list[Block]:
     """List what a page tells the reader to type into a shell, and why no test runs some of it."""
     blocks = []
     for found in _FENCE.finditer(text):
-        reason = _REASON.search(text[: found.start()])
-        why = reason["why"] if reason is not None else None
-        if found["language"] == "bash" or why is not None:
-            blocks.append(Block(found["body"], why))
+        before = text[: found.start()]
+        reason = _REASON.search(before)
+        why = None
+        if reason is not None:
+            why = reason["why"]
+
+        is_typed = found["language"] == "bash"
+        if is_typed or why is not None:
+            block = Block(found["body"], why)
+            blocks.append(block)
     return blocks
 
 
