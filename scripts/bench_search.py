@@ -1,16 +1,21 @@
-"""Compare strategies with random search on scikit-learn's digits, and what they find with LeNet-5.
+"""Compare strategies with random search on two sets of images; on the digits, also with LeNet-5.
 
-Three seeds of each; a seed decides the split of the images, the first parameters and the strategy.
-Every search has the same number of trials, so that a slow or busy machine changes nothing but the
-time. What is finished is kept in the work folder, and a second run goes on from there.
+The sets are scikit-learn's digits and the larger one that ``scripts/draw_shapes.py`` draws. A seed
+decides the split of the images, the first parameters and the strategy. Every search has the same
+number of trials, so that a slow or busy machine changes nothing but the time. What is finished is
+kept in the work folder, and a second run goes on from there; a search that is killed goes on from
+its last epoch. The section of the set is written anew into the page, between its two comments.
 
-    python -m scripts.bench_search WORK_FOLDER docs/benchmarks/search.md
+    python -m scripts.bench_search digits WORK_FOLDER docs/benchmarks/search.md
+    python -m scripts.bench_search shapes WORK_FOLDER docs/benchmarks/search.md
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import resource
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +25,7 @@ from typing import TYPE_CHECKING
 import torch
 from PIL import Image
 
+from scripts.draw_shapes import write_shapes
 from zoo import atomic
 from zoo.images.preprocess import transform
 from zoo.loader import load_checkpoint, load_model
@@ -27,7 +33,7 @@ from zoo.searcher.dataset import read_parts
 from zoo.searcher.desk import Budget
 from zoo.searcher.limits import Limits
 from zoo.searcher.report import SearchReport, against, read_report
-from zoo.searcher.search import run_search
+from zoo.searcher.search import FOUND, run_search
 from zoo.searcher.setup import Setup
 from zoo.searcher.space import Space
 from zoo.searcher.stack import Stack
@@ -36,22 +42,36 @@ from zoo.trainer.recipe import Recipe
 from zoo.trainer.training import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from zoo.evaluator.results import ErrorRate
 
-SEEDS = (0, 1, 2)
 STRATEGIES = {
     "random": ("random", False),
     "evolution": ("evolution", False),
     "progressive": ("progressive", False),
     "evolution, warm start": ("evolution", True),
 }
-TRIALS = 30
+SPACE = Space(3, ("identity", "max_pool_3x3", "separable_3x3"))
 LENET_PARAMETERS = 61_706
-MOST_PARAMETERS = LENET_PARAMETERS // 2
 FINAL_EPOCHS = 12
-COMMAND = "python -m scripts.bench_search WORK_FOLDER docs/benchmarks/search.md"
+COMMAND = "python -m scripts.bench_search"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSet:
+    """A set of images, and how searches on it are done."""
+
+    name: str
+    write: Callable[[Path], Path]
+    stack: Stack
+    trials: int
+    max_parameters: int
+    seeds: tuple[int, ...]
+    batch: int
+    learning_rate: float
+    story: str
+    """For the page."""
 
 
 def write_digits(folder: Path) -> Path:
@@ -66,41 +86,107 @@ def write_digits(folder: Path) -> Path:
     return folder
 
 
+DIGITS = ImageSet(
+    name="digits",
+    write=write_digits,
+    stack=Stack(channels=1, pixels=8, num_classes=10, filters=8),
+    trials=30,
+    max_parameters=LENET_PARAMETERS // 2,
+    seeds=(0, 1, 2),
+    batch=32,
+    learning_rate=0.005,
+    story="scikit-learn's 1,797 digits at 8x8, grey",
+)
+SHAPES = ImageSet(
+    name="shapes",
+    write=lambda folder: write_shapes(folder, images=4000),
+    stack=Stack(channels=3, pixels=16, num_classes=10, filters=8),
+    trials=40,
+    max_parameters=30_000,
+    seeds=(0, 1, 2),
+    batch=64,
+    learning_rate=0.01,
+    story="4,000 colored images at 16x16 of ten shapes, drawn by `scripts/draw_shapes.py`",
+)
+IMAGE_SETS = {one.name: one for one in (DIGITS, SHAPES)}
+
+
 def make_setup(
-    digits: Path,
+    images: ImageSet,
+    folder: Path,
     name: str,
     seed: int,
 ) -> Setup:
     """Make the setup of one search."""
     strategy, is_warm_started = STRATEGIES[name]
-    parts = read_parts(str(digits), seed)
+    parts = read_parts(str(folder), seed)
     return Setup(
-        dataset=str(digits),
+        dataset=str(folder),
         digest=parts.split.digest,
         strategy=strategy,
-        space=Space(3, ("identity", "max_pool_3x3", "separable_3x3")),
-        stack=Stack(channels=1, pixels=8, num_classes=10, filters=8),
-        limits=Limits(max_parameters=MOST_PARAMETERS),
+        space=SPACE,
+        stack=images.stack,
+        limits=Limits(max_parameters=images.max_parameters),
         seed=seed,
         final_epochs=FINAL_EPOCHS,
+        batch=images.batch,
+        learning_rate=images.learning_rate,
         is_warm_started=is_warm_started,
     )
 
 
-def search_all(work: Path, digits: Path) -> dict[str, list[SearchReport]]:
-    """Carry out every search that is not finished yet."""
-    found: dict[str, list[SearchReport]] = {name: [] for name in STRATEGIES}
-    for seed in SEEDS:
-        for name in STRATEGIES:
-            began_s = time.monotonic()
-            folder = work / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}"
-            setup = make_setup(digits, name, seed)
-            run_search(setup, folder, Budget(trials=TRIALS), resume=True)
-            report = read_report(folder)
-            found[name].append(report)
-            took_s = time.monotonic() - began_s
-            print(f"{name}, seed {seed}: {report.test} in {took_s:.0f} s", flush=True)
-    return found
+def _cpu_s() -> float:
+    """Sum the processor time of this process and of those that it has waited for."""
+    total = 0.0
+    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+        usage = resource.getrusage(who)
+        total += usage.ru_utime + usage.ru_stime
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A finished search, with what it took on this machine."""
+
+    report: SearchReport
+    cpu_s: float
+    load: float
+    """Mean of the machine's load at its beginning and its end: programs that wanted a core."""
+
+
+Found = dict[str, list[Search]]
+"""The searches of each strategy, one a seed."""
+
+
+def search_one(
+    work: Path,
+    images: ImageSet,
+    name: str,
+    seed: int,
+) -> Search:
+    """Carry out a search, or go on with it."""
+    folder = work / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}"
+    setup = make_setup(images, work / "images", name, seed)
+    kept = folder / "machine.jsonl"
+    began_s = _cpu_s()
+    load = os.getloadavg()[0]
+    is_new = not (folder / FOUND).exists()
+    try:
+        run_search(setup, folder, Budget(trials=images.trials), resume=True)
+    finally:
+        if is_new:
+            spent_s = _cpu_s() - began_s
+            loads = (load, os.getloadavg()[0])
+            session = {"cpu_s": spent_s, "load": mean(loads)}
+            with kept.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(session) + "\n")
+
+    text = kept.read_text(encoding="utf-8")
+    sessions = [json.loads(line) for line in text.splitlines()]
+    cpu_s = sum(session["cpu_s"] for session in sessions)
+    load = mean(session["load"] for session in sessions)
+    report = read_report(folder)
+    return Search(report, cpu_s, load)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +222,14 @@ def train_lenet(
         pass
     best = load_checkpoint("lenet5", checkpoints.best_path(folder))
     loader = data.make_loader(data.Images(parts.test, prepare, None, 0), 64, 0)
+    errors = 0
     with torch.inference_mode():
-        errors = sum(
-            int((best(inputs).argmax(1) != labels).sum()) for inputs, labels in data.batches(loader)
-        )
-    parameters = sum(parameter.numel() for parameter in best.parameters())
+        for inputs, labels in data.batches(loader):
+            answers = best(inputs).argmax(1)
+            is_wrong = answers != labels
+            errors += int(is_wrong.sum())
+    sizes = [parameter.numel() for parameter in best.parameters()]
+    parameters = sum(sizes)
     found = Yardstick(parameters, errors, len(parts.test))
     kept.write_text(json.dumps(asdict(found)), encoding="utf-8")
     return found
@@ -153,128 +242,188 @@ def _rate(rate: ErrorRate | None) -> str:
     return f"{rate.percent:.2f} ({low:.2f} to {high:.2f})"
 
 
-def _rows(found: dict[str, list[SearchReport]]) -> list[str]:
-    rows = []
-    for name, reports in found.items():
-        for report in reports:
-            winner = report.winner
-            if winner is None:
-                continue
-            stopped = sum(trial.outcome == "stopped" for trial in report.trials)
-            cells = (
-                name,
-                str(report.setup.seed),
-                f"{len(report.trials)}, {stopped} stopped",
-                f"{report.spent_s:.0f}",
-                f"{winner.parameters:,}",
-                f"{winner.error_percent:.2f}",
-                _rate(report.test),
-            )
-            rows.append(f"| {' | '.join(cells)} |")
-    return rows
+def _row(
+    name: str,
+    search: Search,
+) -> str:
+    """Write the line of a search in the table."""
+    report = search.report
+    winner = report.winner
+    stopped = sum(trial.outcome == "stopped" for trial in report.trials)
+    cells = (
+        name,
+        str(report.setup.seed),
+        f"{len(report.trials)}, {stopped} stopped",
+        f"{report.spent_s:.0f}",
+        f"{search.cpu_s:.0f}",
+        f"{search.load:.1f}",
+        f"{winner.parameters:,}" if winner else "-",
+        f"{winner.error_percent:.2f}" if winner else "-",
+        _rate(report.test),
+    )
+    return f"| {' | '.join(cells)} |"
 
 
-def _comparisons(found: dict[str, list[SearchReport]]) -> list[str]:
+def _mean_error(searches: Sequence[Search]) -> float:
+    """Average the errors on held-out images."""
+    percents = []
+    for search in searches:
+        rate = search.report.test
+        if rate is not None:
+            percents.append(rate.percent)
+    return mean(percents)
+
+
+def _comparisons(found: Found) -> list[str]:
+    """Say of each strategy whether it was better than random search."""
+    baseline = [search.report for search in found["random"]]
     lines = []
-    for name, reports in found.items():
-        verdict = against(reports, found["random"])
+    for name, searches in found.items():
+        reports = [search.report for search in searches]
+        verdict = against(reports, baseline)
         if name != "random" and verdict is not None:
-            lines.append(f"- **{name}** against random search: {verdict}.")
+            error = _mean_error(searches)
+            line = f"- **{name}**, {error:.2f} % on average: {verdict}."
+            lines.append(line)
     return lines
 
 
-def _against_lenet(found: dict[str, list[SearchReport]], lenet: Sequence[Yardstick]) -> list[str]:
+def _against_lenet(found: Found, lenet: Sequence[Yardstick]) -> str:
     """Say by how much the found networks are above or below LeNet-5."""
     percents = [100 * one.errors / one.images for one in lenet]
+    listed = ", ".join(f"{percent:.2f}" for percent in percents)
     lines = []
-    for name, reports in found.items():
-        errors = [report.test.percent for report in reports if report.test]
-        difference = mean(errors) - mean(percents)
+    for name, searches in found.items():
+        error = _mean_error(searches)
+        difference = error - mean(percents)
         place = "below it" if difference <= 0 else "above it"
         amount = f"{abs(difference):.2f} points"
-        lines.append(f"- **{name}**: {mean(errors):.2f} % on average, {amount} {place}.")
-    return lines
+        line = f"- **{name}**: {error:.2f} % on average, {amount} {place}."
+        lines.append(line)
+    return LENET.format(
+        parameters=lenet[0].parameters,
+        errors=listed,
+        mean=mean(percents),
+        lines="\n".join(lines),
+    )
 
 
-PAGE = """# Architecture search
+SECTION = """<!-- {name}: scripts/bench_search.py -->
+
+## {title}
 
 Measured on {date} with `{command}`
-on one core of a shared machine. Written by the script.
+on one core of a shared machine; *load* says how many programs wanted one of its {cores} cores meanwhile.
 
-Images: scikit-learn's 1,797 digits at 8x8. A seed sets a fifth aside that judges the winner alone, once, and divides
+Images: {story}. A seed sets a fifth aside that judges the winner alone, once, and divides
 the rest into images to learn from and images to compare trials by.
 
 Space: one cell of {blocks} blocks of {operations}, stacked with N = {stages} and F = {filters}, at most
-{most_parameters:,} parameters (half of LeNet-5's). Every search has {trials} trials of at most {epochs} epochs, compared
+{max_parameters:,} parameters. Every search has {trials} trials of at most {epochs} epochs, compared
 after {rungs} (eta = {eta}); the winner is trained anew for {final_epochs} epochs.
 
-What was shortened: five minutes a run on two cores were planned, and a second, larger set of images. Here a run ends
-after {trials} trials on one core, in the time that the table says, and the space is the smaller one of three
-operations. So few trials favor strategies that need few: evolution draws its first population of 20 at random
-before it begins to select, and progressive search trains up to 21 cells of one block before the first larger one.
-
-| strategy | seed | trials | seconds | parameters | validation error % | error % on held-out images (95 %) |
-|---|---:|---:|---:|---:|---:|---:|
+| strategy | seed | trials | seconds | CPU seconds | load | parameters | validation error % | error % on held-out images (95 %) |
+|---|---:|---:|---:|---:|---:|---:|---:|---:|
 {rows}
 
-## Better than random search?
+### Better than random search?
 
-An exact permutation test on the held-out errors of the three seeds. Three against three can give no smaller p than
-0.05, so only a clean sweep counts as better.
+An exact permutation test on the held-out errors of the seeds. Random search: {random_mean:.2f} % on average.
 
 {comparisons}
+{lenet}
+<!-- end of {name} -->"""  # noqa: E501 - a page of Markdown
 
-## Against LeNet-5
+LENET = """
+### Against LeNet-5
 
-LeNet-5 ({lenet_parameters:,} parameters, images of 32x32, the same recipe on the same images) has {lenet_errors} % on the
-three seeds, {lenet_mean:.2f} % on average; the recipe was not tuned for it. The found networks have at most half of its parameters:
+LeNet-5 ({parameters:,} parameters, images of 32x32, the same recipe on the same images) has {errors} % on the
+seeds, {mean:.2f} % on average; the recipe was not tuned for it. The found networks have at most half of its parameters:
 
-{against_lenet}
+{lines}
 """  # noqa: E501 - a page of Markdown
 
 
-def page_of(
-    found: dict[str, list[SearchReport]],
+def section_of(
+    images: ImageSet,
+    found: Found,
     lenet: Sequence[Yardstick],
     date: str,
 ) -> str:
-    """Write the page."""
-    setup = found["random"][0].setup
-    percents = [100 * one.errors / one.images for one in lenet]
-    return PAGE.format(
+    """Write the section of a set."""
+    searches = found["random"]
+    setup = searches[0].report.setup
+    rows = []
+    for name, of_strategy in found.items():
+        rows += [_row(name, search) for search in of_strategy]
+    random_mean = _mean_error(searches)
+    return SECTION.format(
+        name=images.name,
+        title=images.name.capitalize(),
         date=date,
-        command=COMMAND,
+        command=f"{COMMAND} {images.name} WORK_FOLDER docs/benchmarks/search.md",
+        cores=os.cpu_count(),
+        story=images.story,
         blocks=setup.space.blocks,
         operations=", ".join(setup.space.operations),
         stages=setup.stack.cells_per_stage,
         filters=setup.stack.filters,
-        most_parameters=MOST_PARAMETERS,
-        trials=TRIALS,
+        max_parameters=images.max_parameters,
+        trials=images.trials,
         epochs=setup.epochs,
         rungs=", ".join(map(str, setup.rungs)),
         eta=setup.eta,
         final_epochs=setup.final_epochs,
-        rows="\n".join(_rows(found)),
+        rows="\n".join(rows),
+        random_mean=random_mean,
         comparisons="\n".join(_comparisons(found)),
-        lenet_parameters=lenet[0].parameters,
-        lenet_errors=", ".join(f"{percent:.2f}" for percent in percents),
-        lenet_mean=mean(percents),
-        against_lenet="\n".join(_against_lenet(found, lenet)),
+        lenet=_against_lenet(found, lenet) if lenet else "",
     )
 
 
+def put_section(
+    page: str,
+    name: str,
+    section: str,
+) -> str:
+    """Replace the section of a set in a page, or add it at the end."""
+    end = f"<!-- end of {name} -->"
+    before, begin, rest = page.partition(f"<!-- {name}:")
+    if not begin:
+        return f"{page.rstrip()}\n\n{section}\n"
+    _, _, after = rest.partition(end)
+    return f"{before}{section}{after}"
+
+
 def main() -> None:
-    """Search, train the yardstick, write the page."""
+    """Search, train the yardstick, write the section."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("images", choices=list(IMAGE_SETS))
     parser.add_argument("work", type=Path)
     parser.add_argument("page", type=Path)
     parser.add_argument("--date", default=time.strftime("%Y-%m-%d", time.gmtime()))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    digits = write_digits(arguments.work / "digits")
-    lenet = [train_lenet(arguments.work, digits, seed) for seed in SEEDS]
-    found = search_all(arguments.work, digits)
-    atomic.write_text(arguments.page, page_of(found, lenet, arguments.date))
+    images = IMAGE_SETS[arguments.images]
+    folder = arguments.work / "images"
+    if not folder.is_dir():
+        images.write(folder)
+
+    lenet = []
+    if images is DIGITS:
+        lenet = [train_lenet(arguments.work, folder, seed) for seed in images.seeds]
+    found: Found = {name: [] for name in STRATEGIES}
+    for seed in images.seeds:
+        for name, searches in found.items():
+            search = search_one(arguments.work, images, name, seed)
+            searches.append(search)
+            print(
+                f"{name}, seed {seed}: {search.report.test}, CPU {search.cpu_s:.0f} s", flush=True
+            )
+
+    section = section_of(images, found, lenet, arguments.date)
+    page = arguments.page.read_text(encoding="utf-8") if arguments.page.exists() else ""
+    atomic.write_text(arguments.page, put_section(page, images.name, section))
 
 
 if __name__ == "__main__":

@@ -14,9 +14,11 @@ from PIL import Image
 import zoo
 from tests.support.mutations import mutations
 from tests.support.own_file import write_own_file
+from zoo.bench.plan import expand
 from zoo.catalog.local import LocalModel, add_local, find_local, local_path, read_local
 from zoo.catalog.query import Selection, select
 from zoo.cli.main import run
+from zoo.cli.terminal.options import complete_listed_sources, complete_models, complete_sources
 from zoo.errors import CheckpointError, RegistryError, UnknownNameError, UsageError
 from zoo.inspector.own_models import describe_own
 
@@ -55,6 +57,33 @@ def test_a_list_merges_the_models_of_ones_own_and_marks_them() -> None:
     assert (own["parameters"], own["input_size"], own["top1_error"]) == (500, "1x8x8", None)
     assert select(Selection(pattern=("local/*",)), has_local=True) == [own]
     assert select(Selection()) == published
+
+
+def test_a_list_of_none_of_ones_own_says_how_to_add_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The source is known, though nothing is there yet."""
+    assert run(["list", "--source", "local"]) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert 'add one with "zoo registry add --local FILE"' in said.err
+
+
+def test_a_condition_that_no_model_of_ones_own_meets_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Their names count as known there too."""
+    add_local(MODEL)
+    assert run(["list", "local/digits", "--where", "parameters>1k"]) == 0
+    assert '"parameters>1k" leaves none of 1' in capsys.readouterr().err
+
+
+def test_completion_knows_the_models_of_ones_own() -> None:
+    """Beside published names, and the source of them in lists alone."""
+    add_local(MODEL)
+    assert complete_models("local/d") == ["local/digits"]
+    assert "local" in complete_listed_sources("")
+    assert "local" not in complete_sources("")
 
 
 def test_a_name_is_taken_once_and_replaced_on_request() -> None:
@@ -110,6 +139,7 @@ def test_commands_take_a_model_of_ones_own_by_its_name(
 
     assert run(["list", "--source", "local", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
+    assert row["cached"]
     model = zoo.load_model("local/mine")
     assert row["parameters"] == sum(parameter.numel() for parameter in model.parameters())
     assert model(torch.zeros(1, 1, 8, 8)).shape == (1, 3)
@@ -119,6 +149,11 @@ def test_commands_take_a_model_of_ones_own_by_its_name(
     assert {prediction.label for prediction in one.predictions} == {"a", "b", "c"}
     assert run(["inspect", "local/mine"]) == 0
     assert "nasnet_a_mobile" in capsys.readouterr().out
+
+    assert run(["compare", "local/mine", "lenet5", "--json"]) == 0
+    compared = json.loads(capsys.readouterr().out)
+    assert compared[0]["parameters"] == row["parameters"]
+    assert expand(["local/mine"]) == [str(file)]
 
     assert run(["registry", "remove", "local/mine", "--quiet"]) == 0
     assert file.is_file()

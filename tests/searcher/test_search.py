@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,10 +26,9 @@ from zoo.searcher.stack import Stack
 from zoo.searcher.workshop import Workshop
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from zoo.searcher.setup import Setup
 
+REPOSITORY = Path(__file__).parents[2]
 HERE = Means(workshop="tests.support.workshops:TrainingHere")
 
 
@@ -149,6 +149,24 @@ def test_a_file_may_not_give_options_to_builders_that_fetch(found: Path, tmp_pat
     save_file({"fc.bias": torch.zeros(3)}, file, metadata=hostile.as_metadata())
     with pytest.raises(CheckpointError, match="whose builder takes none from files"):
         load_checkpoint("resnet18", file)
+
+
+def test_a_process_that_is_killed_and_one_without_memory_are_results(
+    digits: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The journal says what befell them; the third trial is trained, and wins."""
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    means = Means(workshop="tests.support.workshops:TrainingWithFates")
+    run_search(_setup(digits), tmp_path, Budget(trials=3), means)
+    killed, without_memory, trained = read_report(tmp_path).trials
+    assert killed.outcome.startswith("crashed: the process was ended by SIGKILL, most likely")
+    assert without_memory.outcome.startswith("out-of-memory: ")
+    assert trained.outcome == "whole"
+    report = read_report(tmp_path)
+    assert report.winner == trained
+    assert report.test is not None
 
 
 def test_a_trial_that_takes_too_long_is_ended(digits: Path, tmp_path: Path) -> None:

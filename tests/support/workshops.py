@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from zoo.searcher.workshop import Workshop
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -54,3 +56,9 @@ class TrainingHere:
 
     def close(self) -> None:
         """Have nothing to end."""
+
+
+class TrainingWithFates(Workshop):
+    """Trains in a process of its own, as users do; what befalls some trials is for real."""
+
+    module = "tests.support.search_worker"

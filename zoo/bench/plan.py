@@ -22,6 +22,7 @@ from zoo.bench.records import (
 )
 from zoo.catalog.entries import entry_of
 from zoo.catalog.index import load_index, registry_index
+from zoo.catalog.local import file_of
 from zoo.catalog.nearness import nearest
 from zoo.catalog.registry import load_registry
 from zoo.catalog.resolver import find_architecture, resolve_loosely
@@ -77,6 +78,8 @@ def expand(
 ) -> list[str]:
     """Turn patterns such as ``resnet*`` into names, and ``--all`` into all that can be measured.
 
+    A model of one's own becomes the file that it is.
+
     Raises:
         UnknownNameError: A pattern fits nothing.
         UsageError: Nothing is named.
@@ -93,7 +96,7 @@ def expand(
             found = match_names(name, index)
             expanded += [member for member in found if index.default(member).task in TASKS]
         else:
-            expanded.append(name)
+            expanded.append(file_of(name))
     return list(dict.fromkeys(expanded))
 
 

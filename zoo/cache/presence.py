@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.cache import hub_files, paths
 from zoo.catalog.entries import indexed_file
+from zoo.catalog.local import SOURCE as LOCAL_SOURCE
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from zoo.catalog.entries import Entry, IndexedFile
     from zoo.catalog.records import Weights, WeightsFile
 
@@ -50,6 +50,9 @@ class Presence:
 
     def has_entry(self, entry: Entry) -> bool:
         """Tell whether all files of an entry's weights are there."""
+        if entry.source == LOCAL_SOURCE:
+            # A model of one's own stays where it is.
+            return all(Path(file.file_name).is_file() for file in entry.files)
         return bool(entry.files) and all(map(self._has, entry.files))
 
     def _has(self, file: IndexedFile) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoo.catalog.index import index_for
+from zoo.catalog.local import with_local
 from zoo.catalog.nearness import nearest
 from zoo.catalog.rows import OTHER_TASKS, Row
 from zoo.catalog.specs import find_spec
@@ -39,12 +40,15 @@ def find_rows(
 ) -> list[Row]:
     """Find the row of each ``NAME`` or ``NAME:TAG``.
 
-    A name alone takes its default weights, if it has some.
+    A name alone takes its default weights, if it has some. Without a registry, models of one's own
+    are found too.
 
     Raises:
         UnknownNameError: A name or a tag does not exist.
     """
     index = index_for(registry)
+    if registry is None:
+        index = with_local(index)
     rows = []
 
     for text in specs:

@@ -9,6 +9,7 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
 
 from zoo.catalog.index import HUB_SOURCE, index_for
+from zoo.catalog.local import SOURCE as LOCAL_SOURCE
 from zoo.catalog.local import with_local
 from zoo.catalog.nearness import require_known
 from zoo.catalog.resolver import find_architecture
@@ -84,7 +85,8 @@ def select(
         index = with_local(index)
     extra = extra or {}
 
-    entries = _fitting(selection, index)
+    sources = {LOCAL_SOURCE} if has_local else set()
+    entries = _fitting(selection, index, sources)
     is_in_order = not (selection.where or selection.sort)
     if is_in_order:
         entries = entries[: selection.limit]
@@ -114,6 +116,7 @@ def why_none(
     *,
     is_cached: Callable[[Entry], bool] | None = None,
     extra: Mapping[str, Mapping[str, Value]] | None = None,
+    has_local: bool = False,
 ) -> str | None:
     """Say which condition no row meets any more; ``None`` if some rows meet all.
 
@@ -123,14 +126,14 @@ def why_none(
         pattern=selection.pattern,
         has_all_weights=selection.has_all_weights,
     )
-    rows = select(so_far, is_cached=is_cached, extra=extra)
+    rows = select(so_far, is_cached=is_cached, extra=extra, has_local=has_local)
 
     for name in (*_ATTRIBUTES, "year"):
         value = getattr(selection, name)
         if value is None:
             continue
         so_far = replace(so_far, **{name: value})
-        kept = select(so_far, is_cached=is_cached, extra=extra)
+        kept = select(so_far, is_cached=is_cached, extra=extra, has_local=has_local)
         if not kept:
             return f"--{name} {value} leaves none of {len(rows)}"
         rows = kept
@@ -176,8 +179,18 @@ def _names(selection: Selection, index: Index) -> Iterable[str]:
     return names
 
 
-def _fitting(selection: Selection, index: Index) -> list[Entry]:
-    """Find the entries of the name, family, task, source and years that are asked for."""
+def _fitting(
+    selection: Selection,
+    index: Index,
+    sources: set[str],
+) -> list[Entry]:
+    """Find the entries of the name, family, task, source and years that are asked for.
+
+    Args:
+        selection: What is asked for.
+        index: Where.
+        sources: Sources that exist although they may have no entry.
+    """
     entries: list[Entry] = []
     names = _names(selection, index)
     for name in names:
@@ -191,6 +204,8 @@ def _fitting(selection: Selection, index: Index) -> list[Entry]:
             continue
         read = attrgetter(attribute)
         known = set(map(read, index.entries))
+        if attribute == "source":
+            known |= sources
         require_known(attribute, wanted, known)
         entries = [entry for entry in entries if read(entry) == wanted]
 

@@ -13,8 +13,8 @@ from zoo.cli.terminal.options import (
     Quiet,
     complete_columns,
     complete_families,
+    complete_listed_sources,
     complete_models,
-    complete_sources,
     complete_tasks,
     examples,
     new_app,
@@ -70,7 +70,7 @@ def list_models(
             "--provider",
             metavar="NAME",
             help="Only models of torchvision, zoo, timm, your own (local), or PyTorch Hub's repositories: hub.",
-            autocompletion=complete_sources,
+            autocompletion=complete_listed_sources,
         ),
     ] = None,
     year: Annotated[
@@ -191,9 +191,14 @@ def _say_why_none(
     selection: "Selection", presence: "Presence", extra: "Mapping[str, Mapping[str, Value]]"
 ) -> None:
     """Name the condition that no model meets."""
+    from zoo.catalog.local import SOURCE, read_local
     from zoo.catalog.query import why_none
 
-    reason = why_none(selection, is_cached=presence.has_entry, extra=extra)
+    if selection.source == SOURCE and not read_local():
+        advice = 'add one with "zoo registry add --local FILE"'
+        output.talk(f"0 models of your own; {advice}")
+        return
+    reason = why_none(selection, is_cached=presence.has_entry, extra=extra, has_local=True)
     output.talk(f"0 models: {reason}" if reason else "0 models")
 
 

@@ -424,8 +424,8 @@ def add(
 ) -> None:
     """Add a model of your own, as local/NAME.
 
-    Every command that takes a model's name then takes local/NAME for the file, which stays where it
-    is. zoo list shows it with --source local.
+    Commands that show, run or measure a model take local/NAME for the file, which stays where it
+    is. zoo list shows it among the others, and alone with --source local.
     """
     from dataclasses import asdict
 

@@ -24,6 +24,9 @@ class Workshop:
         device: The place's name: ``cpu:0``, ``cpu:1`` for several on one machine.
     """
 
+    module = "zoo.searcher.worker"
+    """What the process runs."""
+
     def __init__(self, device: str) -> None:
         self.device = device
         self._worker: WarmWorker | None = None
@@ -38,7 +41,7 @@ class Workshop:
         if self._worker is None:
             threads = str(work["threads"])
             variables = dict.fromkeys(_THREAD_VARIABLES, threads)
-            self._worker = WarmWorker(variables, "zoo.searcher.worker")
+            self._worker = WarmWorker(variables, self.module)
         task = {"order": work["order"]}
         return self._worker.ask(task, work["timeout_s"])
 

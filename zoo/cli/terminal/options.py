@@ -29,7 +29,15 @@ def complete_models(incomplete: str) -> list[str]:
         by_name = load_index().by_name
         specs = [f"{name}:{entry.tag}" for entry in by_name.get(name, ()) if entry.tag]
         return [spec for spec in specs if spec.startswith(incomplete)]
-    return [name for name in list_names() if name.startswith(incomplete)]
+    names = [*list_names(), *_own_names()]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _own_names() -> list[str]:
+    """Name the models of the user's own registry."""
+    from zoo.catalog.local import PREFIX, read_local
+
+    return [f"{PREFIX}{model.name}" for model in read_local()]
 
 
 def complete_repositories(incomplete: str) -> list[str]:
@@ -65,6 +73,14 @@ def complete_tasks(incomplete: str) -> list[str]:
 def complete_sources(incomplete: str) -> list[str]:
     """Complete the name of a source of records."""
     return _complete_attribute("source", incomplete)
+
+
+def complete_listed_sources(incomplete: str) -> list[str]:
+    """Complete the name of a source of records, or of one's own models."""
+    from zoo.catalog.local import SOURCE
+
+    own = [SOURCE] if SOURCE.startswith(incomplete) else []
+    return sorted([*complete_sources(incomplete), *own])
 
 
 def complete_columns(incomplete: str) -> list[str]:
