@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.terminal import show
+from zoo.bench.results import MEASURED
+from zoo.catalog import published_speed
 from zoo.catalog.index import load_index
 from zoo.catalog.places import find_registry
 from zoo.catalog.registry import load_registry
-from zoo.catalog.rows import COLUMNS, OTHER_TASKS
+from zoo.catalog.rows import COLUMNS, DERIVED, OTHER_TASKS, column_name
+from zoo.cli.terminal.row_tables import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,3 +228,11 @@ def test_names_of_a_registry_that_were_made_up_are_listed(zoo_with: Callable[[st
     }
     outcome = zoo_with(json.dumps(content))("list")
     assert header(outcome.out.splitlines()[1]) == "mynet - 7 1.81 G - - 2015 - - no"
+
+
+def test_what_a_table_or_a_document_calls_a_column_names_it() -> None:
+    """Titles are copied from the screen, keys from JSON: both are taken by --columns, --sort and --where."""
+    extra = (*MEASURED, *published_speed.COLUMNS)
+    for name in (*COLUMNS, *DERIVED, *extra):
+        column = describe(name)
+        assert {column_name(word, extra) for word in (name, column.title, column.key)} == {name}

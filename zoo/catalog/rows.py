@@ -168,6 +168,13 @@ ALIASES = {
     "mean_iou": "miou",
     "iou": "miou",
     "pixel_acc": "pixel_accuracy",
+    "images/s": "throughput",
+    "peak_memory": "memory",
+    "measured_on": "measured",
+    "images/s_(published)": "published_speed",
+    "batch": "published_batch",
+    "ms/image_(published)": "published_ms",
+    "published_ms_per_image": "published_ms",
 }
 """Names that columns have elsewhere."""
 
@@ -276,10 +283,10 @@ def column_name(name: str, extra: Iterable[str] = ()) -> str:
     plain = lowered.translate(_SEPARATORS)
     for spelling, usual in _SPELLINGS.items():
         plain = plain.replace(spelling, usual)
-    for unit in _UNITS:
-        plain = plain.removesuffix(unit)
-
-    plain = ALIASES.get(plain, plain)
     known = [*_READERS, *extra]
+    if plain not in known:
+        for unit in _UNITS:
+            plain = plain.removesuffix(unit)
+        plain = ALIASES.get(plain, plain)
     require_known("column", plain, known)
     return plain
