@@ -17,7 +17,7 @@ from tests.mirror.conftest import MAIN, MODEL_COMMIT, fill
 from tests.mirror.syncing import QUICK, run, run_weights, weights
 from tests.support.mirror_server import ask, serving
 from zoo.errors import SourceError, UsageError
-from zoo.mirror import quota, schedule, upkeep, usage
+from zoo.mirror import imports, quota, schedule, upkeep, usage
 from zoo.mirror.ecosystems import known as ecosystems
 from zoo.mirror.index import Index, Item, StoredFile
 from zoo.mirror.policy import Policy, parse_size
@@ -93,6 +93,19 @@ def test_sync_refuses_what_the_policy_does_not_allow(store: Store, upstream: Hub
     ((name, error),) = summary.failures
     assert (name, "may not hold" in str(error)) == ("someone/nets", True)
     assert [item.name for item in store.index().items] == ["org/tiny"]
+
+
+def test_nothing_is_carried_in_that_the_policy_does_not_allow(store: Store, tmp_path: Path) -> None:
+    """What a prune would remove again is refused; of a model, the files that may hold code stay out."""
+    store.change_settings(lambda old: replace(old, policy=Policy(only_safetensors=True)))
+    snapshot = tmp_path / "snapshot"
+    snapshot.mkdir()
+    (snapshot / "config.json").write_bytes(b"{}")
+    (snapshot / "weights.pth").write_bytes(b"pickle")
+    with pytest.raises(SourceError, match="safetensors only"):
+        imports.import_file(store, snapshot / "weights.pth", "https://example.org/weights.pth")
+    held = imports.import_file(store, snapshot, f"hf:org/carried@{MODEL_COMMIT}")
+    assert [file.path.rpartition("/")[2] for file in held.files] == ["config.json"]
 
 
 def test_server_pulls_nothing_that_the_policy_does_not_allow(

@@ -130,6 +130,7 @@ def serve(
     status, bytes, time, agent, request id; never a token.
     """
     from zoo.mirror.catalog import Catalog
+    from zoo.mirror.serve.access_log import formatter
     from zoo.mirror.serve.peers import parse_networks
     from zoo.mirror.serve.proxy import HTTPS_PORT
     from zoo.mirror.serve.service import ServeOptions
@@ -143,7 +144,9 @@ def serve(
         raise UsageError("--proxy-port goes with --tls-cert; without TLS one port does both")
     if tunnel_port and not allow_connect:
         raise UsageError("--tunnel-port goes with --allow-connect")
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(message)s")
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(formatter(access_log))
+    logging.basicConfig(handlers=[lines], level=logging.WARNING)
     logging.getLogger("zoo.mirror").setLevel(logging.WARNING if quiet else logging.INFO)
     options = ServeOptions(
         host=host,

@@ -42,6 +42,7 @@ def import_file(
     Raises:
         MirrorError: It is not known what it is, it is not what it is said to be, or cannot be read.
         DiskFullError: It does not fit on the mirror's disk; nothing is left of it.
+        SourceError: The mirror's policy keeps it out.
         UsageError: ``what`` cannot be read.
     """
     if not path.exists():
@@ -50,6 +51,8 @@ def import_file(
         fault = "expected a file or a folder, it is a pipe or a device"
         raise MirrorError(str(path), fault, "write it into a file first")
     item, sources = _described(path, what)
+    item = ecosystems.allowed(store.settings().policy, item)
+    sources = {file.path: sources[file.path] for file in item.files}
     with store.working():
         _check_space(store, sources)
         stored = [_take(store, item, file, sources[file.path]) for file in item.files]

@@ -114,9 +114,7 @@ class Sync:
 
     def _allowed(self, item: RemoteItem) -> RemoteItem:
         """Leave out of an item what the policy does not allow."""
-        name = ecosystems.spelled(item.kind, item.name)
-        former = ecosystems.former_names(item)
-        return self.policy.apply(item, name, former)
+        return ecosystems.allowed(self.policy, item)
 
     def _resolve(self, want: wants.Want) -> list[RemoteItem]:
         """Ask the upstream of a want what it means today."""

@@ -53,8 +53,9 @@ def mirror(root: Path) -> Iterator[RunningMirror]:
 
 
 def _entries(mirror: RunningMirror) -> list[dict[str, Any]]:
-    lines = [line[line.index("{") :] for line in mirror.log.splitlines() if "{" in line]
-    return [json.loads(line) for line in lines]
+    """Read the requests; every line of the log must be JSON, whatever it is about."""
+    lines = [json.loads(line) for line in mirror.log.splitlines()]
+    return [line for line in lines if "request_id" in line]
 
 
 def _wait_for_entry(mirror: RunningMirror, number: int) -> dict[str, Any]:
@@ -85,6 +86,10 @@ def test_line_says_who_what_and_how_much(root: Path) -> None:
 def test_json_lines_hold_the_same(mirror: RunningMirror) -> None:
     """One object a line, with what a proxy in front says of the client."""
     answer = ask(mirror, "/models/net.pth", method="HEAD", headers=FORWARDED)
+    assert send(mirror, b"CONNECT bank.example.org:443 HTTP/1.1\r\n\r\n").startswith(
+        b"HTTP/1.1 403"
+    )
+    assert '"level": "warning", "message": "127.0.0.1 CONNECT 403 refused' in mirror.log
     (entry,) = _entries(mirror)
     assert answer.headers["x-request-id"] == entry["request_id"] == "from-the-front"
     assert (entry["client"], entry["status"], entry["sent_bytes"]) == ("198.51.100.7", 200, 0)

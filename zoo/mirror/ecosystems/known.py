@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from zoo.mirror.ecosystems.protocol import Ecosystem
     from zoo.mirror.index import Item, Kind
+    from zoo.mirror.policy import Policy
     from zoo.mirror.published import RemoteItem
     from zoo.mirror.wants import Want
 
@@ -99,6 +100,20 @@ def spelled(
 def former_names(item: Item | RemoteItem) -> list[str]:
     """Write the names that an item had before as users do."""
     return [spelled(item.kind, alias) for alias in item.aliases]
+
+
+def allowed(
+    policy: Policy,
+    item: RemoteItem,
+) -> RemoteItem:
+    """Leave out of an item what a mirror's policy keeps out.
+
+    Raises:
+        SourceError: Nothing is left.
+    """
+    name = spelled(item.kind, item.name)
+    former = former_names(item)
+    return policy.apply(item, name, former)
 
 
 # -- upstreams

@@ -106,6 +106,31 @@ class Entry:
         return json.dumps(known)
 
 
+class JsonLines(logging.Formatter):
+    """Write whatever is logged as one JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Leave a request as it is, and make an object of every other message."""
+        message = super().format(record)
+        if record.name == LOG.name:
+            return message
+
+        written = datetime.fromtimestamp(record.created, UTC)
+        content = {
+            "time": written.isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "message": message,
+        }
+        return json.dumps(content)
+
+
+def formatter(form: Format) -> logging.Formatter:
+    """Return what turns a log record into a line."""
+    if form == "json":
+        return JsonLines()
+    return logging.Formatter("%(asctime)s %(message)s")
+
+
 class OneLine(logging.Filter):
     """Make one line of what libraries log about connections that their other side has broken."""
 

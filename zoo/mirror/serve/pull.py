@@ -111,9 +111,7 @@ class Pull:
         Raises:
             SourceError: Nothing is left.
         """
-        name = ecosystems.spelled(item.kind, item.name)
-        former = ecosystems.former_names(item)
-        return self.policy.apply(item, name, former)
+        return ecosystems.allowed(self.policy, item)
 
     async def bring(self, want: Want) -> None:
         """Bring all of a want into the mirror as it is now.
