@@ -26,6 +26,12 @@ fi
 "$python" -m pytest -q -m 'not slow' $tests
 
 echo "otherwise than in the registry, which is no failure:"
+"$python" -c 'from zoo.catalog.registry import load_registry
+from zoo.curator.building import list_names
+there = set(list_names())
+for name in load_registry().architectures:
+    if name not in there:
+        print(f"{name}: this torchvision lacks it")'
 status=0
 # By name: those of timm would all be counted anew, for figures belong to a version of torch.
 names=$("$python" -c 'from zoo.curator.building import list_names; print(*list_names())')

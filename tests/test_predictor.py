@@ -71,8 +71,7 @@ def test_another_engine_names_the_same_label(tmp_path: Path) -> None:
 
 
 def test_unknown_engine_offers_the_nearest(tmp_path: Path) -> None:
-    """Also on the command line."""
-    Image.new("L", (32, 32)).save(tmp_path / "a.png")
+    """Also on the command line, before an image is looked for or weights are fetched."""
     done = run("lenet5", str(tmp_path / "a.png"), "--engine", "openvin")
     assert done.returncode == 1
     assert b"openvino" in done.stderr

@@ -139,16 +139,17 @@ def test_roofline_of_a_memory_bound_call_and_of_a_dispatch_bound_one() -> None:
     deep = roofline(CASE, CEILINGS, call_ns=50e6, batch=1, parameters=10**6, layers=20_000)
     assert deep is not None
     assert (deep.bound_by, round(deep.percent)) == ("dispatch", 20)
-    fused = roofline(
-        replace(CASE, engine="compile"),
-        CEILINGS,
-        call_ns=50e6,
-        batch=1,
-        parameters=10**6,
-        layers=20_000,
-    )
-    assert fused is not None
-    assert fused.bound_by == "compute"
+    for engine in ("compile", "an engine of others"):
+        fused = roofline(
+            replace(CASE, engine=engine),
+            CEILINGS,
+            call_ns=50e6,
+            batch=1,
+            parameters=10**6,
+            layers=20_000,
+        )
+        assert fused is not None
+        assert fused.bound_by == "compute"
 
 
 def test_roofline_is_unknown_without_multiply_adds() -> None:

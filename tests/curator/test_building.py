@@ -127,7 +127,19 @@ def remove_table(_registry: Path, folder: Path) -> None:
 def change_table(_registry: Path, folder: Path) -> None:
     """Edit a table."""
     table = folder / "resnet18.json"
-    table.write_text(table.read_text().replace("Conv2d", "Conv3d", 1))
+    table.write_text(table.read_text().replace("Conv2d", "Conv3d"))
+
+
+def respell_table(_registry: Path, folder: Path) -> None:
+    """Write a table in one line."""
+    table = folder / "resnet18.json"
+    table.write_text(json.dumps(json.loads(table.read_text())))
+
+
+def cut_table(_registry: Path, folder: Path) -> None:
+    """Lose the end of a table."""
+    table = folder / "resnet18.json"
+    table.write_text(table.read_text()[:-9])
 
 
 def add_table(_registry: Path, folder: Path) -> None:
@@ -150,7 +162,12 @@ def add_table(_registry: Path, folder: Path) -> None:
             "$.architectures.resnet18.input_size: the file has [3, 224], built is [3, 224, 224]",
         ),
         (remove_table, "resnet18.json: missing"),
-        (change_table, "resnet18.json: differs from the built network"),
+        (
+            change_table,
+            "resnet18.json.layers[1][1]: the file has 'Conv3d', built is 'Conv2d'; and 19 more",
+        ),
+        (respell_table, "resnet18.json: same content, other spelling"),
+        (cut_table, "resnet18.json: not JSON"),
         (add_table, "oldnet.json: belongs to no architecture"),
     ],
 )

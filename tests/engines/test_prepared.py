@@ -1,16 +1,20 @@
 """Networks made ready by an engine: any batch in, the network's own answer out."""
 
 import copy
+import re
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+import zoo
 from tests.support import bench_models
 from zoo.engines import NAMES
 from zoo.engines.known import find_engine, known_engines, packages
 from zoo.engines.prepared import PreparedModel, prepare_model
 from zoo.errors import MissingPackageError, OptimizeError, ShapeError, UnknownNameError, UsageError
+from zoo.optimizer import choices
 
 RUNTIMES = ["eager", "optimize", "onnxruntime", "openvino", "optimize:openvino"]
 
@@ -108,3 +112,24 @@ def test_every_record_is_whole() -> None:
         assert engine.extra is None or engine.package != "torch"
     assert find_engine("eager").version == torch.__version__.partition("+")[0]
     assert {"torch", "onnxruntime", "openvino"} <= set(packages())
+
+
+def test_whatever_runs_a_network_runs_a_folded_one_too() -> None:
+    """``zoo.optimize`` knows every engine without a line of its own for it."""
+    assert choices() == [name for name in NAMES if name != "optimize"]
+    for name in choices():
+        plain = find_engine(name)
+        folded = find_engine("optimize" if name == "eager" else f"optimize:{name}")
+        assert (folded.package, folded.extra) == (plain.package, plain.extra)
+        assert folded.variables == plain.variables
+        assert folded.folds_batch_norms
+
+
+def test_only_records_know_what_is_special_about_an_engine() -> None:
+    """No other code of zoo calls one by its name but eager, the default and the reference."""
+    package = Path(zoo.__file__).parent
+    names = "|".join(name for name in NAMES if name not in ("eager", "optimize"))
+    named = re.compile(rf"(?<!`)[\"'](optimize:)?({names})[\"':]")
+    elsewhere = [path for path in package.rglob("*.py") if path.parent.name != "engines"]
+    found = [str(path) for path in elsewhere if named.search(path.read_text(encoding="utf-8"))]
+    assert found == []

@@ -16,6 +16,7 @@ from zoo.bench.comparability import comparability, differences
 from zoo.bench.environment import steady_allocator
 from zoo.bench.records import Case, Effort, Environment, Failure, Result, Run
 from zoo.documents import decode
+from zoo.engines.known import find_engine
 from zoo.errors import BenchError, DocumentError
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ Job = dict[str, Any]
 Answer = dict[str, Any]
 
 _ALONE_MODES = ("first-inference", "load")
-_ALONE_ENGINES = ("onnxruntime", "optimize:onnxruntime")
-"""What sets up its process when it loads, and cannot be told otherwise later."""
 
 
 def next_job(result: Result) -> Job:
@@ -134,10 +133,8 @@ class Station:
         if is_alone:
             cold = replace(effort, is_warm=False)
             alone = {**task, "effort": _plain(cold)}
-            if case.engine in _ALONE_ENGINES:
-                # Its convolutions round to TF32 whatever its options say.
-                variables["NVIDIA_TF32_OVERRIDE"] = "0"
-            return processes.ask(alone, effort.timeout_s, {**at_start, **variables})
+            own = find_engine(case.engine).variables
+            return processes.ask(alone, effort.timeout_s, {**at_start, **variables, **own})
 
         if self._warm is None:
             self._warm = processes.WarmWorker(at_start)
@@ -146,7 +143,8 @@ class Station:
 
 
 def _must_be_alone(case: Case) -> bool:
-    return case.mode in _ALONE_MODES or case.engine in _ALONE_ENGINES
+    """Tell whether a case must see its process start."""
+    return case.mode in _ALONE_MODES or bool(find_engine(case.engine).variables)
 
 
 def _starting_variables(

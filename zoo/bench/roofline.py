@@ -16,6 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from zoo.engines.known import known_engines
+
 if TYPE_CHECKING:
     from zoo.bench.records import Case, Ceilings
 
@@ -64,6 +66,8 @@ def roofline(
         "memory": 1e9 * moved_bytes / ceilings.copy_bytes,
     }
     percent = max(floors_ns.values()) / call_ns * 100
-    if case.engine.startswith("eager"):
+    # A file of others may name an engine that this zoo lacks.
+    engine = known_engines().get(case.engine)
+    if engine is not None and engine.is_layer_by_layer:
         floors_ns["dispatch"] = float(layers * ceilings.dispatch_ns)
     return Roofline(percent, max(floors_ns, key=lambda name: floors_ns[name]))

@@ -103,9 +103,11 @@ def predict(
     from zoo.classifier import load_classifier, read_labels
     from zoo.cli.terminal.progress import StepProgress
     from zoo.devices import find_device
+    from zoo.engines.known import find_engine
     from zoo.images.files import find_images
     from zoo.predictor import Predictor
 
+    find_engine(engine)  # a typo is told before anything is looked for or downloaded
     form = output.chosen_format(format, is_json=json)
     found = find_images(images)
     if features is not None:

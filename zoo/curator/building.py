@@ -279,13 +279,35 @@ def _differences_of_tables(
         file = table_file(name, folder)
         if not file.is_file():
             yield f"{file.name}: missing"
-        elif file.read_text(encoding="utf-8") != text:
-            yield f"{file.name}: differs from the built network"
+            continue
+
+        on_disk = file.read_text(encoding="utf-8")
+        if on_disk != text:
+            yield _describe_table(file.name, on_disk, text)
 
     if not built.is_whole:
         return
     for stray in _strays(built, folder):
         yield f"{stray.name}: belongs to no architecture"
+
+
+def _describe_table(
+    name: str,
+    on_disk: str,
+    built: str,
+) -> str:
+    """Say the first difference of a layer table, and how many there are."""
+    try:
+        old = json.loads(on_disk)
+    except json.JSONDecodeError:
+        return f"{name}: not JSON"
+
+    found = list(json_differences(old, json.loads(built), name))
+    if not found:
+        return f"{name}: same content, other spelling"
+    if len(found) == 1:
+        return found[0]
+    return f"{found[0]}; and {len(found) - 1} more"
 
 
 def _differences_beside(

@@ -37,6 +37,7 @@ ENGINES = (
         prepare=prepare,
         precisions=(*FLOATING, "int8"),
         workloads=_WORKLOADS,
+        is_layer_by_layer=True,
     ),
     Engine(
         name="eager:autotuned",
@@ -44,5 +45,6 @@ ENGINES = (
         prepare=prepare_autotuned,
         devices=("cuda",),
         workloads=_WORKLOADS,
+        is_layer_by_layer=True,
     ),
 )

@@ -1,14 +1,16 @@
-"""``zoo.optimize`` as engines: batch norms folded, channels-last, then run by another engine.
+"""``zoo.optimize`` as engines: batch norms folded, channels-last, then run by any other engine.
 
-``optimize:compile`` freezes the weights as well: they are packed once, for oneDNN on a CPU.
+Made of the other records, the first of each file. ``optimize:compile`` freezes the weights as well:
+they are packed once, for oneDNN on a CPU.
 """
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from zoo.engines import aotinductor, cudagraphs, eager, onnxruntime, openvino
+from zoo.engines import NAMES
 from zoo.engines.record import INFERENCE, Call, Engine, Request
 
 if TYPE_CHECKING:
@@ -34,32 +36,45 @@ def _prepare_frozen(request: Request) -> Call:
     return run
 
 
-def _behind(
-    name: str,
-    summary: str,
-    engine: Engine,
-) -> Engine:
+def _behind(engine: Engine) -> Engine:
     """Make the record of an engine that runs folded networks."""
+    name = f"{PREFIX}:{engine.name}"
+    summary = f"batch norms folded, {engine.summary}"
+    if engine.name == "eager":
+        name = PREFIX
+        summary = "zoo.optimize: batch norms folded, channels-last"
+
     precisions = [word for word in _PRECISIONS if word in engine.precisions]
+    workloads = [mode for mode in INFERENCE if mode in engine.workloads]
     return replace(
         engine,
         name=name,
         summary=summary,
         precisions=tuple(precisions),
         own_memory_format=engine.own_memory_format or "channels-last",
-        workloads=INFERENCE,
+        workloads=tuple(workloads),
         folds_batch_norms=True,
+        is_layer_by_layer=False,
     )
 
 
-_FOLDED = "batch norms folded"
-_FROZEN = Engine(name="", summary="", prepare=_prepare_frozen, devices=("cpu", "cuda"))
+def _plain_engines() -> list[Engine]:
+    """List what can run a folded network."""
+    found: list[Engine] = []
+    for name in NAMES:
+        if name != PREFIX:
+            module = importlib.import_module(f"zoo.engines.{name}")
+            found.append(_OTHERWISE.get(name, module.ENGINES[0]))
+    return found
 
-ENGINES = (
-    _behind(PREFIX, f"zoo.optimize: {_FOLDED}, channels-last", eager.ENGINES[0]),
-    _behind(f"{PREFIX}:compile", f"{_FOLDED}, torch.compile with frozen weights", _FROZEN),
-    _behind(f"{PREFIX}:aotinductor", f"{_FOLDED}, AOTInductor", aotinductor.ENGINES[0]),
-    _behind(f"{PREFIX}:cudagraphs", f"{_FOLDED}, captured", cudagraphs.ENGINES[0]),
-    _behind(f"{PREFIX}:onnxruntime", f"{_FOLDED}, ONNX Runtime", onnxruntime.ENGINES[0]),
-    _behind(f"{PREFIX}:openvino", f"{_FOLDED}, OpenVINO", openvino.ENGINES[0]),
+
+_FROZEN = Engine(
+    name="compile",
+    summary="torch.compile with frozen weights",
+    prepare=_prepare_frozen,
+    devices=("cpu", "cuda"),
 )
+_OTHERWISE = {"compile": _FROZEN}
+"""Engines that do it in another way when the network is folded."""
+
+ENGINES = tuple(_behind(engine) for engine in _plain_engines())

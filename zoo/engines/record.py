@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import MissingPackageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import torch
     from torch import nn
 
@@ -56,6 +58,11 @@ class Engine:
     """Whether it takes inputs of the example's shape only."""
     folds_batch_norms: bool = False
     """Whether the network is rewritten before it is converted."""
+    is_layer_by_layer: bool = False
+    """Whether each layer is a call of its own, which costs at least the time of a small one."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that its package reads when it loads: ``zoo bench`` then gives each run
+    a process that starts with them."""
 
     @property
     def memory_formats(self) -> tuple[str, ...]:
