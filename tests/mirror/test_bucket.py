@@ -29,6 +29,7 @@ from zoo.mirror import bundle, imports, remotes, upkeep
 from zoo.mirror.ecosystems import known as ecosystems
 from zoo.mirror.ecosystems.known import parse_upstreams
 from zoo.mirror.index import Item, StoredFile
+from zoo.mirror.serve import ca
 from zoo.mirror.settings import Settings
 from zoo.mirror.store import Store, addresses
 from zoo.mirror.store.bucket import Bucket
@@ -308,6 +309,27 @@ def test_server_can_lead_clients_to_the_bucket(filled: Store, tmp_path: Path) ->
         assert connection.getresponse().read() == b"hello\n"
         connection.close()
         assert SECRET_KEY not in running.log
+
+
+def test_servers_of_a_bucket_may_be_one_authority(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key and the certificate beside it are all that a second machine needs; a key alone is never replaced."""
+    key = tmp_path / "first" / "ca.key"
+    ca.create(store, key)
+    certificate = key.with_name("ca.pem").read_bytes()
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "another machine"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another state"))
+    root = tmp_path / "log"
+    with serving(root, "--ca-key", str(key), place=store.address) as server:
+        assert ask(server, "/ca.pem").body == certificate
+    assert not (tmp_path / "another state").exists()
+
+    before = key.read_bytes()
+    key.with_name("ca.pem").unlink()
+    assert zoo(["mirror", "serve", store.address, "--ca-key", str(key), "--port", "0"]) == 1
+    assert key.read_bytes() == before
 
 
 def test_two_servers_on_one_bucket(filled: Store, tmp_path: Path) -> None:

@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.mirror.conftest import FEATURE, MAIN, MODEL_COMMIT, TAGGED
-from tests.mirror.syncing import WEIGHTS_URL, read, run, run_weights, weights
+from tests.mirror.syncing import QUICK, WEIGHTS_URL, read, run, run_weights, weights
 from tests.support import resnet18_file
 from tests.support.hub_upstream import HubUpstream, git_oid, hub_archive
+from zoo.download import events
 from zoo.errors import MirrorError, SourceError
 from zoo.mirror import remotes, upkeep
+from zoo.mirror.ecosystems import known as ecosystems
 from zoo.mirror.ecosystems.known import parse_upstreams
 from zoo.mirror.index import Index, Item, StoredFile
 from zoo.mirror.pacing import Pacer
 from zoo.mirror.planning import plan
 from zoo.mirror.published import RemoteFile, RemoteItem
 from zoo.mirror.remotes import GITHUB, GITHUB_API, HUGGINGFACE
+from zoo.mirror.sync import Sync
 from zoo.mirror.wants import ModelWant
 
 if TYPE_CHECKING:
@@ -65,6 +68,21 @@ def test_plan_fetches_what_the_index_does_not_name() -> None:
 
 # -- fetching
 # --------------------------------------------------------------------------------------------------------
+
+
+def test_each_file_is_said_to_be_finished_once(store: Store, upstream: HubUpstream) -> None:
+    """By whatever way it came: with a published digest or without, or copied from its twin."""
+    url = weights(upstream, b"some weights")
+    finished: list[str] = []
+
+    def listen(event: events.Event, /) -> None:
+        if isinstance(event, events.Finished):
+            finished.append(event.file_name)
+
+    with Sync(store, options=QUICK, listener=listen) as sync:
+        items = sync.resolve(ecosystems.parse_all(["someone/nets", "hf:org/tiny"]))
+        sync.run([*items, remotes.unregistered_weights(url)])
+    assert len(finished) == len(set(finished)) == 7
 
 
 def test_sync_brings_weights_repositories_and_models(store: Store, upstream: HubUpstream) -> None:

@@ -374,7 +374,7 @@ class Sync:
             pace=self.pacer,
             bearer_tokens=self._tokens,
         )
-        fetched = fetcher.fetch(record, options=options, listener=self._tell)
+        fetched = fetcher.fetch(record, options=options, listener=self._tell_on_the_way)
         return fetched.sha256
 
     def _pinned(self, file: RemoteFile) -> RemoteFile:
@@ -402,6 +402,11 @@ class Sync:
             staged.unlink(missing_ok=True)
             raise
         return sha256
+
+    def _tell_on_the_way(self, event: events.Event, /) -> None:
+        """Report an event of the fetcher; a file is finished only when it has its place."""
+        if not isinstance(event, events.Finished):
+            self._tell(event)
 
     def _tell(self, event: events.Event, /) -> None:
         """Report an event, one at a time."""

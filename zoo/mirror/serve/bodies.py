@@ -104,7 +104,7 @@ class Bodies:
             entry.sent_bytes = len(response.body)
         if response.status >= 400:
             words = response.headers.get("X-Error-Message") or response.reason or ""
-            entry.reason = words.removeprefix(f"{HTTPStatus(response.status).phrase}: ")
+            entry.reason = words.removeprefix(f"{HTTPStatus(response.status).phrase}: ") or None
         return sent
 
     # -- a file that is here
