@@ -1,4 +1,4 @@
-"""A real Ray cluster of two nodes on this machine, one of which is killed amid a sweep."""
+"""A real Ray cluster of two nodes here: a search, an evaluation, a sweep whose node is killed."""
 
 import json
 import subprocess
@@ -58,16 +58,39 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             process.wait(60)
 
 
-def test_nodes_share_the_images_of_an_evaluation(cluster: Cluster, tmp_path: Path) -> None:
-    """The errors are those of one machine."""
+def write_digits(folder: Path, images: int, pixels: int) -> None:
+    """Write some of scikit-learn's digits, one folder a class."""
     from sklearn.datasets import load_digits
 
     data = load_digits()
-    for index in range(600):
-        folder = tmp_path / "digits" / str(data.target[index])
-        folder.mkdir(parents=True, exist_ok=True)
-        pixels = (data.images[index] * 255 / 16).round().astype(np.uint8)
-        Image.fromarray(pixels).resize((32, 32)).save(folder / f"{index}.png")
+    for index in range(images):
+        target = folder / str(data.target[index])
+        target.mkdir(parents=True, exist_ok=True)
+        values = (data.images[index] * 255 / 16).round().astype(np.uint8)
+        image = Image.fromarray(values).resize((pixels, pixels))
+        image.save(target / f"{index}.png")
+
+
+def test_nodes_train_the_trials_of_a_search(cluster: Cluster, tmp_path: Path) -> None:
+    """Two nodes share three trials; the winner is trained on one of them, and judged."""
+    write_digits(tmp_path / "digits", 100, 8)
+    options = "--strategy random --trials 3 --blocks 1 --operations identity,max_pool_3x3"
+    training = "--filters 4 --epochs 1 --final-epochs 1 --batch 32 --json"
+    command = [sys.executable, "-m", "zoo", "search", "run", str(tmp_path / "digits")]
+    command += [*options.split(), *training.split(), "--output", str(tmp_path / "found")]
+    command += ["--executor", "ray", "--address", cluster.address]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stderr.decode()
+    found = json.loads(done.stdout)
+    assert [trial["outcome"] for trial in found["trials"]] == ["whole"] * 3
+    assert found["winner"] in {1, 2, 3}
+    assert found["test"]["images"] == 20
+    assert (tmp_path / "found" / "found.safetensors").is_file()
+
+
+def test_nodes_share_the_images_of_an_evaluation(cluster: Cluster, tmp_path: Path) -> None:
+    """The errors are those of one machine."""
+    write_digits(tmp_path / "digits", 600, 32)
     command = [
         sys.executable,
         "-m",
