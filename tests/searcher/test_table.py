@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from zoo.searcher.strategies.warm_start import WarmStart
 from zoo.searcher.table import asks_until_found, read_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from zoo.searcher.strategies.protocol import Strategy
     from zoo.searcher.table import Table
@@ -64,21 +65,53 @@ def test_a_strategy_that_learns_finds_the_top_percent_with_every_seed(
 
 
 def test_random_search_finds_the_top_percent_later(table: Table) -> None:
-    """Within 200 cells for nine seeds of ten; in the median, later than the others."""
+    """Within 150 cells for all ten seeds; in the median, later than the others."""
     by_chance = [count or 735 for count in _asks(table, RandomSearch)]
     evolved = [count or 735 for count in _asks(table, Evolution)]
     grown = [count or 735 for count in _asks(table, Progressive)]
-    assert sorted(by_chance)[-2] <= 200
+    assert max(by_chance) <= 150
     assert median(grown) < median(evolved) < median(by_chance)
 
 
-def test_zero_cost_scores_of_the_table_say_something_of_its_errors(table: Table) -> None:
-    """Of 100 pairs of cells, the one with the better ranks has the lower error more often."""
+def test_a_warm_start_finds_the_top_percent_with_every_seed(table: Table) -> None:
+    """Ten seeds of ten within 60 trained cells, where evolution alone needs up to 90."""
 
     def warm(task: Task) -> Strategy:
-        return WarmStart(task, Evolution(task), table.scores, pool=100, first=10)
+        return WarmStart(task, Evolution(task), table.scores)
 
-    assert all(count is not None for count in _asks(table, warm))
+    found = [count or 735 for count in _asks(table, warm)]
+    alone = [count or 735 for count in _asks(table, Evolution)]
+    assert max(found) <= 60, found
+    assert max(found) < max(alone)
+
+
+def test_zero_cost_scores_say_something_of_the_errors(table: Table) -> None:
+    """Share of pairs whose better scored cell has fewer errors: synflow misleads on this table.
+
+    naswot 63 %, jacob_cov 58 %, synflow 42 %; chance is 50 %. A start by the sum of their ranks
+    still helps, as above.
+    """
+    genotypes = table.space.all()
+    scores = [table.scores(genotype) for genotype in genotypes]
+    errors = [table.error_percent(genotype) for genotype in genotypes]
+    shares = {}
+    for place, name in enumerate(table.score_names):
+        values = [score[place] for score in scores]
+        shares[name] = _share_in_order(values, errors)
+    assert shares["naswot"] > 0.6
+    assert shares["jacob_cov"] > 0.55
+    assert 0.4 < shares["synflow"] < 0.45
+
+
+def _share_in_order(values: Sequence[float], errors: Sequence[float]) -> float:
+    """Count pairs in which the higher value has the lower error, of those that differ in both."""
+    right = compared = 0
+    for one, other in combinations(range(len(values)), 2):
+        differs = values[one] != values[other] and errors[one] != errors[other]
+        if differs:
+            compared += 1
+            right += (values[one] > values[other]) == (errors[one] < errors[other])
+    return right / compared
 
 
 def test_a_broken_table_is_refused(tmp_path: Path) -> None:

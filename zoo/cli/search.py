@@ -52,7 +52,8 @@ def run(
     warm_start: Annotated[
         bool,
         typer.Option(
-            "--warm-start", help="Begin with cells that score well untrained (synflow, naswot)."
+            "--warm-start",
+            help="Begin with cells that score well untrained (synflow, naswot, jacob_cov).",
         ),
     ] = False,
     budget: Annotated[
