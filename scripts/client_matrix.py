@@ -9,6 +9,8 @@ fill a mirror from it, then it ends, and ``zoo mirror serve`` serves what is her
 through ``zoo mirror exec``. Environments are kept in ``.venv-clients`` (or ``--environments``); pip
 installs what is named here, torch and torchvision are those of the environment that runs this
 script. Exit code 1 if a check failed.
+
+The file is long because half of it is the table of clients and versions.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ and every folder is made that a disk may hold at that moment:
 
 In each of these folders the document must be the one before or the one after, whole; and once the
 program has ended, the one after. Needs strace; ``tests/test_crash_points.py`` runs a short form.
+
+The file is long because the model of a disk, which the rules above describe, is read as one.
 """
 
 from __future__ import annotations

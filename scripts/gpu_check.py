@@ -23,6 +23,9 @@ its test runs it. The exit status is 1 if a step failed; a step that was cut sho
 
 The script itself needs the standard library only. What torch's Python lacks is unpacked from
 --wheels for this run and removed afterwards.
+
+The file is long because it goes to a machine where nothing else may be wrong: it has each step
+whole.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ tests/docs/test_figures.py finds those that are out of date.
 
 The digit is one of those that scikit-learn ships (UCI Optical Recognition of Handwritten Digits,
 CC-BY-4.0).
+
+The file is long because it has one function a figure; what several draw with is in ``svg_*``.
 """
 
 from __future__ import annotations

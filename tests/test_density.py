@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import tokenize
 from pathlib import Path
 
@@ -21,6 +22,9 @@ CEILINGS = {
     "scripts": 5.66,
 }
 """Packages that are still denser. Ceilings only go down; who keeps to the limit leaves."""
+LONGEST = 400
+"""Lines of a file that needs no reason."""
+REASON = re.compile(r"\blong\b")
 NO_CODE = {
     tokenize.COMMENT,
     tokenize.NL,
@@ -93,6 +97,19 @@ def test_lines_of_a_package_breathe(name: str) -> None:
     """To see which files are dense: python tests/test_density.py."""
     measured = density(packages()[name])
     assert measured <= CEILINGS.get(name, LIMIT), f"{name} has {measured:.2f} syntax nodes a line"
+
+
+def test_a_long_file_says_why_at_its_top() -> None:
+    """Over 400 lines: what holds it together is a sentence of its docstring."""
+    silent = []
+    for folder in ("zoo", "scripts", "tests"):
+        for file in sorted((REPOSITORY / folder).rglob("*.py")):
+            text = file.read_text(encoding="utf-8")
+            words = ast.get_docstring(ast.parse(text)) or ""
+            if len(text.splitlines()) > LONGEST and not REASON.search(words):
+                silent.append(str(file.relative_to(REPOSITORY)))
+
+    assert silent == []
 
 
 def test_ceilings_are_for_packages_that_need_one() -> None:

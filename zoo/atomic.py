@@ -12,7 +12,6 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -128,6 +127,8 @@ def _words(error: OSError) -> str:
 
 def _create(path: Path) -> tuple[Path, int]:
     """Create the temporary file, and hold its lock for as long as this process works on it."""
+    import secrets  # late: few commands write
+
     mode = _mode_of(path)
     for _ in range(_TRIES):
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_SUFFIX}")

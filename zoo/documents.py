@@ -10,6 +10,8 @@ of digits, ``1e400``, endless nesting, a key that stands twice, text that is no 
 
 A decoder is compiled once for each record class from its annotations, so that reading the whole
 registry costs a few milliseconds.
+
+The file is long because there is one decoder for each kind of value, and they call each other.
 """
 
 from __future__ import annotations

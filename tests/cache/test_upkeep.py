@@ -1,4 +1,7 @@
-"""Keeping the cache in order: files are judged by what is known of them; only what can be had again is removed."""
+"""Keeping the cache in order: files are judged by what is known of them; only what can be had again is removed.
+
+The file is long because verify, prune, remove and dedupe are tested on one kind of cache.
+"""
 
 from __future__ import annotations
 

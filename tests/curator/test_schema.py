@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from zoo.catalog.index import find_index
-from zoo.catalog.places import find_registry
+from zoo.catalog.places import find_index, find_registry
 from zoo.catalog.registry import parse_registry
 from zoo.curator.schema import family_schema, hub_schema, index_schema, json_schema
 from zoo.errors import RegistryError

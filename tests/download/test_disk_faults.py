@@ -1,4 +1,7 @@
-"""Full, read-only and occupied disks, and what earlier runs left: rows 32 to 35 and 40 to 42 of the fault catalogue."""
+"""Full, read-only and occupied disks, and what earlier runs left: rows 32 to 35 and 40 to 42 of the fault catalogue.
+
+The file is long because each row has its test, and all share the disks that misbehave.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Fill a mirror from a real server on loopback, good and bad."""
+"""Fill a mirror from a real server on loopback, good and bad.
+
+The file is long because every kind of item meets the faults of its server.
+"""
 
 from __future__ import annotations
 

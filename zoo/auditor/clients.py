@@ -1,6 +1,8 @@
 """The calls that fetch: what each client takes, and what it makes of it.
 
 A reader gets one call and returns what it would fetch. It states facts only; :mod:`zoo.auditor.rules` judges them.
+
+The file is long because there is one reader for each client that people use.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """One run: build the model, check the engine, take the values. Imports torch.
 
 Called in a fresh process.
+
+The file is long because the steps of a run share what may stay on the device between them.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -120,6 +119,8 @@ def sha256_file(
         path: The file.
         advance: Called with the length of every block that has been hashed.
     """
+    import hashlib  # late: lists compare lengths and hash nothing
+
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(BUFFER_BYTES))
     with path.open("rb", buffering=0) as stream:

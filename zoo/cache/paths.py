@@ -15,14 +15,10 @@ hidden folder::
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
 import re
-import secrets
 import stat
 import sys
-import uuid
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -102,6 +98,8 @@ def side_files(
     """
     owner = kernel()
     if is_private:
+        import secrets
+
         owner += f"-{os.getpid()}-{secrets.token_hex(4)}"
     stem = f"{target.name}.{owner}"
     partial = target.with_name(stem + PARTIAL_SUFFIX)
@@ -114,6 +112,8 @@ def temporary_journal(journal: Path) -> Path:
 
     Nobody can guess it, and whoever tidies up knows it for what it is.
     """
+    import secrets
+
     stem = journal.name.removesuffix(JOURNAL_SUFFIX)
     is_private = re.search(r"\.[0-9a-f]{8}-\d+-[0-9a-f]+$", stem) is not None
     owner = "" if is_private else f"-{os.getpid()}-"
@@ -138,11 +138,16 @@ def lock_path(target: Path) -> Path:
 
 def kernel() -> str:
     """Return 8 hex digits that stand for the running kernel: its boot and the machine's name."""
+    import hashlib  # late, as all of these: who lists files names none
+    import platform
+
     boot = Path("/proc/sys/kernel/random/boot_id")
     machine = platform.node()
     try:
         identity = boot.read_bytes() + machine.encode()
     except OSError:
+        import uuid
+
         identity = f"{machine} {uuid.getnode()}".encode()
     return hashlib.sha256(identity).hexdigest()[:8]
 

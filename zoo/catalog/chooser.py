@@ -123,7 +123,10 @@ class Limits:
 
     def _has_license(self, row: Row) -> bool:
         """Tell whether the license is as asked for; one that is not stated is not."""
-        return self.license is None or is_admitted(row.entry.license, self.license)
+        if self.license is None:
+            return True
+        stated = row.entry.license
+        return is_admitted(stated, self.license)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +295,9 @@ def _reason(
 
     row = front[index]
     if index == 0:
-        parts = [f"fewest {COST_WORDS[cost]} of all {len(fitting)} that fit"]
+        words = COST_WORDS[cost]
+        count = len(fitting)
+        parts = [f"fewest {words} of all {count} that fit"]
     else:
         before = front[index - 1]
         parts = [_step(before, row, cost)]
@@ -331,12 +336,13 @@ def _victory(
         return _known(other, _GAIN), _known(other, cost)
 
     best = min(beaten, key=error_then_cost)
+    name = label(best)
     price = _times(best, row, cost)
     others = len(beaten) - 1
     and_more = ""
     if others:
         and_more = f" and {others} more"
-    return f"beats {label(best)} ({price}){and_more}"
+    return f"beats {name} ({price}){and_more}"
 
 
 def _times(

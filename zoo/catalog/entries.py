@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -12,8 +11,7 @@ if TYPE_CHECKING:
     from zoo.catalog.records import Architecture, Weights, WeightsFile
 
 
-@dataclass(frozen=True, slots=True)
-class IndexedFile:
+class IndexedFile(NamedTuple):
     """What tells whether a file is in a cache."""
 
     file_name: str
@@ -24,16 +22,12 @@ class IndexedFile:
     packaged: str | None = None
     """Path inside the package of a file that ships with it."""
 
-    @property
-    def parts(self) -> list[Any]:
-        """The file as the index writes it."""
-        return [getattr(self, field.name) for field in fields(self)]
-
 
 class Entry(NamedTuple):
     """One set of weights of one architecture, or an architecture without weights.
 
     A tuple is made from a row of the index in a twentieth of the time that a frozen record takes.
+    What a source does not say is left out, and ``None``.
     """
 
     name: str
@@ -43,36 +37,36 @@ class Entry(NamedTuple):
     family: str
     task: str
     title: str
-    year: int | None
-    paper: str | None
-    parameters: int | None
+    year: int | None = None
+    paper: str | None = None
+    parameters: int | None = None
     """``None`` where only foreign code could tell."""
-    multiply_adds: int | None
-    activations: int | None
-    input_size: str | None
-    num_classes: int | None
-    top1_error: float | None
-    top5_error: float | None
-    test_size: str | None
+    multiply_adds: int | None = None
+    activations: int | None = None
+    input_size: str | None = None
+    num_classes: int | None = None
+    top1_error: float | None = None
+    top5_error: float | None = None
+    test_size: str | None = None
     """The larger input that ``top1_at_test_size`` and ``top5_at_test_size`` hold for."""
-    top1_at_test_size: float | None
-    top5_at_test_size: float | None
-    top1_real: float | None
-    top1_v2: float | None
-    top1_sketch: float | None
-    top1_a: float | None
-    top1_r: float | None
-    metrics: Mapping[str, float] | None
+    top1_at_test_size: float | None = None
+    top5_at_test_size: float | None = None
+    top1_real: float | None = None
+    top1_v2: float | None = None
+    top1_sketch: float | None = None
+    top1_a: float | None = None
+    top1_r: float | None = None
+    metrics: Mapping[str, float] | None = None
     """Published figures of other tasks than classifying images, by column: see ``METRICS``."""
-    dataset: str | None
-    pretraining: str | None
-    license: str | None
-    size_bytes: int | None
-    about_size_bytes: int | None
+    dataset: str | None = None
+    pretraining: str | None = None
+    license: str | None = None
+    size_bytes: int | None = None
+    about_size_bytes: int | None = None
     """From the shapes of parameters and buffers, where no exact length is known."""
-    is_pinned: bool
+    is_pinned: bool = False
     """Whether the digest, or the commit and so the digest, of every file is known."""
-    files: tuple[IndexedFile, ...]
+    files: tuple[IndexedFile, ...] = ()
 
     @property
     def spec(self) -> str:
@@ -84,7 +78,7 @@ class Entry(NamedTuple):
     @property
     def row(self) -> list[Any]:
         """The entry as the index writes it, in the order of ``COLUMNS``."""
-        files = [file.parts for file in self.files]
+        files = [list(file) for file in self.files]
         return [*self[:-1], files]
 
 

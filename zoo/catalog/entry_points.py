@@ -50,9 +50,10 @@ def entry_point_fault(
     function = without_provider.removeprefix("quantized_")
 
     module, _, called = entry_point.rpartition(".")
+    is_there = module.startswith(root)
     below = module.removeprefix(root)
-    is_below = module.startswith(root) and _MODULES.fullmatch(below) is not None
-    if is_below and called == function:
+    is_below = _MODULES.fullmatch(below) is not None
+    if is_there and is_below and called == function:
         return None
     return f"expected a builder called {name} in {root}, got {entry_point!r:.80}"
 
@@ -76,8 +77,9 @@ def options_fault(options: Mapping[str, Scalar]) -> str | None:
         if name in SWITCHES and isinstance(value, bool):
             continue
         most = NUMBERS.get(name)
-        if most is None or isinstance(value, bool) or not isinstance(value, int):
-            known = ", ".join((*SWITCHES, *NUMBERS))
+        if most is None or type(value) is not int:
+            names = (*SWITCHES, *NUMBERS)
+            known = ", ".join(names)
             return f"expected options of {known} with their type, got {name!r:.40}: {value!r:.40}"
         if not 1 <= value <= most:
             return f"expected {name} from 1 to {most}, got {value}"

@@ -13,14 +13,15 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import chain
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from zoo.catalog.entries import COLUMNS, Entry, IndexedFile, entries_of
-from zoo.catalog.places import find_registry
+from zoo.catalog.places import find_index, find_registry
 from zoo.catalog.reading import naming
-from zoo.catalog.registry import Registry, load_registry
 from zoo.documents import check_version, decode, parse_json, read_regular_file
 from zoo.errors import DocumentError
 from zoo.hashes import is_sha256
@@ -28,6 +29,8 @@ from zoo.hashes import is_sha256
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from zoo.catalog.registry import Registry
 
 SCHEMA_VERSION = 1
 LARGEST_BYTES = 64 << 20
@@ -50,9 +53,18 @@ _KINDS: dict[str, tuple[type, ...]] = {
     "tuple[IndexedFile, ...]": (list,),
 }
 """The types that a value of the document may have, by the annotation of its field."""
-_ANNOTATIONS = [hint.__forward_arg__ for hint in Entry.__annotations__.values()]
-_ALLOWED = tuple(frozenset(_KINDS[annotation]) for annotation in _ANNOTATIONS)
-_ALLOWED_IN_FILE = tuple(frozenset(_KINDS[str(field.type)]) for field in fields(IndexedFile))
+
+
+def _allowed(cls: type[Entry | IndexedFile]) -> tuple[frozenset[type], ...]:
+    """List the types that each field of a row may have."""
+    annotations = [hint.__forward_arg__ for hint in cls.__annotations__.values()]
+    return tuple(frozenset(_KINDS[annotation]) for annotation in annotations)
+
+
+_ALLOWED = _allowed(Entry)
+_ALLOWED_IN_FILE = _allowed(IndexedFile)
+_NAME_OF_ROW = re.compile(rb'^\["([^"\\]+)"', re.MULTILINE)
+"""Each entry stands on a line of its own and begins with its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,39 +147,35 @@ def index_for(registry: Registry | None) -> Index:
     return registry_index(registry)
 
 
-def find_index() -> Path:
-    """Find ``registry/index.json`` beside ``registry.json``; it need not exist."""
-    beside = find_registry().parent
-    return beside / "registry" / "index.json"
-
-
 def list_names() -> list[str]:
     """List the names that the index has, and nothing else of it: for completion, in a moment.
 
     Raises:
-        RegistryError: The index cannot be read, or its entries are none.
+        RegistryError: The index cannot be read or is malformed.
     """
     path = find_index()
-    if not path.is_file():
-        return list(load_index().by_name)
+    if path.is_file():
+        return read_names(path)
+    return list(load_index().by_name)
 
+
+def read_names(path: Path) -> list[str]:
+    """Read the names alone, from the beginnings of lines: nothing is parsed.
+
+    A file that somebody has laid out anew is read as a whole.
+
+    Raises:
+        RegistryError: It cannot be read or is malformed.
+    """
     with naming(path, _REBUILD):
-        content = parse_json(read_regular_file(path, LARGEST_BYTES))
-        rows = None
-        if isinstance(content, dict):
-            rows = content.get("entries")
-        if not isinstance(rows, list):
-            raise DocumentError("$.entries", "expected an array")
+        data = read_regular_file(path, LARGEST_BYTES)
+    every = _NAME_OF_ROW.findall(data)
+    found = dict.fromkeys(every)
+    if found:
+        return [name.decode("utf-8", "replace") for name in found]
 
-    names: dict[str, None] = {}
-    for row in rows:
-        has_name = isinstance(row, list) and bool(row)
-        if not has_name:
-            continue
-        name = row[0]
-        if isinstance(name, str):
-            names[name] = None
-    return list(names)
+    index, _ = read_index(path)
+    return list(index.by_name)
 
 
 @cache
@@ -180,9 +188,9 @@ def load_index() -> Index:
         RegistryError: A file cannot be read or is malformed.
     """
     registry_path = find_registry()
-    path = find_index()
+    path = registry_path.parent / "registry" / "index.json"
     if not path.is_file():
-        return registry_index(load_registry(registry_path))
+        return registry_index(_records(registry_path))
 
     index, made_from = read_index(path)
     with naming(registry_path):
@@ -191,7 +199,7 @@ def load_index() -> Index:
     if current == made_from:
         return index
 
-    registry = load_registry(registry_path)
+    registry = _records(registry_path)
     fresh = entries_of(registry.architectures.values())
     others = [entry for entry in index.entries if entry.source not in MAIN_SOURCES]
     return index_of(
@@ -200,6 +208,13 @@ def load_index() -> Index:
         aliases=index.aliases,
         folder=index.folder,
     )
+
+
+def _records(path: Path) -> Registry:
+    """Read the records themselves: seldom, and their classes take longer to make than an index."""
+    from zoo.catalog.registry import load_registry
+
+    return load_registry(path)
 
 
 # --- the document ---------------------------------------------------------------------------------
@@ -277,21 +292,23 @@ def _entries(rows: Any) -> list[Entry]:
         raise DocumentError("$.entries", "expected an array")
 
     for number, row in enumerate(rows):
-        is_whole = isinstance(row, list) and len(row) == len(COLUMNS)
-        if not is_whole:
-            place = f"$.entries[{number}]"
-            raise DocumentError(place, "expected every column")
+        is_list = isinstance(row, list)
+        if is_list and len(row) == len(COLUMNS):
+            continue
+        place = f"$.entries[{number}]"
+        raise DocumentError(place, "expected every column")
 
     by_column = zip(*rows, strict=True)
     for column, allowed, values in zip(COLUMNS, _ALLOWED, by_column, strict=False):
         _check_column(column, allowed, values)
 
+    files_of_rows = [row.pop() for row in rows]
+    _check_files(files_of_rows)
+
     entries = []
-    for number, row in enumerate(rows):
-        path = f"$.entries[{number}].files"
-        files = row.pop()
-        read = [_file(parts, path) for parts in files]
-        row.append(tuple(read))
+    for row, files in zip(rows, files_of_rows, strict=True):
+        records = map(IndexedFile._make, files)
+        row.append(tuple(records))
         entry = Entry._make(row)
         entries.append(entry)
     return entries
@@ -304,9 +321,11 @@ def _check_column(
 ) -> None:
     """Refuse values of the wrong type, and numbers that are negative, too large, or none."""
     kinds = set(map(type, values))
-    has_numbers = not kinds.isdisjoint({int, float, dict})
-    if kinds <= allowed and not has_numbers:
-        return
+    if kinds <= allowed:
+        has_metrics = dict in kinds
+        is_numeric = not kinds.isdisjoint({int, float})
+        if not has_metrics and (not is_numeric or _are_counts(values)):
+            return
 
     for number, value in enumerate(values):
         kind = type(value)
@@ -325,10 +344,39 @@ def _is_number(value: Any) -> bool:
     return type(value) in {int, float} and 0 <= value <= _LARGEST_NUMBER
 
 
-def _file(parts: Any, path: str) -> IndexedFile:
+def _are_counts(values: Iterable[float | None]) -> bool:
+    """Tell whether all numbers of a column are from zero to the largest one."""
+    numbers = [value for value in values if value is not None]
+    smallest = min(numbers)
+    largest = max(numbers)
+    if smallest < 0 or largest > _LARGEST_NUMBER:
+        return False
+
+    # A comparison with NaN says nothing, but a sum with it is NaN.
+    total = sum(numbers)
+    return not isnan(total)
+
+
+def _check_files(files_of_rows: Iterable[list[Any]]) -> None:
+    """Check the files of all entries by columns; where one is wrong, find out which."""
+    every = list(chain.from_iterable(files_of_rows))
+    are_lists = set(map(type, every)) <= {list}
+    if are_lists and set(map(len, every)) <= {len(_ALLOWED_IN_FILE)}:
+        by_column = zip(*every, strict=True)
+        kinds = [set(map(type, values)) for values in by_column]
+        if all(map(set.issubset, kinds, _ALLOWED_IN_FILE)):
+            return
+
+    for number, files in enumerate(files_of_rows):
+        path = f"$.entries[{number}].files"
+        for parts in files:
+            _check_file(parts, path)
+
+
+def _check_file(parts: Any, path: str) -> None:
     is_list = isinstance(parts, list)
-    is_whole = is_list and len(parts) == len(_ALLOWED_IN_FILE)
-    if not is_whole:
+    length = len(_ALLOWED_IN_FILE)
+    if not is_list or len(parts) != length:
         raise DocumentError(path, "expected arrays of five")
 
     for value, allowed in zip(parts, _ALLOWED_IN_FILE, strict=True):
@@ -336,4 +384,3 @@ def _file(parts: Any, path: str) -> IndexedFile:
             continue
         fault = f"did not expect {value!r:.60}"
         raise DocumentError(path, fault)
-    return IndexedFile(*parts)

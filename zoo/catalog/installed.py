@@ -11,7 +11,6 @@ Reading verifies nothing but a digest: signatures were checked when the state wa
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,8 +74,8 @@ def read_current() -> Current | None:
             return None
         current = parse_document(data, Current)
         state = current.state
-        is_name = "/" not in state and not state.startswith(".")
-        if not is_name:
+        is_hidden = state.startswith(".")
+        if is_hidden or "/" in state:
             fault = f"expected a name, got {state!r}"
             raise DocumentError("$.state", fault)
 
@@ -108,6 +107,8 @@ def find_installed() -> Path | None:
 
 def _check(path: Path, expected: str) -> None:
     """Refuse a file that is not the one that was installed."""
+    import hashlib  # late: most have the wheel's registry alone
+
     with naming(path, ADVICE):
         data = read_regular_file(path, LARGEST_FILE_BYTES)
         got = hashlib.sha256(data).hexdigest()

@@ -108,7 +108,9 @@ def forbids_commercial_use(license: str | None) -> bool:
     """
     if license is None:
         return False
-    return _fits(license, NON_COMMERCIAL) or _fits(f"LicenseRef-{license}", NON_COMMERCIAL)
+    reference = f"LicenseRef-{license}"
+    is_plain = _fits(license, NON_COMMERCIAL)
+    return is_plain or _fits(reference, NON_COMMERCIAL)
 
 
 def _fits(license: str, patterns: Iterable[str]) -> bool:

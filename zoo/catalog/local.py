@@ -94,6 +94,7 @@ def add_local(model: LocalModel, *, replaces: bool = False) -> None:
     if _NAME.fullmatch(model.name) is None:
         fault = f"a name has small letters, digits and _.-, got {model.name!r:.60}"
         raise UsageError(f"{fault}: give another --name")
+
     models = {one.name: one for one in read_local()}
     if model.name in models and not replaces:
         advice = "give another --name, or replace it with --force"
@@ -110,7 +111,8 @@ def remove_local(name: str) -> LocalModel:
         WriteError: The file system refuses.
     """
     found = find_local(name)
-    others = [one for one in read_local() if one.name != found.name]
+    models = read_local()
+    others = [one for one in models if one.name != found.name]
     _write(others)
     return found
 
@@ -122,7 +124,8 @@ def _write(models: Iterable[LocalModel]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise WriteError(str(path), error.strerror or str(error)) from error
+        fault = error.strerror or str(error)
+        raise WriteError(str(path), fault) from error
     text = json.dumps(asdict(document), ensure_ascii=False, indent=1)
     atomic.write_text(path, f"{text}\n")
 
@@ -163,8 +166,13 @@ def with_local(index: Index) -> Index:
     models = read_local()
     if not models:
         return index
-    own = [_entry(model) for model in models]
-    return index_of([*index.entries, *own], index.families, index.aliases, index.folder)
+    own = map(_entry, models)
+    return index_of(
+        [*index.entries, *own],
+        families=index.families,
+        aliases=index.aliases,
+        folder=index.folder,
+    )
 
 
 def _entry(model: LocalModel) -> Entry:
@@ -179,29 +187,12 @@ def _entry(model: LocalModel) -> Entry:
         family=model.architecture,
         task="classification",
         title=model.genotype or model.name,
-        year=None,
-        paper=None,
         parameters=model.parameters,
         multiply_adds=model.multiply_adds,
-        activations=None,
         input_size=size,
         num_classes=model.num_classes,
-        top1_error=None,
-        top5_error=None,
-        test_size=None,
-        top1_at_test_size=None,
-        top5_at_test_size=None,
-        top1_real=None,
-        top1_v2=None,
-        top1_sketch=None,
-        top1_a=None,
-        top1_r=None,
-        metrics=None,
         dataset=model.data,
-        pretraining=None,
-        license=None,
         size_bytes=model.size_bytes,
-        about_size_bytes=None,
         is_pinned=True,
         files=(file,),
     )

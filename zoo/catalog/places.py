@@ -1,4 +1,4 @@
-"""Where ``registry.json`` is."""
+"""Where the registry lies: ``registry.json``, and the index beside it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from zoo.catalog.installed import find_installed
 from zoo.errors import RegistryError
 
 LARGEST_BYTES = 64 << 20
+
+
+def find_index() -> Path:
+    """Find ``registry/index.json`` beside ``registry.json``; it need not exist."""
+    beside = find_registry().parent
+    return beside / "registry" / "index.json"
 
 
 def find_registry() -> Path:
@@ -28,7 +34,9 @@ def packaged_registry() -> Path:
     place = registry_place()
     if place.is_file():
         return place
-    raise RegistryError("$", "there is no such file", str(place))
+
+    fault = "there is no such file"
+    raise RegistryError("$", fault, str(place))
 
 
 def registry_place() -> Path:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.catalog.index import Index, find_index, load_index
+from zoo.catalog.index import Index, load_index
 from zoo.catalog.nearness import require_known
+from zoo.catalog.places import find_index
 from zoo.catalog.reading import naming
 from zoo.documents import parse_document, read_regular_file
 

@@ -73,8 +73,12 @@ def _with_prefix(value: float) -> str:
     digits = mantissa.replace(".", "")
     before_point = power - 3 * thousands + 1
     if before_point >= len(digits):
-        return f"{digits.ljust(before_point, '0')} {prefix}"
-    return f"{digits[:before_point]}.{digits[before_point:]} {prefix}"
+        padded = digits.ljust(before_point, "0")
+        return f"{padded} {prefix}"
+
+    whole = digits[:before_point]
+    decimals = digits[before_point:]
+    return f"{whole}.{decimals} {prefix}"
 
 
 def percent(value: float | None) -> str:

@@ -12,10 +12,8 @@ from zoo.catalog.index import HUB_SOURCE, index_for
 from zoo.catalog.local import SOURCE as LOCAL_SOURCE
 from zoo.catalog.local import with_local
 from zoo.catalog.nearness import require_known
-from zoo.catalog.resolver import find_architecture
 from zoo.catalog.rows import Row, Value, column_name
 from zoo.catalog.specs import match_names
-from zoo.catalog.where import conditions_of, parse_where
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -104,6 +102,8 @@ def select(
 
     extra_columns = _columns_of(extra)
     if selection.where:
+        from zoo.catalog.where import parse_where
+
         fits = parse_where(selection.where, extra_columns)
         rows = [row for row in rows if fits(row)]
     if selection.sort:
@@ -135,16 +135,21 @@ def why_none(
         so_far = replace(so_far, **{name: value})
         kept = select(so_far, is_cached=is_cached, extra=extra, has_local=has_local)
         if not kept:
-            return f"--{name} {value} leaves none of {len(rows)}"
+            before = len(rows)
+            return f"--{name} {value} leaves none of {before}"
         rows = kept
 
     if not selection.where:
         return None
+
+    from zoo.catalog.where import conditions_of
+
     columns = _columns_of(extra or {})
     for condition in conditions_of(selection.where, columns):
         kept = [row for row in rows if condition.holds(row)]
         if not kept:
-            return f'"{condition.text}" leaves none of {len(rows)}'
+            before = len(rows)
+            return f'"{condition.text}" leaves none of {before}'
         rows = kept
     return None
 
@@ -319,4 +324,6 @@ def model_info(name: str) -> Architecture:
     >>> model_info("resnet18").year
     2015
     """
+    from zoo.catalog.resolver import find_architecture  # late: lists need no records
+
     return find_architecture(name)

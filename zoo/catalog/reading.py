@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,8 @@ def read_verified(
     Raises:
         RegistryError: It cannot be read, or has another digest.
     """
+    import hashlib  # late: what is not verified needs none
+
     with naming(path, _INSTALL):
         data = read_regular_file(path, largest_bytes)
         got = hashlib.sha256(data).hexdigest()

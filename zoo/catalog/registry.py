@@ -134,8 +134,9 @@ def _check_files(files: Mapping[str, WeightsFile]) -> None:
 
     for path, file in files.items():
         check_file(path, file)
+        name = file.file_name
         digest = (file.sha256, file.sha256_prefix)
-        first = seen.setdefault(file.file_name, digest)
+        first = seen.setdefault(name, digest)
         if first != digest:
             fault = "another record has this file name and another hash"
             raise RegistryError(f"{path}.file_name", fault)
@@ -150,8 +151,9 @@ def _check_architecture(
         fault = "expected a name of lower-case letters, digits and underscores"
         raise RegistryError(path, fault)
 
-    if architecture.name != name:
-        fault = f"expected {name!r}, got {architecture.name!r}"
+    own_name = architecture.name
+    if own_name != name:
+        fault = f"expected {name!r}, got {own_name!r}"
         raise RegistryError(f"{path}.name", fault)
 
     provider = architecture.provider
@@ -167,7 +169,8 @@ def _check_architecture(
         raise RegistryError(f"{path}.entry_point", fault_of_builder)
 
     default = architecture.default_weights
-    known_tags = {None, *architecture.weights}
+    tags = architecture.weights
+    known_tags = {None, *tags}
     if default not in known_tags:
         fault = f"no weights are called {default!r}"
         raise RegistryError(f"{path}.default_weights", fault)
@@ -175,7 +178,8 @@ def _check_architecture(
     for index, published in enumerate(architecture.published):
         percent = published.error_percent
         if percent > 100:
-            place = f"{path}.published[{index}].error_percent"
+            claim = f"{path}.published[{index}]"
+            place = f"{claim}.error_percent"
             raise RegistryError(place, "expected at most 100")
 
 
@@ -185,9 +189,10 @@ def _check_weights(
     weights: Weights,
     categories: Mapping[str, object] | None,
 ) -> None:
+    own_tag = weights.tag
     is_tag = _TAG.fullmatch(tag) is not None
-    if weights.tag != tag or not is_tag:
-        fault = f"expected {tag!r} in lower case, got {weights.tag!r}"
+    if own_tag != tag or not is_tag:
+        fault = f"expected {tag!r} in lower case, got {own_tag!r}"
         raise RegistryError(f"{path}.tag", fault)
 
     if not weights.files:
@@ -301,11 +306,13 @@ def check_url(path: str, url: str) -> None:
     if parts.scheme not in {"https", "http"}:
         fault = f"expected an https or http URL, got {url!r:.80}"
         raise RegistryError(path, fault)
-    if parts.username is not None or parts.password is not None:
+    credentials = {parts.username, parts.password}
+    if credentials != {None}:
         raise RegistryError(path, "a URL in the registry must not carry a user or a password")
 
     without_dots = host.replace(".", "")
-    is_address = ":" in host or without_dots.isdigit()
+    is_digits = without_dots.isdigit()
+    is_address = is_digits or ":" in host
     is_local = without_dots == host or host.endswith(_LOCAL_DOMAINS)
     if is_address or is_local:
         fault = f"expected the name of a public host, got {host!r:.80}"

@@ -5,17 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from zoo.catalog.families import load_record
-from zoo.catalog.index import HUB_SOURCE, MAIN_SOURCES, index_for
 from zoo.catalog.nearness import nearest
 from zoo.catalog.registry import Registry, load_registry
-from zoo.catalog.specs import Spec, find_spec
 from zoo.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from zoo.catalog.entries import Entry
-    from zoo.catalog.index import Index
     from zoo.catalog.records import Architecture, Weights
+    from zoo.catalog.specs import Spec
 
 
 def find_architecture(name: str, registry: Registry | None = None) -> Architecture:
@@ -32,29 +29,39 @@ def find_architecture(name: str, registry: Registry | None = None) -> Architectu
     main = registry or load_registry()
     if name in main.architectures:
         return main.architectures[name]
-    index = index_for(registry)
-    return _record(find_spec(name, index), index, registry)
+    _, architecture = _look_up(name, registry)
+    return architecture
 
 
-def _record(
-    spec: Spec,
-    index: Index,
+def _look_up(
+    text: str,
     registry: Registry | None,
-) -> Architecture:
+) -> tuple[Spec, Architecture]:
+    """Find what is not called so in ``registry.json``.
+
+    The index is imported here: most models are asked for by the name that stands there.
+    """
+    from zoo.catalog.families import load_record
+    from zoo.catalog.index import HUB_SOURCE, MAIN_SOURCES, index_for
+    from zoo.catalog.specs import find_spec
+
+    index = index_for(registry)
+    spec = find_spec(text, index)
     entry = index.default(spec.name)
+
     if entry.source == HUB_SOURCE:
         raise _foreign(spec, entry)
     if entry.source not in MAIN_SOURCES:
-        return load_record(spec.name, index)
+        return spec, load_record(spec.name, index)
 
-    registry = registry or load_registry()
-    return registry.architectures[spec.name]
+    main = registry or load_registry()
+    return spec, main.architectures[spec.name]
 
 
 def _foreign(spec: Spec, entry: Entry) -> UsageError:
     """Say what shows a repository of PyTorch Hub, and what runs it."""
     name = spec.name
-    repository = name.removeprefix(f"{HUB_SOURCE}/")
+    repository = name.removeprefix(f"{entry.source}/")
     entry_point = spec.tag or entry.tag
 
     fault = f"{name} is a repository whose own code builds the network"
@@ -117,19 +124,20 @@ def resolve_loosely(
         UnknownNameError: The name, or the tag that stands there, does not exist.
     """
     main = registry or load_registry()
-    name, _, tag = text.strip().partition(":")
-    spec = Spec(name, tag or None)
-    if name in main.architectures:  # most are asked for so: no index is needed
-        architecture = main.architectures[name]
-    else:
-        index = index_for(registry)
-        spec = find_spec(text, index)
-        architecture = _record(spec, index, registry)
-    if spec.tag is None:
+    name, _, typed_tag = text.strip().partition(":")
+    tag: str | None = typed_tag or None
+    revision = None
+
+    architecture = main.architectures.get(name)
+    if architecture is None:
+        spec, architecture = _look_up(text, registry)
+        tag = spec.tag
+        revision = spec.revision
+    if tag is None:
         return architecture, None
 
-    weights = find_weights(architecture, spec.tag)
-    at_revision = _at_revision(weights, spec.revision)
+    weights = find_weights(architecture, tag)
+    at_revision = _at_revision(weights, revision)
     return architecture, at_revision
 
 
@@ -140,8 +148,10 @@ def _at_revision(weights: Weights, revision: str | None) -> Weights:
 
     files = []
     for file in weights.files:
-        if file.hub is not None:
-            hub = replace(file.hub, revision=revision)
-            file = replace(file, hub=hub)  # noqa: PLW2901  (the same file, elsewhere in time)
-        files.append(file)
+        if file.hub is None:
+            files.append(file)
+            continue
+        hub = replace(file.hub, revision=revision)
+        elsewhere_in_time = replace(file, hub=hub)
+        files.append(elsewhere_in_time)
     return replace(weights, files=tuple(files))

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from zoo.catalog.entries import METRICS, Entry, entry_of
 from zoo.catalog.nearness import require_known
-from zoo.catalog.resolver import find_architecture, find_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -55,11 +54,15 @@ class Row:
     @property
     def architecture(self) -> Architecture:
         """The record, read when it is asked for."""
+        from zoo.catalog.resolver import find_architecture  # late: lists need no records
+
         return find_architecture(self.entry.name, self.registry)
 
     @property
     def weights(self) -> Weights | None:
         """The record of the weights, if there are some."""
+        from zoo.catalog.resolver import find_weights
+
         tag = self.entry.tag
         if tag is not None:
             return find_weights(self.architecture, tag)
@@ -72,10 +75,8 @@ class Row:
 
     def __getitem__(self, column: str) -> Value:
         """Look a column up by its name."""
-        read = _READERS.get(column)
-        if read is not None:
-            return read(self)
-        return self.extra.get(column)
+        read = reader_of(column)
+        return read(self)
 
     def number(self, column: str) -> float | None:
         """Look up a column that holds numbers."""
@@ -87,7 +88,16 @@ class Row:
     def as_dict(self) -> dict[str, Value]:
         """Every column by name."""
         own = {name: self[name] for name in COLUMNS}
-        return own | dict(self.extra)
+        own.update(self.extra)
+        return own
+
+
+def reader_of(column: str) -> Callable[[Row], Value]:
+    """Give the function that looks a column up, for those who ask many rows."""
+    read = _READERS.get(column)
+    if read is not None:
+        return read
+    return lambda row: row.extra.get(column)
 
 
 def _of_entry(attribute: str) -> Callable[[Row], Value]:

@@ -86,8 +86,9 @@ def _without_hub_prefix(text: str) -> tuple[str, str | None]:
             text = text[len(prefix) :]
             break
 
-    name, _, revision = text.partition("@")
-    return name, revision or None
+    name, _, typed = text.partition("@")
+    revision = typed or None
+    return name, revision
 
 
 def _exact(
@@ -121,7 +122,8 @@ def _former(
 ) -> Spec | None:
     """Follow a name that timm, or a repository, has given up."""
     former = name.removeprefix(_PREFIX)
-    repository = name.lower().removeprefix(_REPOSITORY_PREFIX)
+    lowered = name.lower()
+    repository = lowered.removeprefix(_REPOSITORY_PREFIX)
     now = index.aliases.get(former) or index.aliases.get(repository)
     if now is None:
         return None
@@ -147,11 +149,16 @@ def _loose(
     for prefix in (_PREFIX, _REPOSITORY_PREFIX):
         spellings.add(prefix + wanted)
 
-    by_source: dict[str, list[str]] = {"": [], _PREFIX: [], _REPOSITORY_PREFIX: []}
+    by_source: dict[str, list[str]] = {
+        "": [],
+        _PREFIX: [],
+        _REPOSITORY_PREFIX: [],
+    }
     for known in index.by_name:
         if plain(known) in spellings:
             source, slash, _ = known.partition("/")
-            members = by_source.setdefault(source + slash if slash else "", [])
+            prefix = source + slash if slash else ""
+            members = by_source.setdefault(prefix, [])
             members.append(known)
 
     # torchvision's and ours come before timm's, timm's before repositories.
@@ -191,7 +198,7 @@ def match_names(
     if not has_repositories and not lowered.startswith(_REPOSITORY_PREFIX):
         names = [name for name in names if not name.startswith(_REPOSITORY_PREFIX)]
 
-    near = []
+    near: list[str] = []
     if has_wildcard(lowered):
         found = [name for name in names if fnmatchcase(name.lower(), lowered)]
     else:

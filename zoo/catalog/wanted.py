@@ -85,7 +85,8 @@ def _expand(
     """
     if not has_wildcard(spec):
         architecture, weights = resolve(spec, registry)
-        names_no_tag = ":" not in spec and weights.tag == architecture.default_weights
+        is_default = weights.tag == architecture.default_weights
+        names_no_tag = is_default and ":" not in spec
         if has_all_weights and names_no_tag:
             return [(architecture, each) for each in architecture.weights.values()]
         return [(architecture, weights)]

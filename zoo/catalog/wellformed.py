@@ -4,6 +4,8 @@ Reading a registry refuses what breaks its schema or could do harm. This is the 
 no measurement gives, years that contradict a paper's number, lengths that no format has, classes
 that do not fit their names, file names and addresses that some system takes for something else.
 It is what ``zoo registry validate`` says before a registry is published.
+
+The file is long because it is a list of rules, one short function each.
 """
 
 from __future__ import annotations
@@ -186,8 +188,8 @@ def _shape_faults(
     preprocessing: Preprocessing | None,
 ) -> Iterator[Fault]:
     """Compare the shape of an input with what prepares it."""
-    is_shape = len(input_size) in (3, 4) and 0 not in input_size
-    if not is_shape:
+    has_usual_length = len(input_size) in (3, 4)
+    if not has_usual_length or 0 in input_size:
         text = f"expected the shape of one image or clip, got {list(input_size)}"
         yield Fault(f"{path}.input_size", text)
         return
@@ -389,7 +391,8 @@ def _length_faults(
     if least <= size_bytes <= most:
         return
 
-    text = f"expected {least} to {most} bytes for {parameters} parameters, got {size_bytes}"
+    expected = f"expected {least} to {most} bytes for {parameters} parameters"
+    text = f"{expected}, got {size_bytes}"
     yield Fault(f"{path}.files", text)
 
 
@@ -465,7 +468,8 @@ def url_fault(url: str) -> str | None:
 
     is_text = url.isascii() and url.isprintable()
     is_plain = is_text and _NOT_PLAIN.isdisjoint(url)
-    has_user = parts.username is not None or parts.password is not None
+    credentials = {parts.username, parts.password}
+    has_user = credentials != {None}
     path = unquote(parts.path).replace("\\", "/")
     steps = path.split("/")
     rules = {

@@ -131,7 +131,9 @@ class _Parser:
             found = _TOKEN.match(text, position)
             if found is None:
                 rest = text[position:].lstrip()
-                raise QueryError(self.expression, position, f"did not expect {rest[:10]!r}")
+                unread = rest[:10]
+                fault = f"did not expect {unread!r}"
+                raise QueryError(self.expression, position, fault)
             yield _token(found)
             position = found.end()
 
@@ -280,7 +282,8 @@ class _Parser:
                 return None
             return f"{column}=yes or {column}=no"
 
-        is_extra_number = column in self.extra and column != "measured"
+        is_extra = column in self.extra
+        is_extra_number = is_extra and column != "measured"
         if column in NUMBERS or is_extra_number:
             if isinstance(value, float):
                 return None
@@ -333,7 +336,8 @@ def _comparison(
         if value is None:
             return False
 
-        has_words = isinstance(value, (bool, str)) or isinstance(literal, str)
+        is_word = isinstance(value, (bool, str))
+        has_words = is_word or isinstance(literal, str)
         if has_words:
             is_equal = str(value).lower() == word
         else:

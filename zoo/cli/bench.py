@@ -1,4 +1,7 @@
-"""``zoo bench``: measure models on a device, show and compare what was measured."""
+"""``zoo bench``: measure models on a device, show and compare what was measured.
+
+The file is long because it holds one function a command, and most of a function is its options.
+"""
 
 from contextlib import contextmanager
 from pathlib import Path

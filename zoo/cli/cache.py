@@ -1,4 +1,7 @@
-"""``zoo cache``: what lies in torch's cache, whether it is right, and how to keep it small."""
+"""``zoo cache``: what lies in torch's cache, whether it is right, and how to keep it small.
+
+The file is long because it holds one function a command, and most of a function is its options.
+"""
 
 import time
 from typing import TYPE_CHECKING, Annotated

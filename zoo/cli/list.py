@@ -1,6 +1,5 @@
 """``zoo list``: the registry as a table."""
 
-import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -210,6 +209,8 @@ def _refuse_conditions(patterns: "Sequence[str]") -> None:
     """
     conditions = [pattern for pattern in patterns if set(pattern) & set("<>=~")]
     if conditions:
+        import shlex
+
         where = " and ".join(conditions)
         command = shlex.join(["zoo", "list", "--where", where])
         raise UsageError(f'{conditions[0]} is a condition, not a name; type "{command}"')

@@ -3,7 +3,6 @@
 Exit codes: 0 done, 1 a :class:`~zoo.errors.ZooError`, 2 wrong usage, 130 interrupted (Ctrl-C), 143 terminated (SIGTERM).
 """
 
-import shlex
 import sys
 import warnings
 from typing import Annotated, Any, NoReturn
@@ -102,6 +101,8 @@ class _Commands(LazyGroup):
         if name == "search" and rest and rest[0] not in _OF_SEARCH:
             is_ours = rest[0].startswith("-")  # a name to look for, as in other programs
         if name in OTHER_NAMES and not is_ours:
+            import shlex
+
             line = shlex.join(["zoo", *OTHER_NAMES[name].split(), *rest])
             raise UsageError(f'there is no command {name}; type "{line}"')
         return super().resolve_command(ctx, args)

@@ -1,4 +1,8 @@
-"""``zoo mirror``: fill a mirror, look after it."""
+"""``zoo mirror``: fill a mirror, look after it.
+
+The file is long because it holds one function a command, and most of a function is its options;
+what serves, signs and admits is beside it.
+"""
 
 import shlex
 from pathlib import Path

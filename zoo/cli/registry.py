@@ -1,4 +1,7 @@
-"""``zoo registry``: make ``registry.json``, or check it."""
+"""``zoo registry``: make ``registry.json``, or check it.
+
+The file is long because it holds one function a command, and most of a function is its options.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated

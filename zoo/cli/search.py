@@ -1,4 +1,7 @@
-"""``zoo search``: find an architecture for a data set, show what was found."""
+"""``zoo search``: find an architecture for a data set, show what was found.
+
+The file is long because the options of a search are half of it.
+"""
 
 from dataclasses import replace
 from pathlib import Path

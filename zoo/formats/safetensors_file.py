@@ -12,6 +12,8 @@ header has a length limit, no key stands twice, every tensor lies inside the fil
 another and no byte belongs to none.
 
 Format: https://github.com/huggingface/safetensors#format
+
+The file is long because each of these rules has its sentence, for readers and for writers.
 """
 
 from __future__ import annotations

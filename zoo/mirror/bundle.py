@@ -10,6 +10,8 @@
     hf/hub/models--timm--resnet18.a1_in1k/trees/<commit>.json       without Xet hashes
 
 Applied to a machine, unmodified clients find all of it without a network, and on a read-only mount.
+
+The file is long because what is packed is unpacked by the same rules, and both are read together.
 """
 
 from __future__ import annotations

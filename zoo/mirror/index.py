@@ -1,4 +1,7 @@
-"""The index: everything a mirror holds, to find, serve and verify any file from it alone."""
+"""The index: everything a mirror holds, to find, serve and verify any file from it alone.
+
+The file is long because the records, their document and the faults it may have change together.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 An item enters the index when all its files are in
 place, so a sync that is cut off leaves a valid mirror, and the next one goes on from there.
+
+The file is long because a sync is one state that its threads share.
 """
 
 from __future__ import annotations

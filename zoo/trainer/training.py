@@ -1,6 +1,8 @@
 """The training loop, on one process or many through accelerate.
 
 After a kill it goes on to the same curve.
+
+The file is long because what a kill must not lose is the state of one loop.
 """
 
 from __future__ import annotations

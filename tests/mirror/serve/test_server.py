@@ -1,4 +1,7 @@
-"""The real server and everything a client may send it (section E of the fault catalogue)."""
+"""The real server and everything a client may send it (section E of the fault catalogue).
+
+The file is long because one running server, which is slow to start, answers all of its tests.
+"""
 
 from __future__ import annotations
 

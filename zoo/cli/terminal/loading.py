@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from typer.core import TyperArgument, TyperOption
+
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def prepare(command: Any, parent: Any = None) -> None:
 
 
 class _LateConversion:
-    """Pass text on as it is; let Typer convert the rest.
+    """Pass text on as it is, read plain whole numbers; let Typer convert the rest.
 
     Typer makes a pydantic validator for every parameter, given or not, and pydantic alone takes
     longer to import than ``zoo list`` to run. A Typer without the attribute that this replaces
@@ -95,10 +98,16 @@ class _LateConversion:
         descriptor = param.type_descriptor
         values = value if is_list else (value,)
         if all(isinstance(item, str) for item in values):
-            is_text = descriptor.annotation in (str, list[str])
-            if is_text or (
-                descriptor.is_choice and all(item in (descriptor.choices or ()) for item in values)
-            ):
+            if descriptor.annotation in (str, list[str]):
                 return value
+
+            choices = descriptor.choices
+            if choices is not None and all(item in choices for item in values):
+                return value
+
+            is_number = descriptor.annotation is int and not descriptor.is_ranged
+            if is_number and _WHOLE_NUMBER.fullmatch(value):
+                return int(value)
+
         param._runtime_param = None  # noqa: SLF001 - from here on Typer's own
         return param.get_runtime_param().coerce(value, param, ctx)

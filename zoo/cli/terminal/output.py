@@ -8,7 +8,6 @@ terminal might obey are written as escapes. Colours appear on terminals only, an
 from __future__ import annotations
 
 import codecs
-import json
 import os
 import sys
 import warnings
@@ -16,13 +15,14 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal, NoReturn, TextIO
 
-from zoo.cli.terminal import sentences, tables
 from zoo.errors import UsageError, ZooError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import Console
+
+    from zoo.cli.terminal.tables import Table
 
 Format = Literal["table", "json", "csv", "markdown"]
 _STYLES = {
@@ -36,6 +36,7 @@ _STYLES = {
 _ENOUGH_LINES = 24
 _STDOUT = 1
 _STDERR = 2
+_USUAL_WIDTH = 120
 _PACKAGE = Path(__file__).parents[2]
 
 
@@ -47,9 +48,13 @@ def safe(text: str) -> str:
     """
     if text.replace("\n", "").isprintable():
         return text
-    return "".join(
-        c if c == "\n" or c.isprintable() else c.encode("unicode_escape").decode() for c in text
-    )
+    return "".join(map(_safe_letter, text))
+
+
+def _safe_letter(letter: str) -> str:
+    if letter == "\n" or letter.isprintable():
+        return letter
+    return letter.encode("unicode_escape").decode()
 
 
 @contextmanager
@@ -59,21 +64,23 @@ def quiet_stdout() -> Iterator[None]:
         yield
 
 
-_PLAIN_LETTERS: dict[str, str | int | None] = {
-    "├": "|",
-    "└": "`",
-    "│": "|",
-    "─": "-",
-    "█": "#",
-    "→": ">",
-    "…": ".",
-    "·": ".",
-    "±": "+",
-    "≤": "<",
-    "≥": ">",
-    "\u00d7": "x",
-    "\u2013": "-",
-}
+_PLAIN_LETTERS = str.maketrans(
+    {
+        "├": "|",
+        "└": "`",
+        "│": "|",
+        "─": "-",
+        "█": "#",
+        "→": ">",
+        "…": ".",
+        "·": ".",
+        "±": "+",
+        "≤": "<",
+        "≥": ">",
+        "\u00d7": "x",
+        "\u2013": "-",
+    }
+)
 """What draws the same without letters beyond ASCII, one for one, so that columns stay aligned."""
 
 
@@ -83,11 +90,15 @@ def _plain_letters(error: UnicodeError) -> tuple[str, int]:
 
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    text = error.object[error.start : error.end].translate(str.maketrans(_PLAIN_LETTERS))
-    known = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    if text.isascii() or len(known) == len(text):
-        return known, error.end
-    return "".join(letter if letter.isascii() else "?" for letter in text), error.end
+    unknown = error.object[error.start : error.end]
+    text = unknown.translate(_PLAIN_LETTERS)
+    parts = unicodedata.normalize("NFKD", text)
+    without_accents = parts.encode("ascii", "ignore").decode()
+    if len(without_accents) == len(text):
+        return without_accents, error.end
+
+    letters = [letter if letter.isascii() else "?" for letter in text]
+    return "".join(letters), error.end
 
 
 def prepare_streams() -> None:
@@ -124,17 +135,18 @@ def is_terminal(stream: IO[str]) -> bool:
 
 def has_colours(stream: IO[str]) -> bool:
     """Tell whether this stream shows colours."""
-    return (
-        is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    )
+    if not is_terminal(stream) or os.environ.get("NO_COLOR"):
+        return False
+    return os.environ.get("TERM") != "dumb"
 
 
 def paint(text: str, style: str, stream: TextIO | None = None) -> str:
     """Make a text safe and, on a terminal, coloured."""
-    text = safe(text)
-    if style in _STYLES and has_colours(stream or sys.stdout):
-        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
-    return text
+    shown = safe(text)
+    code = _STYLES.get(style)
+    if code is None or not has_colours(stream or sys.stdout):
+        return shown
+    return f"\x1b[{code}m{shown}\x1b[0m"
 
 
 def terminal_width() -> int | None:
@@ -160,8 +172,9 @@ def write(text: str) -> None:
 
 def write_painted(text: str) -> None:
     """Write text that has gone through :func:`paint` or :func:`safe`."""
+    line_end = "" if text.endswith("\n") else "\n"
     try:
-        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        sys.stdout.write(text + line_end)
         sys.stdout.flush()
     except BrokenPipeError:
         leave_broken_pipe()
@@ -196,6 +209,8 @@ def write_json(value: Any) -> None:
 
     JSON has no NaN and no infinities: they are written as null, with a warning.
     """
+    import json  # late, as the tables below: most commands write one of them, or neither
+
     try:
         text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
     except ValueError:
@@ -204,15 +219,20 @@ def write_json(value: Any) -> None:
         warn("some numbers are NaN or infinite; JSON has none, so they are written as null")
         value = without_odd_numbers(value)
         text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    write_painted(text if safe(text) == text else json.dumps(value, indent=2, allow_nan=False))
+
+    if safe(text) != text:
+        text = json.dumps(value, indent=2, allow_nan=False)
+    write_painted(text)
 
 
-def write_table(table: tables.Table, form: Format) -> list[str]:
+def write_table(table: Table, form: Format) -> list[str]:
     """Write a table in any format.
 
     Returns:
         The titles of the columns that the terminal had no room for.
     """
+    from zoo.cli.terminal import tables
+
     left_out: list[str] = []
     if form == "json":
         write_json(tables.to_records(table))
@@ -229,7 +249,8 @@ def write_table(table: tables.Table, form: Format) -> list[str]:
 def talk(text: str, *, is_quiet: bool = False) -> None:
     """Tell people something on stderr."""
     if not is_quiet:
-        sys.stderr.write(f"{paint(fitted(text, sys.stderr), 'dim', sys.stderr)}\n")
+        folded = fitted(text, sys.stderr)
+        sys.stderr.write(paint(folded, "dim", sys.stderr) + "\n")
 
 
 def warn(text: str) -> None:
@@ -270,15 +291,20 @@ def fail(error: str | ZooError) -> None:
 def _say(word: str, style: str, text: str) -> None:
     """Write a text behind a colored word."""
     prefix = f"{word}:"
-    folded = fitted(f"{prefix} {safe(text)}", sys.stderr).removeprefix(prefix)
-    sys.stderr.write(f"{paint(prefix, style, sys.stderr)}{folded}\n")
+    folded = fitted(f"{prefix} {safe(text)}", sys.stderr)
+    behind = folded.removeprefix(prefix)
+    sys.stderr.write(paint(prefix, style, sys.stderr) + behind + "\n")
 
 
 def fitted(text: str, stream: TextIO | None = None) -> str:
     """Fold lines that are wider than the terminal which a stream is; commands stand alone there."""
     if not is_terminal(stream or sys.stdout):
         return text
-    return "\n".join(sentences.lay_out(text, _terminal_size().columns))
+
+    from zoo.cli.terminal import sentences
+
+    lines = sentences.lay_out(text, _terminal_size().columns)
+    return "\n".join(lines)
 
 
 def chosen_format(form: Format | None, *, is_json: bool, default: Format = "table") -> Format:
@@ -289,7 +315,9 @@ def chosen_format(form: Format | None, *, is_json: bool, default: Format = "tabl
     """
     if is_json and form not in (None, "json"):
         raise UsageError(f"--json and --format {form} contradict each other: leave one out")
-    return "json" if is_json else form or default
+    if is_json:
+        return "json"
+    return form or default
 
 
 def talk_left_out(titles: Sequence[str], remedy: str, *, is_quiet: bool = False) -> None:
@@ -303,17 +331,25 @@ def pairs(facts: Iterable[tuple[str, str | None]]) -> Iterator[str]:
     """Write names and values in two columns; long values go on below themselves."""
     from textwrap import wrap
 
+    from zoo.cli.terminal.tables import cell_width
+
     known = [(name, value) for name, value in facts if value]
     widest = max(len(name) for name, _ in known)
-    room = max((terminal_width() or 120) - widest - 4, 10)
+    width = terminal_width()
+    room = max((width or _USUAL_WIDTH) - widest - 4, 10)
+
     for name, value in known:
-        lines = wrap(safe(value), room, break_long_words=False, break_on_hyphens=False) or [""]
         label = paint(name.ljust(widest), "dim")
         indent = " " * (widest + 4)
-        if tables.cell_width(lines[0]) > room and terminal_width():  # a word that needs a line
-            lines, indent = ["", *lines], "    "
-        yield f"  {label}  {lines[0]}".rstrip()
-        yield from (f"{indent}{line}" for line in lines[1:])
+        lines = wrap(safe(value), room, break_long_words=False, break_on_hyphens=False)
+        first, *rest = lines or [""]
+        if width is not None and cell_width(first) > room:  # a word that needs a line
+            first, rest = "", lines
+            indent = "    "
+
+        yield f"  {label}  {first}".rstrip()
+        for line in rest:
+            yield indent + line
 
 
 def counted(number: int, noun: str) -> str:

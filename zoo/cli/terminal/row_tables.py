@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from zoo.catalog import quantities
-from zoo.catalog.rows import COLUMNS, OTHER_TASKS, column_name, columns_of_other_tasks
+from zoo.catalog.rows import (
+    COLUMNS,
+    OTHER_TASKS,
+    column_name,
+    columns_of_other_tasks,
+    reader_of,
+)
 from zoo.cli.terminal.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -146,12 +152,12 @@ def used_columns(selection: Selection, measured: Sequence[str] = ()) -> tuple[st
         UnknownNameError: There is no such column.
         QueryError: The filter cannot be read.
     """
-    from zoo.catalog.where import columns_of
-
     used: list[str] = []
     if selection.sort:
         used.append(column_name(selection.sort.removeprefix("-"), measured))
     if selection.where:
+        from zoo.catalog.where import columns_of
+
         used += columns_of(selection.where, measured)
     if selection.year:
         used.append("year")
@@ -214,38 +220,46 @@ def row_table(
     figures = columns_of_other_tasks(rows)
     bonus: tuple[str, ...] = ()
     if given:
-        names, dropped_first = tuple(given), tuple(reversed(given[1:]))
+        names = tuple(given)
+        dropped_first = tuple(reversed(given[1:]))
     elif form in ("json", "csv"):
-        names, dropped_first = (*COLUMNS, *figures, *measured), ()
+        names = (*COLUMNS, *figures, *measured)
+        dropped_first = ()
     else:
-        bonus = _ADDED_WHERE_ROOM if is_terminal and form == "table" else ()
+        has_room = is_terminal and form == "table"
+        bonus = _ADDED_WHERE_ROOM if has_room else ()
         usual: tuple[str, ...] = USUAL
         if figures and not any(map(has_errors, rows)):
             usual = with_figures(USUAL, figures)
         elif bonus:
             bonus = (*figures, *bonus)
         names = tuple(dict.fromkeys((*usual, *used, *measured, *bonus)))
+        *first, last = _DROPPED_FIRST
         dropped_first = (
             *reversed(bonus),
-            *_DROPPED_FIRST[:-1],
+            *first,
             *reversed(measured),
-            *_DROPPED_FIRST[-1:],
+            last,
             *reversed(figures),
         )
+
     columns = {name: describe(name) for name in names}
+    keys = {name: column.key for name, column in columns.items()}
     droppable = [name for name in dict.fromkeys(dropped_first) if name in columns]
+    by_column = [_shown_values(rows, name, form) for name in names]
     return Table(
         columns=tuple(columns.values()),
-        rows=[[shown_value(row, name, form) for name in names] for row in rows],
-        optional=tuple(columns[name].key for name in droppable),
-        bonus=frozenset(columns[name].key for name in bonus if name not in used),
-        asked=frozenset(columns[name].key for name in given or used),
+        rows=list(zip(*by_column, strict=True)),
+        optional=tuple(keys[name] for name in droppable),
+        bonus=frozenset(keys[name] for name in bonus if name not in used),
+        asked=frozenset(keys[name] for name in given or used),
     )
 
 
 def has_errors(row: Row) -> bool:
     """Tell whether an error on ImageNet is published for a row."""
-    return row.entry.top1_error is not None or row.entry.top5_error is not None
+    entry = row.entry
+    return entry.top1_error is not None or entry.top5_error is not None
 
 
 def with_figures(usual: Sequence[str], figures: Sequence[str]) -> tuple[str, ...]:
@@ -253,6 +267,13 @@ def with_figures(usual: Sequence[str], figures: Sequence[str]) -> tuple[str, ...
     place = usual.index("top1_error")
     others = [name for name in usual[place:] if name not in ("top1_error", "top5_error")]
     return (*usual[:place], *figures, *others)
+
+
+def _shown_values(rows: Sequence[Row], name: str, form: Format) -> list[Value]:
+    """Give the values of one column."""
+    if name == "size":
+        return [shown_value(row, name, form) for row in rows]
+    return list(map(reader_of(name), rows))
 
 
 def shown_value(row: Row, name: str, form: Format) -> Value:

@@ -23,34 +23,49 @@ def lay_out(text: str, width: int) -> list[str]:
     """
     lines: list[str] = []
     for line in text.split("\n"):
-        lines += [line] if line.startswith(_ALONE) else _parted(line, width)
+        if line.startswith(_ALONE):
+            lines.append(line)
+        else:
+            lines += _parted(line, width)
     return lines
 
 
 def _parted(line: str, width: int) -> list[str]:
     """Part a line before and behind each command."""
-    indent = line[: len(line) - len(line.lstrip())]
+    commands = list(_COMMAND.finditer(line))
+    if not commands:
+        return _folded(line, width)
+
+    indent = _indent_of(line)
     lines: list[str] = []
     position = 0
 
-    for found in _COMMAND.finditer(line):
+    for found in commands:
         before = line[position : found.start()]
         words = before.strip(_MARKS_BETWEEN) if position else before.rstrip()
-        lines += _folded(words, width) if words else []
-        lines.append(f"{indent}{_INDENT}{found['quoted'] or found['bare']}")
+        if words:
+            lines += _folded(words, width)
+        command = found["quoted"] or found["bare"]
+        lines.append(indent + _INDENT + command)
         position = found.end()
 
-    rest = line[position:]
-    words = rest.strip(_MARKS_BETWEEN) if position else rest
-    return lines + (_folded(words, width) if words or not position else [])
+    rest = line[position:].strip(_MARKS_BETWEEN)
+    if rest:
+        lines += _folded(rest, width)
+    return lines
+
+
+def _indent_of(line: str) -> str:
+    words = line.lstrip()
+    return line.removesuffix(words) if words else line
 
 
 def _folded(line: str, width: int) -> list[str]:
     """Fold a line that is too wide; what goes on below an indented one is indented more."""
     if cell_width(line) <= width:
         return [line]
-    words = line.lstrip()
-    indent = line[: len(line) - len(words)]
+
+    indent = _indent_of(line)
     deeper = indent + _INDENT if indent else ""
-    first, *rest = fold(words, width - len(deeper))
-    return [indent + first, *(deeper + one for one in rest)]
+    first, *rest = fold(line.lstrip(), width - len(deeper))
+    return [indent + first, *[deeper + one for one in rest]]

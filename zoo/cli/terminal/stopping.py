@@ -6,7 +6,6 @@ everything which tidies up for one does so for the other; only the exit code tel
 
 from __future__ import annotations
 
-import shlex
 import signal
 import sys
 import threading
@@ -39,6 +38,8 @@ def listen(arguments: Sequence[str] | None = None) -> None:
 
 def command_line() -> str:
     """Return what was typed."""
+    import shlex  # late: few commands are stopped
+
     return shlex.join(["zoo", *_arguments])
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,17 +52,26 @@ class Table:
     def without(self, keys: Sequence[str]) -> Table:
         """Leave columns out."""
         kept = [index for index, column in enumerate(self.columns) if column.key not in keys]
+        place = {index: number for number, index in enumerate(kept)}
+        marked = {(row, place[index]) for row, index in self.marked if index in place}
+
         return Table(
             columns=tuple(self.columns[index] for index in kept),
             rows=[[row[index] for index in kept] for row in self.rows],
             optional=tuple(key for key in self.optional if key not in keys),
             bonus=self.bonus,
-            marked=frozenset(
-                (row, kept.index(column)) for row, column in self.marked if column in kept
-            ),
+            marked=frozenset(marked),
             asked=self.asked,
             sentences=self.sentences,
         )
+
+    def shown(self) -> list[list[str]]:
+        """Write the values for people, column by column, each below its title."""
+        by_column = list(zip(*self.rows, strict=True)) or [()] * len(self.columns)
+        shown = []
+        for column, values in zip(self.columns, by_column, strict=True):
+            shown.append([column.title, *map(column.show, values)])
+        return shown
 
 
 Painter = Callable[[str, str], str]
@@ -83,7 +92,8 @@ def cell_width(text: str) -> int:
     if text.isascii():
         return len(text)
     wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
-    return len(text) + wide - sum(unicodedata.combining(letter) > 0 for letter in text)
+    drawn_over = sum(unicodedata.combining(letter) > 0 for letter in text)
+    return len(text) + wide - drawn_over
 
 
 def to_lines(
@@ -99,26 +109,55 @@ def to_lines(
     Returns:
         The lines, and the titles of the columns that did not fit and are missed.
     """
-    shown = [
-        [column.show(value) for column, value in zip(table.columns, row, strict=True)]
-        for row in table.rows
-    ]
-    titles = [column.title for column in table.columns]
-    by_column = zip(titles, *shown, strict=True)
-    widths = [max(map(cell_width, cells)) for cells in by_column]
+    shown = table.shown()
+    widths = [_widest(cells) for cells in shown]
     kept = _fitting(table, widths, width)
     in_line = _in_line(table, widths, kept, width)
     below = [index for index in kept if index not in in_line]
 
-    lines = [paint(_line(table, titles, widths, in_line), "header")]
-    for number, row in enumerate(shown):
-        styles = {index: "marked" for index in in_line if (number, index) in table.marked}
-        lines.append(_line(table, row, widths, in_line, paint, styles))
+    padded = [_padded(shown[index], widths[index], table.columns[index]) for index in in_line]
+    for row, index in table.marked:
+        if index in in_line:
+            cells = padded[in_line.index(index)]
+            cells[row + 1] = _painted(cells[row + 1], paint)
+
+    title, *rest = [GAP.join(cells).rstrip() for cells in zip(*padded, strict=True)]
+    lines = [paint(title, "header")]
+    for number, line in enumerate(rest, start=1):
+        lines.append(line)
         if below and width is not None:
-            lines += [paint(line, "dim") for line in _folded(table, row, below, width)]
+            cells = [column[number] for column in shown]
+            lines += [paint(folded, "dim") for folded in _folded(table, cells, below, width)]
+
     lost = [column for index, column in enumerate(table.columns) if index not in kept]
     left_out = [column.title for column in lost if column.key not in table.bonus]
     return lines, left_out
+
+
+def _is_plain(cells: Sequence[str]) -> bool:
+    """Tell whether each letter of a column fills one cell of the terminal."""
+    return "".join(cells).isascii()
+
+
+def _widest(cells: Sequence[str]) -> int:
+    measure = len if _is_plain(cells) else cell_width
+    return max(map(measure, cells))
+
+
+def _padded(cells: Sequence[str], width: int, column: Column) -> list[str]:
+    """Bring the cells of a column to one width."""
+    pad = str.rjust if column.is_number else str.ljust
+    if _is_plain(cells):
+        return [pad(cell, width) for cell in cells]
+
+    # What fills two cells of the terminal counts as one letter there, and accents as one more.
+    return [pad(cell, width + len(cell) - cell_width(cell)) for cell in cells]
+
+
+def _painted(cell: str, paint: Painter) -> str:
+    """Mark the text of a cell and not the space around it."""
+    text = cell.strip()
+    return cell.replace(text, paint(text, "marked"), 1) if text else cell
 
 
 def _fitting(table: Table, widths: Sequence[int], width: int | None) -> list[int]:
@@ -131,15 +170,20 @@ def _fitting(table: Table, widths: Sequence[int], width: int | None) -> list[int
     costs = [column_width + len(GAP) for column_width in widths]
     room = width + len(GAP) - sum(costs)
     if room < 0:
-        costs = [0 if keys[i] in table.sentences else cost for i, cost in enumerate(costs)]
+        for index, key in enumerate(keys):
+            if key in table.sentences:  # they go below their row
+                costs[index] = 0
         room = width + len(GAP) - sum(costs)
+
+    droppable = [keys.index(key) for key in table.optional if key not in table.asked]
     dropped = []
-    for index in (keys.index(key) for key in table.optional if key not in table.asked):
+    for index in droppable:
         if room >= 0:
             break
         kept.remove(index)
         dropped.append(index)
         room += costs[index]
+
     for index in reversed(dropped):
         if costs[index] <= room:
             kept.append(index)
@@ -153,11 +197,15 @@ def _in_line(
     """Choose the columns that stand in one line: the first that fit, at least one."""
     if width is None:
         return list(kept)
-    if sum(widths[index] + len(GAP) for index in kept) > width + len(GAP):
-        kept = [index for index in kept if table.columns[index].key not in table.sentences]
+
+    costs = [column_width + len(GAP) for column_width in widths]
     room = width + len(GAP)
+    needed = sum(costs[index] for index in kept)
+    if needed > room:
+        kept = [index for index in kept if table.columns[index].key not in table.sentences]
+
     for count, index in enumerate(kept):
-        room -= widths[index] + len(GAP)
+        room -= costs[index]
         if room < 0:
             return list(kept[: max(count, 1)])
     return list(kept)
@@ -167,19 +215,28 @@ def _folded(table: Table, cells: Sequence[str], below: Sequence[int], width: int
     """Write cells below their row: each with its title, a command on a line of its own."""
     lines: list[str] = []
     pairs: list[str] = []
+
+    def end_pairs() -> None:
+        if pairs:
+            lines.extend(fold(", ".join(pairs), width, indent=_BELOW))
+            pairs.clear()
+
     for index in below:
-        cell, column = cells[index], table.columns[index]
-        is_apart = column.key in table.sentences or cell.startswith("zoo ")
-        if not is_apart and cell not in ("", "-"):
-            pairs.append(f"{column.title} {cell}")
-        if is_apart and pairs:
-            lines += fold(", ".join(pairs), width, indent=_BELOW)
-            pairs = []
-        if cell.startswith("zoo "):
+        cell = cells[index]
+        column = table.columns[index]
+        is_command = cell.startswith("zoo ")
+        if is_command:
+            end_pairs()
             lines.append(f"{_BELOW}{cell}")
-        elif is_apart and cell != "-":
-            lines += fold(cell, width, indent=_BELOW)
-    return lines + (fold(", ".join(pairs), width, indent=_BELOW) if pairs else [])
+        elif column.key in table.sentences:
+            end_pairs()
+            if cell != "-":
+                lines += fold(cell, width, indent=_BELOW)
+        elif cell not in ("", "-"):
+            pairs.append(f"{column.title} {cell}")
+
+    end_pairs()
+    return lines
 
 
 def fold(text: str, width: int, *, indent: str = "") -> list[str]:
@@ -202,28 +259,10 @@ def fold(text: str, width: int, *, indent: str = "") -> list[str]:
     return [line.replace(_JOINT, " ") for line in lines]
 
 
-def _line(
-    table: Table,
-    cells: Sequence[str],
-    widths: Sequence[int],
-    kept: Sequence[int],
-    paint: Painter = plain,
-    styles: Mapping[int, str] | None = None,
-) -> str:
-    parts = []
-    for index in kept:
-        cell = cells[index]
-        padding = " " * (widths[index] - cell_width(cell))
-        text = paint(cell, styles[index]) if styles and index in styles else cell
-        parts.append(padding + text if table.columns[index].is_number else text + padding)
-    return GAP.join(parts).rstrip()
-
-
 def to_records(table: Table) -> list[dict[str, Any]]:
     """Turn each row into an object of raw values."""
-    return [
-        {c.key: value for c, value in zip(table.columns, row, strict=True)} for row in table.rows
-    ]
+    keys = [column.key for column in table.columns]
+    return [dict(zip(keys, row, strict=True)) for row in table.rows]
 
 
 def to_csv(table: Table) -> str:
@@ -235,22 +274,25 @@ def to_csv(table: Table) -> str:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(column.key for column in table.columns)
     for row in table.rows:
-        writer.writerow(
-            "x".join(map(str, value)) if isinstance(value, tuple) else value for value in row
-        )
+        writer.writerow(map(_in_csv, row))
     return stream.getvalue()
+
+
+def _in_csv(value: Any) -> Any:
+    """Write the sides of a shape as one value."""
+    if isinstance(value, tuple):
+        return "x".join(map(str, value))
+    return value
 
 
 def to_markdown(table: Table) -> str:
     """Write a table of GitHub's Markdown."""
-
-    def line(cells: Sequence[str]) -> str:
-        return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
-
-    lines = [line([column.title for column in table.columns])]
-    lines.append(line(["---:" if column.is_number else "---" for column in table.columns]))
-    lines += [
-        line([c.show(value) for c, value in zip(table.columns, row, strict=True)])
-        for row in table.rows
-    ]
+    titles, *rows = zip(*table.shown(), strict=True)
+    rules = ["---:" if column.is_number else "---" for column in table.columns]
+    lines = map(_markdown_line, [titles, rules, *rows])
     return "\n".join(lines) + "\n"
+
+
+def _markdown_line(cells: Sequence[str]) -> str:
+    escaped = [cell.replace("|", "\\|") for cell in cells]
+    return f"| {' | '.join(escaped)} |"

@@ -3,6 +3,9 @@
 An architecture of timm with pretrained weights becomes ``timm/NAME``; its weights are known by
 timm's tags. Figures of published errors are timm's own tables at one commit, papers are believed
 only where their number stands in the source of the architecture's module (``timm_facts``).
+
+The file is long because it answers for all that timm writes in places of its own: tags, tables,
+papers.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Models of ModelScope: its own client, with ``MODELSCOPE_ENDPOINT`` set to the mirror.
 
 ModelScope states no commit of a file list, so the list names itself: its digest is the revision.
+
+The file is long because an ecosystem is one file: specs, lists, routes and the cache of its client.
 """
 
 from __future__ import annotations

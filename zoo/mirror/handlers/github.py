@@ -1,4 +1,7 @@
-"""Hub repositories: what torch.hub asks GitHub, answered from archives by commit."""
+"""Hub repositories: what torch.hub asks GitHub, answered from archives by commit.
+
+The file is long because it has one function a question that torch.hub and git ask.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 The file list of a commit is answered only where the whole of it is known: clients take a file that
 is not in it, or is answered ``EntryNotFound``, for one that does not exist, and remember that.
+
+The file is long because it has one function a question, and the Hub's clients ask many.
 """
 
 from __future__ import annotations

@@ -5,6 +5,9 @@ Once, however many ask, and kept only if it is right.
 A download goes on when its clients have gone. Nothing here says that something does not exist
 unless the upstream said so: every other failure is a :class:`~zoo.errors.SourceError` that the
 server passes on as one to retry.
+
+The file is long because a download that many wait for is one state: whoever changes it reads it
+all.
 """
 
 from __future__ import annotations

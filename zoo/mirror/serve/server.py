@@ -4,6 +4,8 @@ Only what the index names is ever opened, so a path is looked up and never follo
 client sends can write: what is not GET or HEAD is refused, but for one question of huggingface_hub
 that comes as a POST. :mod:`zoo.mirror.serve.routes` says who answers,
 :mod:`zoo.mirror.serve.bodies` sends it.
+
+The file is long because what bounds a client (time, size, methods) stands in one place.
 """
 
 from __future__ import annotations

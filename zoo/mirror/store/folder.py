@@ -2,6 +2,8 @@
 
 A name that leads out of the folder by a link is never followed, and a file is never written under
 its final name.
+
+The file is long because it is one class: all that a store must do, in terms of folders.
 """
 
 from __future__ import annotations
