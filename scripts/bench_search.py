@@ -8,6 +8,8 @@ its last epoch. The section of the set is written anew into the page, between it
 
     python -m scripts.bench_search digits WORK_FOLDER docs/benchmarks/search.md
     python -m scripts.bench_search shapes WORK_FOLDER docs/benchmarks/search.md
+
+The file is long because measuring, comparing and writing the page of results belong together.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Which model should I use? Those within the limits that no other beats in cost and in error.
 
 Each place comes with its reason in words.
+
+The file is long because a reason in words needs every step that led to it.
 """
 
 from __future__ import annotations
