@@ -15,6 +15,7 @@ import pytest
 
 from tests.mirror.conftest import MAIN, MODEL_COMMIT, fill
 from tests.mirror.syncing import QUICK, run, run_weights, weights
+from tests.support.hub_upstream import Model
 from tests.support.mirror_server import ask, serving
 from zoo.errors import SourceError, UsageError
 from zoo.mirror import imports, quota, schedule, upkeep, usage
@@ -106,6 +107,22 @@ def test_nothing_is_carried_in_that_the_policy_does_not_allow(store: Store, tmp_
         imports.import_file(store, snapshot / "weights.pth", "https://example.org/weights.pth")
     held = imports.import_file(store, snapshot, f"hf:org/carried@{MODEL_COMMIT}")
     assert [file.path.rpartition("/")[2] for file in held.files] == ["config.json"]
+
+
+def test_what_the_policy_keeps_out_is_not_said_to_be_absent(
+    store: Store, upstream: HubUpstream
+) -> None:
+    """Clients would remember for ever that the model has no such file; it has, and it is refused here."""
+    files = {"config.json": b"{}", "model.safetensors": b"s", "pytorch_model.bin": b"p"}
+    upstream.models["org/both"] = Model({MODEL_COMMIT: files}, {"main": MODEL_COMMIT})
+    store.change_settings(lambda old: replace(old, policy=Policy(only_safetensors=True)))
+    assert run(store, "hf:org/both").failures == []
+    with serving(store.root) as running:
+        kept_out = ask(running, "/org/both/resolve/main/pytorch_model.bin", method="HEAD")
+        absent = ask(running, "/org/both/resolve/main/tokenizer.json", method="HEAD")
+    assert (kept_out.status, absent.status) == (403, 404)
+    assert "may hold code" in kept_out.headers["x-error-message"]
+    assert absent.headers["x-error-code"] == "EntryNotFound"
 
 
 def test_server_pulls_nothing_that_the_policy_does_not_allow(

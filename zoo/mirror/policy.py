@@ -97,7 +97,7 @@ class Policy:
 
     def allows_file(self, path: str) -> bool:
         """Tell whether a file of this name may be held."""
-        return not (self.only_safetensors and path.lower().endswith(_MAY_HOLD_PICKLES))
+        return not (self.only_safetensors and may_hold_pickles(path))
 
     def apply(
         self,
@@ -124,6 +124,11 @@ class Policy:
         if len(files) == len(item.files):
             return item
         return replace(item, files=files)
+
+
+def may_hold_pickles(path: str) -> bool:
+    """Tell by its name whether a loader may run code from a file."""
+    return path.lower().endswith(_MAY_HOLD_PICKLES)
 
 
 def fits(

@@ -8,13 +8,14 @@ The file is long because it has one function a question, and the Hub's clients a
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zoo.errors import SourceError, UsageError
-from zoo.mirror import hub_documents, remotes, wants
+from zoo.mirror import hub_documents, policy, remotes, wants
 from zoo.mirror.index import Item, StoredFile
 from zoo.mirror.lookups import METADATA_S, is_absent
 from zoo.mirror.responses import (
@@ -43,6 +44,7 @@ FILE_VERBS = ("resolve", "raw")
 OTHER_KINDS = ("datasets", "spaces")
 NO_GIT = "this mirror serves files, not git: use hf download, or snapshot_download"
 NO_ACCOUNTS = "this mirror has no accounts; a token for the Hub is of no use here"
+KEPT_OUT = "it is refused: this file may hold code, and the mirror holds safetensors only"
 MODELS_ONLY = "this mirror holds models only, no {kind}"
 ABSENT = {
     "RepoNotFound": "the mirror does not hold this model",
@@ -467,7 +469,7 @@ async def _file(
         return refusal
     file = hub_documents.paths(found.item).get(path)
     if file is None:
-        return _no_file(found)
+        return await _no_file(site, found, path)
     return await _serve(site, found, file, hub_documents.file_headers(found.item, file))
 
 
@@ -486,7 +488,7 @@ async def _raw(
         return refusal
     file = hub_documents.paths(found.item).get(path)
     if file is None:
-        return _no_file(found)
+        return await _no_file(site, found, path)
     if file.git_oid is None:
         pointer = hub_documents.pointer(file)
         return Response(200, pointer.encode(), {"Content-Type": TEXT, **found.commit})
@@ -506,10 +508,23 @@ def refuse_gated(
     return error(403, "GatedRepo", GATED)
 
 
-def _no_file(found: Found) -> Response:
+async def _no_file(
+    site: Site,
+    found: Found,
+    path: str,
+) -> Response:
+    """Say that a file is not here.
+
+    Clients remember for ever that a file does not exist: only a whole list can say that, and not of
+    a file that the mirror's policy keeps out.
+    """
     if found.is_partial:
-        # clients remember for ever that a file does not exist: only a whole list can say that
         return unavailable("the mirror holds only a part of this model", found.failure)
+
+    if policy.may_hold_pickles(path):
+        settings = await asyncio.to_thread(site.store.settings)
+        if not settings.policy.allows_file(path):
+            return error(403, None, KEPT_OUT)
     return absent("EntryNotFound", found.item.revision)
 
 
