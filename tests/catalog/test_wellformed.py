@@ -50,6 +50,10 @@ WRONG_VALUES = [
     (("paper", "url"), "https://localhost./x", f"{MODEL}.paper.url", "public host"),
     (("parameters",), 0, f"{MODEL}.parameters", "more than 0"),
     (("input_size",), [224, 224], f"{MODEL}.input_size", "shape of one image"),
+    (("input_size",), [3, 224, 10**9], f"{MODEL}.input_size", "1 to 16384 pixels"),
+    (("num_classes",), 0, f"{MODEL}.num_classes", "of a classifier"),
+    (("preprocessing", "crop_size"), [0, 0], f"{MODEL}.preprocessing.crop_size", "got 0"),
+    (("preprocessing", "resize_size"), [10**9], f"{MODEL}.preprocessing.resize_size", "pixels"),
     (("preprocessing", "std"), [0.2, 0, 0.2], f"{MODEL}.preprocessing.std", "more than 0"),
     (("preprocessing", "mean"), [0.5], f"{MODEL}.preprocessing.mean", "expected 3"),
 ]
@@ -88,6 +92,9 @@ WRONG_WEIGHTS = [
     (("metrics",), {"COCO-val2017 box_map": 140.0}, "metrics.COCO-val2017 box_map", "at most 100"),
     (("files", 0, "file_name"), "CON.pth", "files[0].file_name", "a device on Windows"),
     (("files", 0, "file_name"), "x.", "files[0].file_name", "ends with a dot"),
+    (("files", 0, "url"), "https://a.example", "files[0].url", "the address of a file"),
+    (("files", 0, "url"), "https://a.example#@b/x", "files[0].url", "the address of a file"),
+    (("files", 0, "url"), "https://a.example/x/?y=/", "files[0].url", "the address of a file"),
     (("files", 0, "sha256_prefix"), "f37072", "files[0].sha256_prefix", "at least 8 digits"),
     (("files", 0, "size_tolerance_bytes"), 46_830_571, "files[0].size_tolerance_bytes", "half"),
 ]

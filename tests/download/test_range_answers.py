@@ -86,7 +86,9 @@ def test_n02_odd_answer_to_a_range_is_asked_again_without(
     assert server.body_bytes < 3 * len(DATA)
 
 
-@pytest.mark.parametrize("status", [204, 205, 300, 304, 409, 421, 426, 431])
+@pytest.mark.parametrize(
+    "status", [204, 205, 300, 304, 403, 409, 421, 426, 431, 500, 502, 503, 520]
+)
 def test_n02_last_source_is_asked_for_the_whole_before_it_is_given_up(
     desk: Desk, server: FaultyServer, status: int
 ) -> None:
@@ -97,7 +99,26 @@ def test_n02_last_source_is_asked_for_the_whole_before_it_is_given_up(
     assert desk.holds_only(NAME)
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 410])
+@pytest.mark.parametrize("status", [403, 503])
+def test_bytes_that_are_there_are_not_risked_for_a_refusal(
+    desk: Desk, server: FaultyServer, status: int
+) -> None:
+    """A server that is down or has shut a user out would take the rest of an earlier run away."""
+    server.behave = lambda e: e.serve(DATA, cut_at=len(DATA) // 2)
+    with pytest.raises(FetchError):
+        desk.fetch(server.base, retries=0)
+    (partial,) = desk.partials()
+    kept = partial.read_bytes()
+    server.requests.clear()
+    server.behave = lambda e: e.answer(status)
+    with pytest.raises(FetchError, match=str(status)):
+        desk.fetch(server.base)
+    assert all(exchange.span is not None for exchange in server.requests)
+    assert desk.partials() == [partial]
+    assert partial.read_bytes() == kept
+
+
+@pytest.mark.parametrize("status", [401, 404, 410])
 def test_what_is_as_true_of_the_whole_file_is_not_asked_twice(
     desk: Desk, server: FaultyServer, status: int
 ) -> None:

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
+import torch.nn.utils.prune
 from safetensors.torch import save_file
+from torch import nn
+from torch.nn import utils
 
 import zoo
-from zoo.errors import CheckpointError
+from zoo.errors import CheckpointError, MismatchError
 from zoo.formats import checkpoint
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
-
-    from torch import nn
 
 
 def lenet() -> nn.Module:
@@ -161,6 +163,62 @@ def test_b20_other_precisions_are_converted_and_said(tmp_path: Path, dtype: torc
     with pytest.warns(UserWarning, match=f"converted from {name} to float32"):
         model = zoo.load_model("lenet5", checkpoint=path)
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+
+
+def prune(layer: nn.Module) -> None:
+    """Leave half of a layer's weights, and all but two of its biases."""
+    utils.prune.l1_unstructured(layer, "weight", 0.5)  # type: ignore[no-untyped-call]
+    utils.prune.random_unstructured(layer, "bias", 2)  # type: ignore[no-untyped-call]
+
+
+def normalize_as_before(layer: nn.Module) -> None:
+    """Split as torch did before parametrizations."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        utils.weight_norm(layer)
+
+
+SPLITS: dict[str, Callable[[nn.Module], object]] = {
+    "pruned": prune,
+    "normalized before 2.0": normalize_as_before,
+    "normalized": utils.parametrizations.weight_norm,
+    "normalized along the second dimension": lambda layer: utils.parametrizations.weight_norm(
+        layer, dim=1
+    ),
+    "normalized as a whole": lambda layer: utils.parametrizations.weight_norm(
+        layer,
+        dim=None,  # type: ignore[arg-type]  # what torch documents
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SPLITS)
+@pytest.mark.parametrize("prefix", ["", "module.", "what.ever."])
+def test_parameters_that_training_has_split_are_joined(
+    tmp_path: Path, kind: str, prefix: str
+) -> None:
+    """Pruning keeps a mask beside the values, weight normalization a length beside a direction."""
+    model = lenet().eval()
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            SPLITS[kind](layer)
+    split = {prefix + key: value for key, value in model.state_dict().items()}
+    torch.save(split, tmp_path / "net.pth")
+    with pytest.warns(UserWarning, match=r"net\.pth: .* parameters were joined: .*weight"):
+        got = zoo.load_model("lenet5", checkpoint=tmp_path / "net.pth")
+    images = torch.rand(2, 1, 32, 32)
+    torch.testing.assert_close(got(images), model(images))
+
+
+def test_parts_that_may_mean_anything_are_not_joined(tmp_path: Path) -> None:
+    """Spectral normalization needs more than two tensors, a mask of another shape none of these."""
+    for part, other in (("weight_orig", "weight_u"), ("weight_orig", "weight_mask")):
+        state = lenet().state_dict()
+        state[f"output.{part}"] = state.pop("output.weight")
+        state[f"output.{other}"] = torch.ones(3)
+        torch.save(state, tmp_path / "net.pth")
+        with pytest.raises(MismatchError, match=f"output.{part}"):
+            zoo.load_model("lenet5", checkpoint=tmp_path / "net.pth")
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])

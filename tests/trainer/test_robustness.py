@@ -13,11 +13,12 @@ import time
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from zoo.cli.main import run as run_command
 from zoo.errors import ImageError, TrainingError
@@ -28,6 +29,9 @@ from zoo.trainer.hints import few_images, hints
 from zoo.trainer.recipe import Recipe
 from zoo.trainer.starting import start_run
 from zoo.trainer.training import Epoch, Step, train
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SHORT = Recipe(epochs=1, batch=64)
 PLACE = Path("image.png")
@@ -124,6 +128,53 @@ def test_a_run_without_its_best_network_is_refused(digits: Path, finished: Path)
     (finished / "best.safetensors").unlink()
     with pytest.raises(TrainingError, match=r"best\.safetensors is missing"):
         resume(digits, finished)
+
+
+def flip_a_byte(path: Path) -> None:
+    """Change a value, of which no format without checksums says anything."""
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 0x40
+    path.write_bytes(data)
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:5000]),
+    "flipped": flip_a_byte,
+    "of no run": lambda path: save_file({"w": torch.zeros(1)}, path),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_best_network_that_the_run_has_not_written_is_refused(
+    digits: Path, finished: Path, damage: str
+) -> None:
+    """Where no later epoch is better, the run would end with it."""
+    DAMAGE[damage](finished / "best.safetensors")
+    with pytest.raises(TrainingError, match=r"best\.safetensors is (damaged|not the file)"):
+        resume(digits, finished)
+
+
+def test_a_run_that_was_ended_between_its_two_files_goes_on(digits: Path, tmp_path: Path) -> None:
+    """The best network may be an epoch ahead of the last state."""
+    folder = tmp_path / "run"
+    run = start_run("lenet5", digits, folder, replace(SHORT, epochs=2))
+    epochs = run.epochs()
+    next(epochs)
+    before = (folder / "last.pt").read_bytes()
+    assert next(epochs).rank < run.history[0].rank, "the second epoch is better"
+    (folder / "last.pt").write_bytes(before)
+    again = start_run("lenet5", digits, folder, replace(SHORT, epochs=2), resume=True)
+    assert len(train(again).history) == 2
+
+
+def test_what_was_trained_since_a_run_looked_is_never_lost(digits: Path, tmp_path: Path) -> None:
+    """Two begin in an empty folder, one ends before the other has begun to train."""
+    slow = start_run("lenet5", digits, tmp_path / "run", SHORT)
+    train(start_run("lenet5", digits, tmp_path / "run", SHORT))
+    before = (tmp_path / "run" / "last.pt").read_bytes()
+    with pytest.raises(TrainingError, match="another process has trained there meanwhile"):
+        train(slow)
+    assert (tmp_path / "run" / "last.pt").read_bytes() == before
 
 
 ODD: list[Any] = [

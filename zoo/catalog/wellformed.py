@@ -16,10 +16,11 @@ from math import inf
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from zoo.catalog.entry_points import NUMBERS
 from zoo.catalog.file_names import name_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from zoo.catalog.records import (
         Architecture,
@@ -45,12 +46,14 @@ LATEST_YEARS = 1
 """A paper appears in a journal or at a conference about a year before or after its preprint."""
 MOST_ROUNDING = 0.01
 """Percent: a figure may be rounded to two decimals."""
+MOST_PIXELS_A_SIDE = NUMBERS["image_size"]
 LONGEST_HOST = 253
 """Letters that a name of DNS may have."""
 PERCENT_METRICS = ("acc@", "map", "miou", "pixel_acc", "fl_all")
 _ARXIV = re.compile(r"(?P<year>\d\d)(?P<month>0[1-9]|1[0-2])\.\d{4,5}")
 _HOST_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _TOP_LEVEL = re.compile(r"[a-z][a-z0-9-]*", re.IGNORECASE)
+_SLASHES_BEFORE_A_PATH = 3
 _NOT_PLAIN = frozenset(" \\")
 _RELATIVE_STEPS = frozenset({".", ".."})
 _LOCAL_DOMAINS = ("local", "internal", "localhost", "localdomain", "arpa")
@@ -142,6 +145,9 @@ def _architecture_faults(
         place = f"{path}.parameters"
         yield Fault(place, "expected more than 0")
 
+    if architecture.task == "classification" and architecture.num_classes == 0:
+        yield Fault(f"{path}.num_classes", "expected more than 0 of a classifier")
+
     yield from _shape_faults(path, architecture.input_size, architecture.preprocessing)
     yield from _published_faults(path, architecture.published)
 
@@ -193,8 +199,11 @@ def _shape_faults(
         text = f"expected the shape of one image or clip, got {list(input_size)}"
         yield Fault(f"{path}.input_size", text)
         return
+    yield from _side_faults(f"{path}.input_size", input_size)
     if preprocessing is None:
         return
+    yield from _side_faults(f"{path}.preprocessing.crop_size", preprocessing.crop_size)
+    yield from _side_faults(f"{path}.preprocessing.resize_size", preprocessing.resize_size)
 
     channels = input_size[0]
     per_channel = {
@@ -211,6 +220,16 @@ def _shape_faults(
     if 0 in preprocessing.std:
         place = f"{path}.preprocessing.std"
         yield Fault(place, "expected more than 0: values are divided by it")
+
+
+def _side_faults(
+    path: str,
+    sides: Sequence[int] | None,
+) -> Iterator[Fault]:
+    """Refuse images without pixels, and those that no machine holds."""
+    wrong = [side for side in sides or () if not 1 <= side <= MOST_PIXELS_A_SIDE]
+    if wrong:
+        yield Fault(path, f"expected sides of 1 to {MOST_PIXELS_A_SIDE} pixels, got {wrong[0]}")
 
 
 def _published_faults(
@@ -406,6 +425,8 @@ def _file_faults(
         yield Fault(f"{path}.file_name", f"the file name {fault}")
     if file.url is not None:
         yield from _url_faults(f"{path}.url", file.url)
+        if not _leads_to_a_file(file.url):
+            yield Fault(f"{path}.url", f"expected the address of a file, got {file.url!r:.120}")
     if file.sha256_prefix is not None:
         yield from _prefix_faults(f"{path}.sha256_prefix", file.sha256_prefix, file.sha256)
 
@@ -449,6 +470,12 @@ def _url_faults(
     fault = url_fault(url)
     if fault is not None:
         yield Fault(path, f"{fault}, got {url!r:.120}")
+
+
+def _leads_to_a_file(url: str) -> bool:
+    """Tell whether an address has a path, and no part that is for browsers alone."""
+    path, _, _ = url.partition("?")
+    return "#" not in url and not path.endswith("/") and path.count("/") >= _SLASHES_BEFORE_A_PATH
 
 
 def url_fault(url: str) -> str | None:

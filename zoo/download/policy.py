@@ -31,13 +31,14 @@ WHOLE = frozenset({200, 203})
 """203: the whole file, through a proxy that may have changed it; its digest tells."""
 PARTIAL = 206
 NO_SUCH_RANGE = 416
+_FORBIDDEN = 403
 
 _PASSING = frozenset({202, 408, 425, 429})
 """What may be better in a moment, besides 5xx. 202: some archives first have to fetch the file
 themselves."""
 _ABOUT_THE_RANGE = frozenset({400, 405, 406, 412, 416, 417, 501})
 """What servers say that answer the same request well when it asks for no range."""
-_NEVER_ABOUT_THE_RANGE = frozenset({401, 403, 404, 407, 410, 429, 451})
+_NEVER_ABOUT_THE_RANGE = frozenset({401, 404, 407, 410, 429, 451})
 """What is as true of the whole file."""
 _MAY_HAVE_EXPIRED = frozenset({401, 403, 404, 410})
 """What a signed address says when its time is over."""
@@ -180,14 +181,20 @@ def may_be_about_the_range(failure: SourceError) -> bool:
     return failure.status in _ABOUT_THE_RANGE
 
 
-def may_give_the_whole(failure: SourceError) -> bool:
+def may_give_the_whole(
+    failure: SourceError,
+    *,
+    has_bytes: bool,
+) -> bool:
     """Tell whether it is worth it, before a source is given up, to ask it for the whole file once.
 
-    Gateways and filters that choke on a range answer with nearly any status; one that may pass was
-    asked often enough.
+    Gateways and filters that choke on a range answer with nearly any status. Most that say 403 or
+    5xx mean the file, though: bytes that are there already are not risked for them.
     """
-    is_final = failure.status is not None and not failure.is_retryable
-    return is_final and failure.status not in _NEVER_ABOUT_THE_RANGE
+    if failure.status is None or failure.status in _NEVER_ABOUT_THE_RANGE:
+        return False
+    is_doubtful = failure.is_retryable or failure.status == _FORBIDDEN
+    return not (is_doubtful and has_bytes)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -316,7 +316,9 @@ class Scheduler:
             if failure.is_retryable and tries <= most:
                 return NextStep(goes_on=True, tries=tries)
             may_be_range = job.is_ranged and not self._trust.has_seen_ranges
-            if may_be_range and self.order.is_last and policy.may_give_the_whole(failure):
+            has_bytes = self.partial.finished.total_bytes > 0
+            may_help = policy.may_give_the_whole(failure, has_bytes=has_bytes)
+            if may_be_range and self.order.is_last and may_help:
                 self._ask_in_one_piece(job)
             else:
                 self.give_back(job, 0)

@@ -28,6 +28,7 @@ from zoo.loader.adaptation import (
 from zoo.loader.borrowed import Request, translate
 from zoo.loader.construction import build_model, without_initialisation
 from zoo.loader.finiteness import warn_of_bad_values
+from zoo.loader.reparametrization import joined
 from zoo.loader.state_dicts import read_state_dict
 from zoo.models.genotype import Genotype
 
@@ -272,6 +273,7 @@ def load_checkpoint(
         model = _build(architecture, None, _Changes(num_classes, in_channels, options))
     state_dict = read_state_dict(path)
     warn_of_bad_values(state_dict, path.name)
+    state_dict = joined(state_dict, model.state_dict().keys(), path.name)
     state_dict = map_to(model, state_dict, mappings_of(architecture))
     state_dict = to_types_of(model, state_dict, path.name)
     if has_new_head:

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from zoo.atomic import replacing
+from zoo.cache.digests import sha256_file
+from zoo.cache.verified import stamp
 from zoo.errors import CheckpointError, MissingPackageError, TrainingError, WriteError
 from zoo.formats import checkpoint
+from zoo.formats.training_metadata import read_own_record
 from zoo.loader.state_dicts import read_values
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ _PARTS = {
     "model": dict,
     "optimizer": dict,
     "history": list,
+    "best_sha256": str,
 }
 """What the state of a run holds."""
 
@@ -58,8 +62,31 @@ def owning(folder: Path, *, is_main: bool = True) -> Iterator[None]:
     try:
         yield
     finally:
+        # The file stays: whoever waits for it would hold another one than who comes after.
         lock.release()
-        lock_path.unlink(missing_ok=True)
+
+
+def seen(folder: Path) -> list[int] | None:
+    """Return what changes when the last state of a folder does; ``None`` where there is none."""
+    try:
+        return stamp(last_path(folder))
+    except FileNotFoundError:
+        return None
+
+
+def require_unchanged(
+    folder: Path,
+    before: list[int] | None,
+) -> None:
+    """Refuse a folder in which another run has trained since this one looked at it.
+
+    Raises:
+        TrainingError: It has; going on would lose what the other has learnt.
+    """
+    if seen(folder) != before:
+        fault = "another process has trained there meanwhile"
+        advice = "go on from there with --resume, or choose another --output"
+        raise TrainingError(str(folder), f"{fault}; {advice}")
 
 
 def best_path(folder: Path) -> Path:
@@ -142,12 +169,37 @@ def read_last(folder: Path, identity: dict[str, Any]) -> dict[str, Any] | None:
         raise TrainingError(str(folder), f"{fault}; choose another --output")
 
     best = best_path(folder)
-    if not best.is_file():
-        fault = f"{best.name} is missing, the best network so far"
-        raise TrainingError(str(folder), f"{fault}; put it back or start again")
+    fault = _best_fault(best, state)
+    if fault is not None:
+        raise TrainingError(str(folder), f"{best.name} {fault}; put it back or start again")
 
-    kept: dict[str, Any] = state
+    kept: dict[str, Any] = state | {"best_sha256": sha256_file(best)}
     return kept
+
+
+def _best_fault(
+    best: Path,
+    state: dict[str, Any],
+) -> str | None:
+    """Say why a file is not the best network of the run that a state is of."""
+    if not best.is_file():
+        return "is missing, the best network so far"
+    if sha256_file(best) == state["best_sha256"]:
+        return None
+
+    # A run may have been ended between the two files: then this one is an epoch ahead.
+    try:
+        record = read_own_record(best)
+    except CheckpointError as error:
+        return f"is damaged ({error.fault})"
+    identity = state["identity"]
+    following = len(state["history"]) + 1
+    is_ahead = (
+        record is not None
+        and record.epoch == following
+        and (record.model, record.data) == (identity.get("model"), identity.get("data"))
+    )
+    return None if is_ahead else "is not the file that this run has written"
 
 
 def _differences(

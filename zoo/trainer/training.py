@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from zoo.cache.digests import sha256_file
 from zoo.errors import MissingPackageError, OptionError, TrainingError
 from zoo.formats.training_metadata import OwnRecord
 from zoo.images.augment import augmentation
@@ -151,6 +152,9 @@ class Run:
         self.folder = folder
         self.workers = workers
         self.history: list[Epoch] = []
+        self.best_sha256 = ""
+        self.seen: list[int] | None = None
+        """What of the folder's last state was seen when it was read or written."""
 
         torch.manual_seed(recipe.seed)
         self.accelerator = Accelerator(
@@ -191,6 +195,7 @@ class Run:
         Raises:
             TrainingError: The folder belongs to another run.
         """
+        self.seen = checkpoints.seen(self.folder)
         state = checkpoints.read_last(self.folder, self._identity())
         if state is None:
             return
@@ -209,6 +214,7 @@ class Run:
         self.optimizer.load_state_dict(state["optimizer"])
         self._load_scaler(state.get("scaler"))
         self.history = [Epoch(**epoch) for epoch in state["history"]]
+        self.best_sha256 = state["best_sha256"]
 
     def epochs(self) -> Iterator[Epoch]:
         """Train, and yield each epoch when its state is on disk."""
@@ -404,6 +410,7 @@ class Run:
         if not earlier_ranks or newest.rank < min(earlier_ranks):
             record = self._record(newest)
             checkpoints.write_best(self.folder, self.bare_model, record)
+            self.best_sha256 = sha256_file(checkpoints.best_path(self.folder))
 
         state = {
             "identity": self._identity(),
@@ -411,8 +418,10 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
             "scaler": self._scaler_state(),
             "history": [asdict(epoch) for epoch in self.history],
+            "best_sha256": self.best_sha256,
         }
         checkpoints.write_last(self.folder, state)
+        self.seen = checkpoints.seen(self.folder)
 
     def _scaler_state(self) -> dict[str, Any] | None:
         """Return the scale of fp16's losses.
@@ -502,6 +511,8 @@ def train(run: Run, report: Callable[[Epoch], None] = lambda _epoch: None) -> Tr
     """
     is_main = run.accelerator.is_main_process
     with checkpoints.owning(run.folder, is_main=is_main):
+        if is_main:
+            checkpoints.require_unchanged(run.folder, run.seen)
         for epoch in run.epochs():
             if is_main:
                 report(epoch)
