@@ -145,8 +145,10 @@ def _architecture_faults(
         place = f"{path}.parameters"
         yield Fault(place, "expected more than 0")
 
-    if architecture.task == "classification" and architecture.num_classes == 0:
-        yield Fault(f"{path}.num_classes", "expected more than 0 of a classifier")
+    is_classifier = architecture.task == "classification"
+    if is_classifier and architecture.num_classes == 0:
+        place = f"{path}.num_classes"
+        yield Fault(place, "expected more than 0 of a classifier")
 
     yield from _shape_faults(path, architecture.input_size, architecture.preprocessing)
     yield from _published_faults(path, architecture.published)
@@ -227,9 +229,11 @@ def _side_faults(
     sides: Sequence[int] | None,
 ) -> Iterator[Fault]:
     """Refuse images without pixels, and those that no machine holds."""
-    wrong = [side for side in sides or () if not 1 <= side <= MOST_PIXELS_A_SIDE]
-    if wrong:
-        yield Fault(path, f"expected sides of 1 to {MOST_PIXELS_A_SIDE} pixels, got {wrong[0]}")
+    for side in sides or ():
+        if 1 <= side <= MOST_PIXELS_A_SIDE:
+            continue
+        text = f"expected sides of 1 to {MOST_PIXELS_A_SIDE} pixels, got {side}"
+        yield Fault(path, text)
 
 
 def _published_faults(
@@ -426,7 +430,8 @@ def _file_faults(
     if file.url is not None:
         yield from _url_faults(f"{path}.url", file.url)
         if not _leads_to_a_file(file.url):
-            yield Fault(f"{path}.url", f"expected the address of a file, got {file.url!r:.120}")
+            text = f"expected the address of a file, got {file.url!r:.120}"
+            yield Fault(f"{path}.url", text)
     if file.sha256_prefix is not None:
         yield from _prefix_faults(f"{path}.sha256_prefix", file.sha256_prefix, file.sha256)
 
@@ -475,7 +480,11 @@ def _url_faults(
 def _leads_to_a_file(url: str) -> bool:
     """Tell whether an address has a path, and no part that is for browsers alone."""
     path, _, _ = url.partition("?")
-    return "#" not in url and not path.endswith("/") and path.count("/") >= _SLASHES_BEFORE_A_PATH
+    slashes = path.count("/")
+    has_path = slashes >= _SLASHES_BEFORE_A_PATH
+    is_folder = path.endswith("/")
+    has_fragment = "#" in url
+    return has_path and not is_folder and not has_fragment
 
 
 def url_fault(url: str) -> str | None:
