@@ -97,7 +97,10 @@ def test_show_draws_the_front_and_the_cell(zoo: Run, found: Path, tmp_path: Path
     """An HTML page and an SVG file."""
     page, cell = tmp_path / "front.html", tmp_path / "cell.svg"
     zoo("search", "show", str(found), "--plot", str(page), "--draw", str(cell))
-    assert "Architecture search: evolution, 12 trials" in page.read_text(encoding="utf-8")
+    drawn = page.read_text(encoding="utf-8")
+    assert "Architecture search: evolution, 12 trials" in drawn
+    assert ">stopped early<" in drawn
+    assert "outside the limits" not in drawn
     assert "normal cell" in cell.read_text(encoding="utf-8")
 
     cells = tmp_path / "cells.html"
@@ -108,6 +111,25 @@ def test_show_draws_the_front_and_the_cell(zoo: Run, found: Path, tmp_path: Path
     outcome = zoo("search", "show", str(found), "--draw", str(tmp_path / "cells.gif"))
     assert outcome.exit_code == 2
     assert "ends in .svg or .html, got 'cells.gif'" in " ".join(outcome.err.split())
+
+
+def test_a_search_that_has_only_begun_is_shown_and_not_drawn(
+    zoo: Run,
+    found: Path,
+    tmp_path: Path,
+) -> None:
+    """No trial, no chart, and no advice about limits."""
+    first = (found / lines.NAME).read_text(encoding="utf-8").splitlines()[0]
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    (begun / lines.NAME).write_text(f"{first}\n", encoding="utf-8")
+    shown = zoo("search", "show", str(begun))
+    assert shown.exit_code == 0
+    assert "evolution; nothing has begun" in shown.err
+    for option in ("--plot", "--draw"):
+        drawn = zoo("search", "show", str(begun), option, str(tmp_path / "new.svg"))
+        assert drawn.exit_code == 2
+        assert "nothing to draw: no trial" in " ".join(drawn.err.split())
 
 
 def test_a_folder_without_a_search_is_refused(zoo: Run, tmp_path: Path) -> None:

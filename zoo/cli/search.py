@@ -270,7 +270,9 @@ def _trial_line(trial: "Trial", setup: "Setup") -> str:
 
 def _verdict_lines(found: "SearchReport") -> list[str]:
     """Say what was found and how good it is."""
-    lines = [f"{len(found.trials)} trials in {found.spent_s:.0f} s"]
+    count = len(found.trials)
+    noun = "trial" if count == 1 else "trials"
+    lines = [f"{count} {noun} in {found.spent_s:.0f} s"]
     winner, rate, judged = found.winner, found.test, found.judged
     if winner is None or rate is None or judged is None:
         return [*lines, "not judged yet; to go on, give --resume to", "  zoo search run"]
@@ -345,7 +347,10 @@ def show(
     if plot is not None:
         from zoo.plots.drawing import draw as draw_chart
 
-        draw_chart(reports.chart_of(found[0]), plot)
+        chart = reports.chart_of(found[0])
+        if not chart.points:
+            raise UsageError("there is nothing to draw: no trial has been compared yet")
+        draw_chart(chart, plot)
         output.talk(f"drew {plot}", is_quiet=quiet)
     if draw is not None:
         _draw_cells(found[0], draw)
@@ -417,7 +422,8 @@ def _outcomes(found: "SearchReport") -> str:
         trial.outcome if trial.outcome in {"whole", "stopped", "unfinished"} else "failed"
         for trial in found.trials
     )
-    return ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+    counted = [f"{count} {outcome}" for outcome, count in sorted(counts.items())]
+    return ", ".join(counted) or "nothing has begun"
 
 
 def _say_against(

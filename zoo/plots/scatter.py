@@ -24,8 +24,10 @@ _SETTINGS = {
 _NO_DATE = {"svg": {"Date": None}, "png": {"Software": None}}
 _LINE_POINTS = 9.0
 """How far apart two slanted names must be, in points."""
-_ROOM_LEFT, _ROOM_BELOW = 4.0, 2.2
-"""Factors by which the axes go on beyond the smallest values, for the names."""
+_ROOM_BELOW = 2.2
+"""Factor by which the axis goes on beyond the smallest value, for the names."""
+_NARROW = 100.0
+"""Up to this factor between its ends, an axis has more ticks than one a decade."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Point:
     """Names and values to show when the pointer is near."""
     is_front: bool = False
     is_faint: bool = False
-    """Outside what was asked for; drawn for comparison."""
+    """Drawn for comparison only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,10 @@ class Scatter:
     points: tuple[Point, ...]
     has_prefixes: bool = True
     """Whether the numbers of x are written as counts are: 10 M."""
+    faint: str = "outside the limits"
+    """What faint points are, for the legend."""
+    room_left: float = 4.0
+    """Factor by which x goes on beyond its smallest value, for the names."""
 
     @property
     def front(self) -> list[Point]:
@@ -112,7 +118,7 @@ def _draw_points(axes: Any, chart: Scatter) -> None:
     outside = [point for point in beaten if point.is_faint]
     inside = [point for point in beaten if not point.is_faint]
 
-    _draw_dots(axes, outside, color=_FAINT, s=22, label="outside the limits")
+    _draw_dots(axes, outside, color=_FAINT, s=22, label=chart.faint)
     _draw_dots(axes, inside, color=_FITTING, s=26, label="beaten by another")
     _draw_front(axes, chart.front)
 
@@ -169,8 +175,12 @@ def _decorate(axes: Any, chart: Scatter) -> None:
 
     smallest_x = min(point.x for point in chart.points)
     smallest_y = min(point.y for point in chart.points)
-    axes.set_xlim(left=smallest_x / _ROOM_LEFT)
+    axes.set_xlim(left=smallest_x / chart.room_left)
     axes.set_ylim(bottom=smallest_y / _ROOM_BELOW)
+
+    left, right = axes.get_xlim()
+    if right / left < _NARROW:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
 
     axes.set_xlabel(chart.x_title, color=_INK)
     axes.set_ylabel(chart.y_title, color=_INK)

@@ -218,8 +218,10 @@ def chart_of(report: SearchReport) -> Scatter:
     setup = report.setup
     return Scatter(
         title=f"Architecture search: {setup.strategy}, {len(report.trials)} trials",
-        subtitle="error on the images that trials are compared by; faint: stopped early",
+        subtitle="error on the images that trials are compared by",
         x_title="parameters",
         y_title="error in percent",
         points=tuple(points),
+        faint="stopped early",
+        room_left=1.6,
     )
