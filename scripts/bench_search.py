@@ -4,7 +4,8 @@ The sets are scikit-learn's digits and the larger one that ``scripts/draw_shapes
 decides the split of the images, the first parameters and the strategy. Every search has the same
 number of trials, so that a slow or busy machine changes nothing but the time. What is finished is
 kept in the work folder, and a second run goes on from there; a search that is killed goes on from
-its last epoch. The section of the set is written anew into the page, between its two comments.
+its last epoch. After each seed the section of the set is written anew into the page, between
+its two comments.
 
     python -m scripts.bench_search digits WORK_FOLDER docs/benchmarks/search.md
     python -m scripts.bench_search shapes WORK_FOLDER docs/benchmarks/search.md
@@ -317,13 +318,13 @@ SECTION = """<!-- {name}: scripts/bench_search.py -->
 Measured on {date} with `{command}`
 on one core of a shared machine; *load* says how many programs wanted one of its {cores} cores meanwhile.
 
-Images: {story}. A seed sets a fifth aside that judges the winner alone, once, and divides
-the rest into images to learn from and images to compare trials by.
+Images: {story}.
+A seed sets a fifth aside that judges the winner alone, once, and divides the rest into images to learn from and images to compare trials by.
 
 Space: one cell of {blocks} blocks of {operations}, stacked with N = {stages} and F = {filters}, at most
 {max_parameters:,} parameters. Every search has {trials} trials of at most {epochs} epochs, compared
-after {rungs} (eta = {eta}); the winner is trained anew for {final_epochs} epochs.
-
+after {rungs} (eta = {eta}); the winner is trained anew for {final_epochs} epochs{augmented}.
+{finished}
 | strategy | seed | trials | seconds | CPU seconds | load | parameters | validation error % | error % on held-out images (95 %) |
 |---|---:|---:|---:|---:|---:|---:|---:|---:|
 {rows}
@@ -335,6 +336,10 @@ An exact permutation test on the held-out errors of the seeds. Random search: {r
 {comparisons}
 {lenet}
 <!-- end of {name} -->"""  # noqa: E501 - a page of Markdown
+
+UNFINISHED = """
+Seeds finished when this was written: {finished} of {seeds}. The same command goes on with the rest.
+"""
 
 LENET = """
 ### Against LeNet-5
@@ -359,6 +364,13 @@ def section_of(
     for name, of_strategy in found.items():
         rows += [_row(name, search) for search in of_strategy]
     random_mean = _mean_error(searches)
+    recipe = setup.recipe(is_final=True)
+    augmented = ""
+    if recipe.augmentation != "none":
+        augmented = " on random crops and mirrored images, which trials do without"
+    finished = ""
+    if len(searches) < len(images.seeds):
+        finished = UNFINISHED.format(finished=len(searches), seeds=len(images.seeds))
     return SECTION.format(
         name=images.name,
         title=images.name.capitalize(),
@@ -378,6 +390,8 @@ def section_of(
         final_epochs=setup.final_epochs,
         rows="\n".join(rows),
         random_mean=random_mean,
+        finished=finished,
+        augmented=augmented,
         comparisons="\n".join(_comparisons(found)),
         lenet=_against_lenet(found, lenet) if lenet else "",
     )
@@ -422,10 +436,9 @@ def main() -> None:
             print(
                 f"{name}, seed {seed}: {search.report.test}, CPU {search.cpu_s:.0f} s", flush=True
             )
-
-    section = section_of(images, found, lenet, arguments.date)
-    page = arguments.page.read_text(encoding="utf-8") if arguments.page.exists() else ""
-    atomic.write_text(arguments.page, put_section(page, images.name, section))
+        section = section_of(images, found, lenet, arguments.date)
+        page = arguments.page.read_text(encoding="utf-8") if arguments.page.exists() else ""
+        atomic.write_text(arguments.page, put_section(page, images.name, section))
 
 
 if __name__ == "__main__":
