@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _ODD = re.compile(r"[^A-Za-z0-9._+-]")
+_UNSHOWN = re.compile(r"[^A-Za-z0-9._+/ -]")
 _DIGITS = 12
 _MOST_LETTERS = 80
 
@@ -80,12 +81,21 @@ def remote_of(item: Item) -> RemoteItem:
 
 
 def staging_name(file: RemoteFile) -> str:
-    """Name the unfinished download of a file.
-
-    Unlike any other's, and readable in a progress bar.
-    """
+    """Name the unfinished download of a file, unlike any other's."""
     digest = hashlib.sha256(file.origin.encode())
     short = digest.hexdigest()[:_DIGITS]
     _, _, name = file.path.rpartition("/")
     readable = _ODD.sub("_", name)
     return f"{short}-{readable[-_MOST_LETTERS:]}"
+
+
+def shown_name(
+    item: RemoteItem,
+    file: RemoteFile,
+) -> str:
+    """Name a file for people who watch it come: ``net.pth``, ``org/model config.json``."""
+    _, _, name = file.path.rpartition("/")
+    if item.revision is not None:
+        _, _, below = file.path.partition(f"/{item.revision}/")
+        name = f"{item.name} {below or name}"
+    return _UNSHOWN.sub("_", name)

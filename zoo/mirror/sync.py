@@ -8,6 +8,7 @@ The file is long because a sync is one state that its threads share.
 
 from __future__ import annotations
 
+import functools
 import secrets
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -21,7 +22,7 @@ from zoo.errors import CacheError, MirrorError, ZooError
 from zoo.mirror import check
 from zoo.mirror.arrivals import Arrivals
 from zoo.mirror.ecosystems import known as ecosystems
-from zoo.mirror.entries import remote_of, staging_name, stored_file
+from zoo.mirror.entries import remote_of, shown_name, staging_name, stored_file
 from zoo.mirror.index import Index
 from zoo.mirror.pacing import Pacer
 from zoo.mirror.planning import plan
@@ -246,8 +247,8 @@ class Sync:
         twin = self._same_bytes(file)
         if twin is not None:
             self.store.copy(twin, file.path)
-            name = staging_name(file)
-            self._tell(events.Finished(name, twin.size_bytes, was_cached=True))
+            shown = shown_name(item, file)
+            self._tell(events.Finished(shown, twin.size_bytes, was_cached=True))
             return stored_file(file, twin.size_bytes, twin.sha256)
 
         try:
@@ -261,9 +262,8 @@ class Sync:
 
         size_bytes = self.store.adopt(staged, file.path, sha256)
         is_checked = file.sha256 is not None or file.git_oid is not None
-        self._tell(
-            events.Finished(staged.name, size_bytes, was_cached=False, is_checked=is_checked)
-        )
+        shown = shown_name(item, file)
+        self._tell(events.Finished(shown, size_bytes, was_cached=False, is_checked=is_checked))
         return stored_file(file, size_bytes, sha256)
 
     def _there(
@@ -328,7 +328,7 @@ class Sync:
         if file.sha256 is not None or ecosystem.is_fetched_in_parts:
             # One name for all who want the file, so that partial files are gone on with.
             staged = self.store.staged(name)
-            sha256 = self._fetch(file, staged)
+            sha256 = self._fetch(item, file, staged)
             return staged, sha256
 
         own = secrets.token_hex(4)
@@ -349,6 +349,7 @@ class Sync:
 
     def _fetch(
         self,
+        item: RemoteItem,
         file: RemoteFile,
         staged: Path,
     ) -> str:
@@ -376,7 +377,8 @@ class Sync:
             pace=self.pacer,
             bearer_tokens=self._tokens,
         )
-        fetched = fetcher.fetch(record, options=options, listener=self._tell_on_the_way)
+        listener = functools.partial(self._tell_on_the_way, shown_name(item, file))
+        fetched = fetcher.fetch(record, options=options, listener=listener)
         return fetched.sha256
 
     def _pinned(self, file: RemoteFile) -> RemoteFile:
@@ -396,7 +398,8 @@ class Sync:
     ) -> str:
         """Fetch a file without a published digest in one piece, and check what can be checked."""
         url = self.upstreams.rewritten(file.origin)
-        self._tell(events.Started(staged.name, file.size_bytes, 0, url))
+        shown = shown_name(item, file)
+        self._tell(events.Started(shown, file.size_bytes, 0, url))
         try:
             sha256 = self.client.download(url, staged, most_bytes, self.pacer)
             check.check_bytes(staged, item, file)
@@ -405,10 +408,10 @@ class Sync:
             raise
         return sha256
 
-    def _tell_on_the_way(self, event: events.Event, /) -> None:
+    def _tell_on_the_way(self, shown: str, event: events.Event, /) -> None:
         """Report an event of the fetcher; a file is finished only when it has its place."""
         if not isinstance(event, events.Finished):
-            self._tell(event)
+            self._tell(replace(event, file_name=shown))
 
     def _tell(self, event: events.Event, /) -> None:
         """Report an event, one at a time."""
