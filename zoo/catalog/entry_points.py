@@ -74,13 +74,16 @@ def options_fault(options: Mapping[str, Scalar]) -> str | None:
         return f"the option {first!r} would load files while the network is built"
 
     for name, value in options.items():
-        if name in SWITCHES and isinstance(value, bool):
+        is_switch = name in SWITCHES
+        if is_switch and isinstance(value, bool):
             continue
+
         most = NUMBERS.get(name)
         if most is None or type(value) is not int:
             names = (*SWITCHES, *NUMBERS)
             known = ", ".join(names)
-            return f"expected options of {known} with their type, got {name!r:.40}: {value!r:.40}"
+            given = f"{name!r:.40}: {value!r:.40}"
+            return f"expected options of {known} with their type, got {given}"
         if not 1 <= value <= most:
             return f"expected {name} from 1 to {most}, got {value}"
     return None
