@@ -84,7 +84,11 @@ def read_local() -> tuple[LocalModel, ...]:
         return parse_document(data, LocalRegistry, SCHEMA_VERSION).models
 
 
-def add_local(model: LocalModel, *, replaces: bool = False) -> None:
+def add_local(
+    model: LocalModel,
+    *,
+    replaces: bool = False,
+) -> None:
     """Add a model.
 
     Raises:

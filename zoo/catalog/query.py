@@ -162,7 +162,10 @@ def _columns_of(extra: Mapping[str, Mapping[str, Value]]) -> set[str]:
     return names
 
 
-def _names(selection: Selection, index: Index) -> Iterable[str]:
+def _names(
+    selection: Selection,
+    index: Index,
+) -> Iterable[str]:
     """List the names that fit the patterns, each once."""
     has_repositories = selection.source == HUB_SOURCE
     patterns = selection.pattern
