@@ -92,7 +92,8 @@ def without_digest(registry: Registry) -> list[str]:
 
     for name, file in registry.files().items():
         is_download = file.packaged is None
-        has_digest = file.sha256 is not None or file.sha256_prefix is not None
+        known = (file.sha256, file.sha256_prefix)
+        has_digest = known != (None, None)
         if is_download and not has_digest:
             names.append(name)
 
@@ -506,13 +507,15 @@ def url_fault(url: str) -> str | None:
     is_plain = is_text and _NOT_PLAIN.isdisjoint(url)
     credentials = {parts.username, parts.password}
     has_user = credentials != {None}
-    path = unquote(parts.path).replace("\\", "/")
+    host = parts.hostname or ""
+    unquoted = unquote(parts.path)
+    path = unquoted.replace("\\", "/")
     steps = path.split("/")
     rules = {
         "an https or http address": parts.scheme in ("http", "https"),
         "no user and no password": not has_user,
         "printable ASCII letters without spaces and backslashes": is_plain,
-        "the name of a public host": _is_public_name(parts.hostname or ""),
+        "the name of a public host": _is_public_name(host),
         "a path without . and .. steps": _RELATIVE_STEPS.isdisjoint(steps),
     }
     for rule, holds in rules.items():
@@ -527,9 +530,11 @@ def _is_public_name(host: str) -> bool:
     Labels with dots between, no address in any spelling.
     """
     *others, last = host.split(".")
-    if not others or len(host) > LONGEST_HOST:
+    letters = len(host)
+    if not others or letters > LONGEST_HOST:
         return False
-    if last.lower() in _LOCAL_DOMAINS:
+    lowered = last.lower()
+    if lowered in _LOCAL_DOMAINS:
         return False
     if _TOP_LEVEL.fullmatch(last) is None:
         return False  # a number, too: an address ends in one

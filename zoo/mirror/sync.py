@@ -261,9 +261,11 @@ class Sync:
             raise
 
         size_bytes = self.store.adopt(staged, file.path, sha256)
-        is_checked = file.sha256 is not None or file.git_oid is not None
+        has_digest = file.sha256 is not None
+        is_checked = has_digest or file.git_oid is not None
         shown = shown_name(item, file)
-        self._tell(events.Finished(shown, size_bytes, was_cached=False, is_checked=is_checked))
+        finished = events.Finished(shown, size_bytes, was_cached=False, is_checked=is_checked)
+        self._tell(finished)
         return stored_file(file, size_bytes, sha256)
 
     def _there(
