@@ -29,9 +29,13 @@ class Pacer:
         """
         if self._limit is not None:
             with self._lock:
-                self._due = max(self._due, time.monotonic()) + size_bytes / self._limit
-                wait_s = self._due - time.monotonic()
+                now_s = time.monotonic()
+                begin_s = max(self._due, now_s)
+                takes_s = size_bytes / self._limit
+                self._due = begin_s + takes_s
+                wait_s = self._due - now_s
             self._stopped.wait(wait_s)
+
         if self._stopped.is_set():
             raise KeyboardInterrupt
 

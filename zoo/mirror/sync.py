@@ -106,13 +106,19 @@ class Sync:
         """
         items: list[RemoteItem] = []
         with ThreadPoolExecutor(RESOLVERS, thread_name_prefix="resolve") as pool:
-            asked = [(want, pool.submit(self._resolve, want)) for want in wanted]
+            asked = []
+            for want in wanted:
+                future = pool.submit(self._resolve, want)
+                asked.append((want, future))
+
             for want, future in asked:
                 try:
                     found = future.result()
                     items += map(self._allowed, found)
                 except ZooError as error:
-                    self._failures.append((str(want), error))
+                    failure = (str(want), error)
+                    self._failures.append(failure)
+
         return _merged(items)
 
     def _allowed(self, item: RemoteItem) -> RemoteItem:
@@ -410,10 +416,16 @@ class Sync:
             raise
         return sha256
 
-    def _tell_on_the_way(self, shown: str, event: events.Event, /) -> None:
+    def _tell_on_the_way(
+        self,
+        shown: str,
+        event: events.Event,
+        /,
+    ) -> None:
         """Report an event of the fetcher; a file is finished only when it has its place."""
         if not isinstance(event, events.Finished):
-            self._tell(replace(event, file_name=shown))
+            named = replace(event, file_name=shown)
+            self._tell(named)
 
     def _tell(self, event: events.Event, /) -> None:
         """Report an event, one at a time."""

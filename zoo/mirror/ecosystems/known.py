@@ -69,8 +69,12 @@ def parse(text: str) -> list[Want]:
 
 def parse_all(texts: Iterable[str]) -> list[Want]:
     """Read several specs, each want once."""
-    found = [want for text in texts for want in parse(text)]
-    return list(dict.fromkeys(found))
+    found: list[Want] = []
+    for text in texts:
+        found += parse(text)
+
+    once = dict.fromkeys(found)
+    return list(once)
 
 
 def parse_offline(texts: Iterable[str]) -> tuple[list[Want], list[Want]]:

@@ -159,8 +159,10 @@ def connect(address: Address) -> Any:
 
 def _endpoint_of_environment(scheme: str) -> str | None:
     """Return the server that obstore takes from the environment, if there is one."""
-    for name in _ENDPOINTS.get(scheme, ()):
-        if chosen := os.environ.get(name):
+    names = _ENDPOINTS.get(scheme, ())
+    for name in names:
+        chosen = os.environ.get(name)
+        if chosen:
             return chosen
     return None
 
@@ -172,10 +174,13 @@ def _config(address: Address) -> dict[str, Any]:
         config["base_url" if address.scheme == "gs" else "endpoint"] = address.endpoint
     if address.scheme == "s3":
         config |= _shared_credentials()
-        region = (
-            address.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-        )
-        config["region"] = region or "us-east-1"
+        regions = [
+            address.region,
+            os.environ.get("AWS_REGION"),
+            os.environ.get("AWS_DEFAULT_REGION"),
+            "us-east-1",
+        ]
+        config["region"] = next(filter(None, regions))
     return config
 
 
