@@ -605,7 +605,7 @@ class ResultFileError(BenchError):
     def __init__(self, file: str, fault: str) -> None:
         """Keep the facts and make the message."""
         opening = f"{file} is no result of a benchmark"
-        advice = f"measure again with --output {file}"
+        advice = f"measure again with --output {file}, or get it again from where it came"
         super().__init__(fault, subject=file, advice=advice, opening=opening)
 
 

@@ -57,6 +57,19 @@ def test_machines_stand_side_by_side() -> None:
     assert figures == [[9.0, 3.0], [None, 2.0], [4.0, None]]
 
 
+def test_what_one_machine_measured_in_two_ways_has_two_rows() -> None:
+    """Threads are told apart where a machine has several, and no figure hides another."""
+    both = [*RESULTS, make_result([make_run([1.0] * 9)], SLOW, threads=7)]
+    machines, rows = pivot(both)
+    resnets = [row for row in rows if row["model"] == "resnet18" and row["engine"] == "eager"]
+    assert [(row["threads"], row[machines[0]]) for row in resnets] == [(1, 9.0), (7, 1.0)]
+    assert "threads" not in pivot(RESULTS)[1][0]
+
+    small = [*RESULTS, make_result([make_run([1.0] * 9)], SLOW, input_size=(3, 32, 32))]
+    machines, rows = pivot(small)
+    assert [row[machines[0]] for row in rows if row["input"] == "3x32x32"] == [1.0]
+
+
 def test_nothing_to_rank_is_said() -> None:
     """No result of that mode."""
     with pytest.raises(UsageError, match="throughput"):

@@ -73,6 +73,25 @@ def test_choose_says_when_nothing_fits(zoo: Run) -> None:
     assert zoo("choose", "--max-top5-error", "0", "--json").json == []
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--license", "permisive"), "state the license 'permisive'; did you mean permissive?"),
+        (("--license", "MIT,GPL-3.0"), "state the license 'GPL-3.0'; there are Apache-2.0, BSD"),
+        (("--dataset", "imagnet1k"), "were trained on 'imagnet1k'; did you mean imagenet1k?"),
+        (("--license", "none,mit,Licenseref-*"), None),
+    ],
+)
+def test_choose_names_words_that_admit_nothing(
+    zoo: Run, words: tuple[str, ...], said: str | None
+) -> None:
+    """A misspelt license is no limit that happens to be strict."""
+    outcome = zoo("choose", *words)
+    assert outcome.exit_code == 0
+    assert ("no weights considered" in outcome.err) == (said is not None)
+    assert said is None or said in outcome.err
+
+
 @pytest.mark.parametrize("columns", [60, 80, 200])
 def test_choose_puts_reasons_below_on_a_terminal(columns: int) -> None:
     """Nothing is wider than the terminal."""
@@ -104,7 +123,8 @@ def test_choose_refuses_drawings_that_it_cannot_make(
     outcome = zoo("choose", "--plot", str(tmp_path / name))
     assert outcome.exit_code == exit_code
     assert outcome.out == ""
-    assert list(tmp_path.glob("c*")) == []
+    assert not (tmp_path / name).exists()
+    assert list(tmp_path.glob("c.*")) == []
 
 
 def test_compare_puts_models_side_by_side_and_marks_the_best(zoo: Run) -> None:

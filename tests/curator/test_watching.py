@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from zoo.curator.watching import (
     Pace,
     addresses_of,
     certificates_of,
+    files_of,
     hub_address,
     packages_of,
     parse_age,
@@ -105,10 +107,37 @@ def test_what_changes_dies_and_moves_is_told(
     assert [one.state for one in found] == ["changed", "gone", "changed"]
     assert {one.since for one in found} == {clock.time.isoformat(timespec="seconds")}
 
+    upstream.weights["/b.pth"] = b"b" * 99
+    back = watch(addresses(upstream)[1:2], transport, path, pace=clock.pace())
+    assert [one.state for one in back] == ["changed"]  # not what it was before it was gone
+
     upstream.is_dead = True
     found = watch(addresses(upstream), transport, path, pace=clock.pace())
     assert {one.state for one in found} == {"unreachable"}
     assert found[0].size_bytes == 101  # what was known stays known
+
+
+def test_a_file_of_another_length_than_recorded_has_changed(
+    upstream: HubUpstream, transport: Transport, tmp_path: Path
+) -> None:
+    """At the first watch already, and until the registry or the file is put right."""
+    architecture, weights = resolve("resnet18")
+    (file,) = weights.files
+    (address, *_) = addresses(upstream)
+    for size_bytes, tolerance_bytes, state in (
+        (100, 0, "alive"),
+        (98, 2, "alive"),
+        (98, 1, "changed"),
+    ):
+        changed = replace(
+            file, url=address, size_bytes=size_bytes, size_tolerance_bytes=tolerance_bytes
+        )
+        recorded = files_of([(architecture, replace(weights, files=(changed,)))])
+        for _ in range(2):
+            path = tmp_path / f"{size_bytes}-{tolerance_bytes}.json"
+            (seen,) = watch([address], transport, path, pace=Clock().pace(), expected=recorded)
+            assert seen.state == state
+    assert seen.fault == "it has 100 bytes, the registry records 98"
 
 
 def test_young_answers_are_believed(

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from zoo.bench.comparability import machine_key
 from zoo.bench.results import LATENCY_COLUMNS, Value, to_row
-from zoo.bench.summary import summarise_all
+from zoo.bench.summary import Summary, summarise_all
+from zoo.catalog import quantities
 from zoo.errors import UsageError
 from zoo.plots.scatter import Point, Scatter
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 Side = Literal["model", "machine"]
 Row = dict[str, Value]
-_SHARED = ("model", "mode", "engine", "precision")
+_SHARED = ("model", "mode", "engine", "precision", "batch")
+_DETAILS = ("memory_format", "input", "threads")
 _USABLE = ("ok", "unstable")
 """Status of a result whose figures count."""
 _NS_PER_MS = 1e6
@@ -142,26 +144,51 @@ def _standing(
 def pivot(results: Sequence[Result]) -> tuple[list[str], list[Row]]:
     """Put machines side by side: a row for each case, a column with its median for each machine.
 
+    A row names memory format, input and threads too where one machine was measured with several of
+    them: else machines with other numbers of CPUs would never stand in one row.
+
     Returns:
         The keys of the machines, and the rows; a figure is ``None`` where that machine has none.
     """
     machines = list(machines_of(results))
+    summaries = summarise_all(list(results))
+    telling = (*_SHARED, *_telling_details(summaries))
     rows: dict[tuple[Value, ...], Row] = {}
-    for summary in summarise_all(list(results)):
-        figures = to_row(summary)
-        batch = summary.case.batch
-        row: Row = {name: figures[name] for name in _SHARED}
-        row["batch"] = "best" if batch is None else batch
-
-        key = (*row.values(), figures["memory_format"])
+    for summary in summaries:
+        case = _case_row(summary)
+        row: Row = {name: case[name] for name in telling}
+        key = tuple(row.values())
         row |= dict.fromkeys(machines)
         row = rows.setdefault(key, row)
 
+        figures = to_row(summary)
         machine = str(figures["machine"])
         status = figures["status"]
         row[machine] = figures["p50_ms"] if status in _USABLE else status
 
     return machines, list(rows.values())
+
+
+def _case_row(summary: Summary) -> Row:
+    """Say what was measured, as a row does."""
+    case = summary.case
+    figures = to_row(summary)
+    row = {name: figures[name] for name in (*_SHARED, *_DETAILS) if name in figures}
+    row["batch"] = "best" if case.batch is None else case.batch
+    row["input"] = quantities.shape(case.input_size)
+    return row
+
+
+def _telling_details(summaries: Sequence[Summary]) -> list[str]:
+    """List the details in which two results of one machine differ that are alike in all else."""
+    seen: dict[tuple[Value, ...], Row] = {}
+    telling: set[str] = set()
+    for summary in summaries:
+        row = _case_row(summary)
+        place = (summary.machine, *[row[name] for name in _SHARED])
+        first = seen.setdefault(place, row)
+        telling |= {name for name in _DETAILS if row[name] != first[name]}
+    return [name for name in _DETAILS if name in telling]
 
 
 def draw_fleet(

@@ -161,6 +161,8 @@ def import_results(
     """
     taken: list[Result] = []
     for path in paths:
+        if path.name == INDEX_NAME:
+            continue  # of a gallery, by a pattern such as gallery/*.json
         results = read(path)
         for result in results:
             store = Store(folder / machine_key(result.environment))

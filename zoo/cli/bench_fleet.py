@@ -251,8 +251,8 @@ def write_side_by_side(results: "Sequence[Result]", form: output.Format) -> None
     from zoo.bench.ranking import pivot
 
     machines, rows = pivot(results)
-    shared = ("model", "mode", "engine", "precision", "batch")
-    columns = tuple(Column(name, name, text) for name in shared)
+    shared = [name for name in rows[0] if name not in machines]
+    columns = tuple(Column(name, name.replace("_", " "), text) for name in shared)
     figures = tuple(
         Column(machine, f"{machine} p50 ms", _figure, is_number=True) for machine in machines
     )

@@ -193,7 +193,8 @@ def choose(
         output.talk(f"drew {plot}", is_quiet=quiet)
     _show(choice, limits, measured, form, is_quiet=quiet)
     if not quiet:
-        for sentence in (*_verdict(choice, limits), *_unjudged(choice, limits)):
+        verdict = _verdict(choice, limits)
+        for sentence in (*verdict, *_unmatched(choice, limits), *_unjudged(choice, limits)):
             output.talk(sentence)
 
 
@@ -216,6 +217,37 @@ def _verdict(choice: "Choice", limits: "Limits") -> "Iterator[str]":
             last = choice.places[-1].row.number("top5_error")
             lowest += f" instead of {last:.2f}"
         yield f"{_OPTIONS[relief.name]} costs most: without it {relief.admitted} more fit, and {lowest}"
+
+
+def _unmatched(choice: "Choice", limits: "Limits") -> "Iterator[str]":
+    """Name words of --license and --dataset that admit nothing at all: most likely misspelt."""
+    from fnmatch import fnmatchcase
+
+    from zoo.catalog.licenses import NO_LICENSE, WORDS, is_admitted
+
+    stated = {row.entry.license for row in choice.considered if row.entry.license}
+    words = [*WORDS, NO_LICENSE]
+    for word in (limits.license or "").split(","):
+        license = word.strip()
+        is_known = license.lower() in words or any(is_admitted(one, license) for one in stated)
+        if license and not is_known:
+            fault = f"no weights considered state the license {license!r}"
+            yield fault + _did_you_mean(license, {*words, *stated})
+
+    trained_on = {row.entry.dataset for row in choice.considered if row.entry.dataset}
+    dataset = limits.dataset or ""
+    if dataset and not any(fnmatchcase(one, dataset.lower()) for one in trained_on):
+        fault = f"no weights considered were trained on {dataset!r}"
+        yield fault + _did_you_mean(dataset, trained_on)
+
+
+def _did_you_mean(word: str, known: "set[str]") -> str:
+    from zoo.catalog.nearness import nearest
+
+    near = nearest(word, sorted(known))
+    if near:
+        return f"; did you mean {' or '.join(near)}?"
+    return f"; there are {', '.join(sorted(known)[:12])}"
 
 
 def _unjudged(choice: "Choice", limits: "Limits") -> "Iterator[str]":

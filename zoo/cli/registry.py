@@ -280,8 +280,8 @@ def watch(
     repository of the Hugging Face Hub and of PyTorch Hub for its commit, each https host for the end
     of its certificate, and, with --package-index, for the newest versions of torch, torchvision and
     timm. States are alive, changed, moved, gone, expiring and unreachable, each with the time since
-    when; a commit or version other than the recorded one is changed. An interrupted watch goes on
-    with --max-age. Exits with 1 if something changed, moved, is gone or about to expire.
+    when; a commit, version or length other than the recorded one is changed. An interrupted watch
+    goes on with --max-age. Exits with 1 if something changed, moved, is gone or about to expire.
     Repositories of PyTorch Hub and packages are watched where no models are named.
     """
     from zoo.catalog.wanted import find_wanted
@@ -295,13 +295,14 @@ def watch(
 
     wanted = find_wanted(names or ["*"], has_all_weights=True)
     addresses = watching.addresses_of(wanted)
-    expected: dict[str, str] = {}
+    expected: dict[str, watching.Recorded] = {}
     if not names:
         api = parse_upstreams(upstream or ()).base(remotes.GITHUB_API)
         expected |= watching.repositories_of(api)
     if package_index is not None:
         expected |= watching.packages_of(package_index)
     addresses = [*addresses, *expected]
+    expected |= watching.files_of(wanted)
     addresses += watching.certificates_of(addresses)
     pace = watching.Pace(per_second, watching.parse_age(max_age))
     transport = Transport(Timeouts(), bearer_tokens=tokens.from_environment())

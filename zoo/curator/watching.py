@@ -21,6 +21,7 @@ from zoo import atomic
 from zoo.catalog.families import load_families
 from zoo.catalog.hub_repositories import load_repositories
 from zoo.catalog.index import load_index
+from zoo.catalog.records import WeightsFile
 from zoo.catalog.registry import load_registry
 from zoo.curator import looking
 from zoo.curator.looking import Seen
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from zoo.catalog.records import Architecture, Weights
     from zoo.download.transport import Transport
 
+Recorded = str | WeightsFile
+"""What the registry says of an address: a commit, a version, a file with its length."""
 SCHEMA_VERSION = 1
 LARGEST_BYTES = 64 << 20
 PACKAGES = ("torch", "torchvision", "timm")
@@ -79,6 +82,16 @@ def addresses_of(wanted: Iterable[tuple[Architecture, Weights]]) -> list[str]:
             elif file.url is not None:
                 found[file.url] = None
     return list(found)
+
+
+def files_of(wanted: Iterable[tuple[Architecture, Weights]]) -> dict[str, WeightsFile]:
+    """Give the files that are asked for at addresses of their own, with their recorded length."""
+    found: dict[str, WeightsFile] = {}
+    for _, weights in wanted:
+        for file in weights.files:
+            if file.hub is None and file.url is not None:
+                found[file.url] = file
+    return found
 
 
 def hub_address(repository: str) -> str:
@@ -158,7 +171,7 @@ def watch(
     *,
     pace: Pace | None = None,
     progress: Callable[[str], None] = lambda _address: None,
-    expected: Mapping[str, str] | None = None,
+    expected: Mapping[str, Recorded] | None = None,
 ) -> list[Seen]:
     """Ask for every address and keep what was seen.
 
@@ -168,7 +181,7 @@ def watch(
         path: What earlier watches have seen; written as the work goes on.
         pace: How politely.
         progress: Called with each address that is asked for.
-        expected: The commit or version that the registry records, by address.
+        expected: The commit, version or file that the registry records, by address.
 
     Returns:
         What is known of each address now, in their order.
@@ -221,7 +234,7 @@ def _ask(
     before: Seen | None,
     transport: Transport,
     pace: Pace,
-    expected: str | None,
+    expected: Recorded | None,
 ) -> Seen:
     """Ask for one address, and compare with what was there before."""
     moment = pace.now().isoformat(timespec="seconds")
@@ -232,8 +245,9 @@ def _ask(
 
     if now.state == "alive" and _is_other(before, now):
         now = replace(now, state="changed")
-    if now.state == "unreachable":
-        # What was known stays known: a server that is down today has changed nothing.
+    if now.state in ("unreachable", "gone"):
+        # What was known stays known: a server that is down today has changed nothing, and a file
+        # that comes back is held against what it was.
         now = replace(
             now,
             etag=before.etag,
@@ -251,13 +265,31 @@ def _ask(
 
 def _held_against(
     now: Seen,
-    expected: str | None,
+    expected: Recorded | None,
 ) -> Seen:
-    """Call changed what is another commit or version than the registry records."""
+    """Call changed what is another commit, version or length than the registry records."""
+    if isinstance(expected, WeightsFile):
+        return _held_against_length(now, expected)
+
     found = now.commit or now.version
     if now.state != "alive" or None in (expected, found) or found == expected:
         return now
     return replace(now, state="changed", fault=f"the registry records {expected}")
+
+
+def _held_against_length(
+    now: Seen,
+    file: WeightsFile,
+) -> Seen:
+    """Call changed what is longer or shorter than it can be."""
+    if now.state != "alive" or now.size_bytes is None or file.size_bytes is None:
+        return now
+
+    away_bytes = abs(now.size_bytes - file.size_bytes)
+    if away_bytes <= file.size_tolerance_bytes:
+        return now
+    fault = f"it has {now.size_bytes:,} bytes, the registry records {file.size_bytes:,}"
+    return replace(now, state="changed", fault=fault)
 
 
 def _is_other(
