@@ -162,9 +162,10 @@ def pivot(results: Sequence[Result]) -> tuple[list[str], list[Row]]:
         row = rows.setdefault(key, row)
 
         figures = to_row(summary)
-        machine = str(figures["machine"])
-        status = figures["status"]
-        row[machine] = figures["p50_ms"] if status in _USABLE else status
+        shown = figures["status"]
+        if shown in _USABLE:
+            shown = figures["p50_ms"]
+        row[summary.machine] = shown
 
     return machines, list(rows.values())
 
@@ -173,10 +174,20 @@ def _case_row(summary: Summary) -> Row:
     """Say what was measured, as a row does."""
     case = summary.case
     figures = to_row(summary)
-    row = {name: figures[name] for name in (*_SHARED, *_DETAILS) if name in figures}
-    row["batch"] = "best" if case.batch is None else case.batch
-    row["input"] = quantities.shape(case.input_size)
-    return row
+    batch: Value = case.batch
+    if batch is None:
+        batch = "best"
+
+    return {
+        "model": case.model,
+        "mode": case.mode,
+        "engine": case.engine,
+        "precision": case.precision,
+        "batch": batch,
+        "memory_format": figures["memory_format"],
+        "input": quantities.shape(case.input_size),
+        "threads": case.threads,
+    }
 
 
 def _telling_details(summaries: Sequence[Summary]) -> list[str]:
@@ -185,9 +196,14 @@ def _telling_details(summaries: Sequence[Summary]) -> list[str]:
     telling: set[str] = set()
     for summary in summaries:
         row = _case_row(summary)
-        place = (summary.machine, *[row[name] for name in _SHARED])
+        place = (
+            summary.machine,
+            *[row[name] for name in _SHARED],
+        )
         first = seen.setdefault(place, row)
-        telling |= {name for name in _DETAILS if row[name] != first[name]}
+        for name in _DETAILS:
+            if row[name] != first[name]:
+                telling.add(name)
     return [name for name in _DETAILS if name in telling]
 
 
