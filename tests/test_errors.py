@@ -98,7 +98,8 @@ def test_the_message_is_made_from_subject_fault_and_advice(name: str) -> None:
     assert error.advice
     assert error.subject in str(error)
     # A failure of one source stands in lists, which have one advice at their end.
-    end = error.fault if name == "SourceError" else f"{error.fault}; {error.advice}"
+    is_listed = isinstance(error, SourceError)
+    end = error.fault if is_listed else f"{error.fault}; {error.advice}"
     assert str(error).endswith(end)
 
 

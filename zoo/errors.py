@@ -22,6 +22,7 @@
     ├── LockConflictError    what a program fetched is not what zoo.lock has; lists both
     ├── TrustError           signed files, keys or a state of a registry are not to be believed
     ├── SourceError          one exchange with one server failed; says whether trying again can help
+    │   └── PolicyError      a mirror's policy keeps it out; says why
     ├── FetchError           no source gave the right bytes; names each source and its fault
     ├── CheckpointError      a weights file is damaged, hostile or of no known format
     │   └── MismatchError    its tensors do not fit the network; lists the keys
@@ -457,6 +458,25 @@ class SourceError(ZooError):
             self.advice = "check the network, or try again later"
         elif status in (401, 403):
             self.advice = "check that its token may read it"
+
+
+class PolicyError(SourceError):
+    """Report what a mirror's policy keeps out.
+
+    Args:
+        name: What it is, as users write it.
+        reason: Why it is kept out.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        reason: str,
+    ) -> None:
+        """Keep the facts and make the message."""
+        self.reason = reason
+        super().__init__(name, f"it is refused: {reason}", status=403)
+        self.advice = 'see what the mirror may hold with "zoo mirror policy"'
 
 
 class FetchError(ZooError):

@@ -42,7 +42,7 @@ def import_file(
     Raises:
         MirrorError: It is not known what it is, it is not what it is said to be, or cannot be read.
         DiskFullError: It does not fit on the mirror's disk; nothing is left of it.
-        SourceError: The mirror's policy keeps it out.
+        PolicyError: The mirror's policy keeps it out.
         UsageError: ``what`` cannot be read.
     """
     if not path.exists():

@@ -13,14 +13,13 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from zoo.errors import SourceError, UsageError
+from zoo.errors import PolicyError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from zoo.mirror.published import RemoteItem
 
-FORBIDDEN = 403
 _MAY_HOLD_PICKLES = (
     ".bin",
     ".ckpt",
@@ -113,14 +112,14 @@ class Policy:
             former: Names that it had before.
 
         Raises:
-            SourceError: The item may not be held, or nothing of it is left.
+            PolicyError: The item may not be held, or nothing of it is left.
         """
         fault = self.fault(name, item.license, former)
         files = tuple(file for file in item.files if self.allows_file(file.path))
         if fault is None and item.files and not files:
             fault = "its files may hold code, and the mirror holds safetensors only"
         if fault is not None:
-            raise SourceError(name, f"it is refused: {fault}", status=FORBIDDEN)
+            raise PolicyError(name, fault)
         if len(files) == len(item.files):
             return item
         return replace(item, files=files)

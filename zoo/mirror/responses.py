@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from zoo.errors import SourceError
+from zoo.errors import PolicyError, SourceError
 from zoo.mirror.lookups import TIMED_OUT
 
 if TYPE_CHECKING:
@@ -110,6 +110,9 @@ def unavailable(
         words: What, and why not.
         failure: What keeps it from being had.
     """
+    if isinstance(failure, PolicyError):  # nor later
+        return error(403, None, str(failure))
+
     status = 503
     wait_s: float = RETRY_AFTER_S
     if isinstance(failure, SourceError):

@@ -34,7 +34,7 @@ class Upstream(Protocol):
         """Ask a question once for all who want to know."""
 
     def allowed(self, item: RemoteItem) -> RemoteItem:
-        """Leave out what the mirror's policy keeps out; all of it is a SourceError."""
+        """Leave out what the mirror's policy keeps out; all of it is a PolicyError."""
 
     async def bring(self, want: Want) -> None:
         """Bring all of a want into the mirror as it is now."""

@@ -113,7 +113,7 @@ def allowed(
     """Leave out of an item what a mirror's policy keeps out.
 
     Raises:
-        SourceError: Nothing is left.
+        PolicyError: Nothing is left.
     """
     name = spelled(item.kind, item.name)
     former = former_names(item)

@@ -112,7 +112,7 @@ class Pull:
         """Leave out what the mirror's policy keeps out.
 
         Raises:
-            SourceError: Nothing is left.
+            PolicyError: Nothing is left.
         """
         return ecosystems.allowed(self.policy, item)
 
