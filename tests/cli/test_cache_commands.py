@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import random
 from typing import TYPE_CHECKING
 
@@ -163,11 +164,27 @@ def test_damage_is_named_with_its_owner_and_the_command_that_mends_it(
     assert "2 files: 1 whole, 1 damaged\n" in outcome.err
     assert outcome.err.endswith('with "zoo cache verify --quarantine"\n')
     rows = cache("verify", "--json").json
-    assert [(row["owner"], row["state"], row["mend_with"]) for row in rows] == [
+    assert [(row["owner"], row["state"], row["fix_with"]) for row in rows] == [
         ("squeezenet1_0:imagenet1k_v1", "damaged", f"zoo cache repair {FIRST}"),
         ("squeezenet1_1:imagenet1k_v1", "whole", None),
     ]
     assert cache("verify", "squeezenet1_1").exit_code == 0
+
+
+def test_verify_and_scan_agree_on_files_of_strangers(cache: Run, zoo: Run, folder: Path) -> None:
+    """Both exit with 1 for what zoo would not load, and with 0 for what is sound."""
+    stranger = folder / "stranger.pth"
+    contents = {
+        "code": pickle.dumps(print),
+        "notes": b"not weights at all",
+        "cut": (folder / FIRST).read_bytes()[:100],
+    }
+    for name, content in contents.items():
+        stranger.write_bytes(content)
+        scanned = zoo("scan", str(stranger))
+        assert (name, scanned.exit_code) == (name, 1)
+        assert (name, cache("verify", "stranger.pth").exit_code) == (name, 1)
+    stranger.unlink()
 
 
 def test_damage_is_mended_from_a_mirror(cache: Run, folder: Path, mirror: FaultyServer) -> None:
@@ -281,7 +298,7 @@ def test_a_hugging_face_cache_is_listed_and_verified(cache: Run, tmp_path: Path)
     damage(repository / "blobs" / digest)
     outcome = cache("verify", "--huggingface", "timm/*", "--json")
     assert outcome.exit_code == 1
-    assert outcome.json[0]["mend_with"].startswith(
+    assert outcome.json[0]["fix_with"].startswith(
         "hf download timm/resnet18.a1_in1k model.safetensors"
     )
     assert cache("verify", "--huggingface", "google/*").exit_code == 1

@@ -195,6 +195,13 @@ def test_best_of_each_line_is_what_the_command_marks(
     look(page, whole=True)
 
 
+def test_of_map_the_largest_is_best(open_page: Open, site: str) -> None:
+    """As zoo compare marks it."""
+    page = open_page(f"{site}compare.html?compare=ssd300_vgg16,fcos_resnet50_fpn")
+    cells = page.locator(".sides tbody tr", has=page.get_by_text("box mAP", exact=True))
+    assert cells.locator("td.best").inner_text() == "best39.20"
+
+
 def test_models_are_added_and_taken_out(open_page: Open, site: str) -> None:
     """Six at most; what does not exist is said; the address follows."""
     page = open_page(f"{site}compare.html")

@@ -19,6 +19,7 @@ from zoo.site.data import (
     record_documents,
     rows_document,
     web_address,
+    weights_record,
 )
 
 if TYPE_CHECKING:
@@ -146,11 +147,20 @@ def test_figures_stand_once_in_rows_and_records() -> None:
 
 
 def test_file_on_the_hub_is_known_by_its_place_there() -> None:
-    """Address and name are made by the page; another address stays."""
-    record = architecture_record(find_architecture("timm/dm_nfnet_f3"))
+    """Address, name and timm's usual repository are made by the page; another one stays."""
+    architecture = find_architecture("timm/dm_nfnet_f3")
+    record = architecture_record(architecture)
     (file,) = record["weights"][0]["files"]
-    assert file["hub"]["repository"] == "timm/dm_nfnet_f3.dm_in1k"
     assert not {"url", "file_name"} & set(file)
+    assert "repository" not in file["hub"]
+
+    weights = architecture.weights["dm_in1k"]
+    hub = weights.files[0].hub
+    assert hub is not None
+    assert hub.repository == "timm/dm_nfnet_f3.dm_in1k"
+    elsewhere = replace(weights.files[0], hub=replace(hub, repository="company/nfnet"))
+    (moved,) = weights_record(replace(weights, files=(elsewhere,)), architecture)["files"]
+    assert moved["hub"]["repository"] == "company/nfnet"
 
 
 def test_paper_is_read_at_arxiv_doi_or_its_own_address() -> None:

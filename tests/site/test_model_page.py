@@ -41,6 +41,23 @@ def stages_of(page: Page) -> str:
     return label.replace("\u00d7", "x")
 
 
+def test_file_of_timm_is_found_on_the_hub(open_page: Open, full_site: str) -> None:
+    """The page makes the repository's name, and says about how long the file is."""
+    page = open_model(open_page, full_site, "timm/resnet50:a1_in1k")
+    repository = page.locator("a[href='https://huggingface.co/timm/resnet50.a1_in1k']")
+    assert repository.inner_text() == "timm/resnet50.a1_in1k"
+    paper = page.locator("a[href='https://arxiv.org/abs/2110.00476']")
+    assert paper.inner_text() == "arXiv:2110.00476"
+    assert "~102 MB" in page.locator(".cards").inner_text()
+
+
+def test_detector_shows_its_map(open_page: Open, site: str) -> None:
+    """The figure that its task is judged by comes first."""
+    page = open_model(open_page, site, "ssd300_vgg16")
+    first = page.locator(".cards .card").first.inner_text()
+    assert first.split() == ["box", "mAP", "25.10", "published"]
+
+
 def test_page_says_what_the_record_says(open_page: Open, site: str, look: Look) -> None:
     """Figures, paper, files and the first digits of the digest."""
     page = open_model(open_page, site, "resnet50:imagenet1k_v1")

@@ -43,6 +43,17 @@ def test_table_shows_the_lowest_error_first(open_page: Open, site: str, look: Lo
     look(page)
 
 
+def test_other_tasks_show_their_own_figures(open_page: Open, site: str) -> None:
+    """As zoo list does: where no row has an error, mAP stands there."""
+    page = open_page(f"{site}index.html?task=detection&sort=-box_map")
+    assert names(page)[:2] == ["fasterrcnn_resnet50_fpn_v2", "retinanet_resnet50_fpn_v2"]
+    heads = page.locator("#table thead th button").evaluate_all(
+        "buttons => buttons.map(button => button.dataset.key)"
+    )
+    assert "box_map" in heads
+    assert not {"top1_error", "top5_error"} & set(heads)
+
+
 def test_search_takes_words_and_conditions(open_page: Open, site: str) -> None:
     """All must hold; the rows are those that zoo list finds."""
     page = open_page(site)
@@ -281,3 +292,7 @@ def test_printed_table_has_every_row(open_page: Open, site: str) -> None:
     count = int(page.get_attribute("#table", "aria-rowcount") or 0) - 1
     assert page.locator(LINKS).count() == count
     assert count > 40
+    # The boxes to tick are left out; their narrow column must not become the names'.
+    name = page.locator("#table tbody th").first.bounding_box()
+    assert name is not None
+    assert name["width"] > 200

@@ -137,9 +137,10 @@ def verify(
     """Verify files by their digests; needs no network.
 
     A file is compared with what the registry and zoo.lock know. Lists the files that are not whole,
-    whose they are, and the command that mends them; with --json and in other formats all files. A
-    stranger is judged by its own format. Exits with 1 if a file is damaged: torch would still load
-    it until it is repaired or, with --quarantine, moved aside.
+    whose they are, and the command that fixes them; with --json and in other formats all files. A
+    stranger is judged by its own format, as zoo scan does. Exits with 1 if a file is damaged: torch
+    would still load it until it is repaired or, with --quarantine, moved aside. Also if one is
+    suspect: it holds more than tensors, and zoo would not load it.
     """
     from zoo.cache import huggingface as huggingface_cache
     from zoo.cache.verify import Verdict
@@ -177,17 +178,34 @@ def verify(
         f"{output.counted(len(states), 'file')}: {counts}" if states else "nothing to verify",
         is_quiet=quiet,
     )
-    if Verdict.DAMAGED not in states:
-        return
-    if not huggingface and quarantine:
-        _quarantine(damaged, is_quiet=quiet)
-    elif not huggingface:
+    is_damaged = Verdict.DAMAGED in states
+    is_suspect = Verdict.SUSPECT in states
+    if is_suspect:
         output.talk(
-            "torch still loads damaged files: repair them, or move them out of its reach with "
-            '"zoo cache verify --quarantine"',
+            "zoo would not load suspect files: look at each before a program does",
             is_quiet=quiet,
         )
-    raise typer.Exit(1)
+    if is_damaged and not huggingface:
+        _move_or_advise(damaged, quarantine=quarantine, is_quiet=quiet)
+    if is_damaged or is_suspect:
+        raise typer.Exit(1)
+
+
+def _move_or_advise(
+    damaged: "Sequence[CachedFile]",
+    *,
+    quarantine: bool,
+    is_quiet: bool,
+) -> None:
+    """Move damaged files aside where that was asked for, else say how to."""
+    if quarantine:
+        _quarantine(damaged, is_quiet=is_quiet)
+        return
+    output.talk(
+        "torch still loads damaged files: repair them, or move them out of its reach with "
+        '"zoo cache verify --quarantine"',
+        is_quiet=is_quiet,
+    )
 
 
 @app.command(epilog=examples("zoo cache quarantine resnet18-f37072fd.pth"))
@@ -218,7 +236,7 @@ def repair(
     """Repair damaged files by fetching them again.
 
     Only the blocks that differ are fetched where a mirror says which. Files that nobody publishes
-    are left as they are, and named. Exits with 1 if a file could not be mended.
+    are left as they are, and named. Exits with 1 if a file could not be fixed.
     """
     from zoo.cache.verify import Verdict
     from zoo.cli.terminal import cache_tables
@@ -241,7 +259,7 @@ def repair(
         return
     done: list[Repaired] = []
     failures = [
-        f"{f.file.name}: {f.fault}; mend it with: {f.advice}"
+        f"{f.file.name}: {f.fault}; fix it with: {f.advice}"
         for f in damaged
         if f.file.record is None
     ]
@@ -445,7 +463,7 @@ def _quarantine(
 
 
 def _report_repairs(done: "Sequence[Repaired]", *, is_json: bool, is_quiet: bool) -> None:
-    """Print the paths of the mended files, and what of them was not fetched again."""
+    """Print the paths of the repaired files, and what of them was not fetched again."""
     from zoo.catalog import quantities
 
     if is_json:
@@ -464,7 +482,8 @@ def _report_repairs(done: "Sequence[Repaired]", *, is_json: bool, is_quiet: bool
         output.write("\n".join(str(one.fetched.path) for one in done))
     reused = quantities.size(sum(one.reused_bytes for one in done))
     output.talk(
-        f"{output.counted(len(done), 'file')} mended, {reused} not fetched again", is_quiet=is_quiet
+        f"{output.counted(len(done), 'file')} repaired, {reused} not fetched again",
+        is_quiet=is_quiet,
     )
 
 

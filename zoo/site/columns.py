@@ -32,6 +32,8 @@ class SiteColumn:
     is_usual: bool = False
     """Shown unless the user chooses other columns."""
     filter: Literal["choices", "range", "flag", "none"] = "none"
+    is_figure: bool = False
+    """Published of another task than classifying images; more is better."""
     is_measured: bool = False
     """Measured by ``zoo bench``; everything else is published or computed from the network."""
 
@@ -192,6 +194,23 @@ COLUMNS: tuple[SiteColumn, ...] = (
         filter="choices",
     ),
     SiteColumn("paper", "paper", "choice"),
+    SiteColumn("box_map", "box mAP", "percent", help="On COCO, in percent.", is_figure=True),
+    SiteColumn("mask_map", "mask mAP", "percent", help="On COCO, in percent.", is_figure=True),
+    SiteColumn(
+        "keypoint_map",
+        "keypoint mAP",
+        "percent",
+        help="On COCO, in percent.",
+        is_figure=True,
+    ),
+    SiteColumn(
+        "miou",
+        "mIoU",
+        "percent",
+        help="On COCO's images of VOC's classes, in percent.",
+        is_figure=True,
+    ),
+    SiteColumn("kinetics_acc1", "Kinetics acc@1", "percent", help="In percent.", is_figure=True),
 )
 HELD = SiteColumn(
     "held",
@@ -269,6 +288,8 @@ def pack(column: SiteColumn, rows: Sequence[Row]) -> dict[str, Any]:
         packed["usual"] = True
     if column.filter != "none":
         packed["filter"] = column.filter
+    if column.is_figure:
+        packed["figure"] = True
     if column.is_measured:
         packed["measured"] = True
 

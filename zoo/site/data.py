@@ -211,7 +211,8 @@ def weights_record(weights: Weights, architecture: Architecture) -> dict[str, An
     if weights.published:
         record["published"] = _claim_records(weights)
 
-    record["files"] = [_file_record(file) for file in weights.files]
+    usual_repository = f"{architecture.name}.{weights.tag}"
+    record["files"] = [_file_record(file, usual_repository) for file in weights.files]
     if len(weights.files) == 1:
         # The row says the length of all files together.
         record["files"][0].pop("size_bytes", None)
@@ -247,8 +248,11 @@ def _claim_records(weights: Weights) -> list[dict[str, Any]]:
     return records
 
 
-def _file_record(file: WeightsFile) -> dict[str, Any]:
-    """Write a file, with an address only where a browser may follow it."""
+def _file_record(file: WeightsFile, usual_repository: str) -> dict[str, Any]:
+    """Write a file, with an address only where a browser may follow it.
+
+    The page knows how timm calls the repository of some weights.
+    """
     record = _known(asdict(file))
     record.pop("alternates", None)
     if not file.size_tolerance_bytes:
@@ -260,6 +264,8 @@ def _file_record(file: WeightsFile) -> dict[str, Any]:
         # The page makes both from where the file lies on the Hub.
         record.pop("url")
         record.pop("file_name")
+    if file.hub and file.hub.repository == usual_repository:
+        record["hub"].pop("repository")
     return record
 
 

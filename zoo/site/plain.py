@@ -118,11 +118,19 @@ def _line(row: Row) -> str:
         top5_error=quantities.percent(row.number("top5_error")),
         parameters=quantities.count(row.number("parameters")),
         multiply_adds=quantities.count(row.number("multiply_adds")),
-        size=quantities.size(row.number("size")),
+        size=_size(row),
         year=_text(row, "year"),
         license=_text(row, "license"),
         files=_files(row),
     )
+
+
+def _size(row: Row) -> str:
+    """Write how long the files are, or about how long where nobody states it."""
+    about = row.entry.about_size_bytes
+    if about is not None:
+        return quantities.size(quantities.About(about))
+    return quantities.size(row.number("size"))
 
 
 def _text(row: Row, key: str) -> str:

@@ -22,7 +22,7 @@ _SIZE = Column("size_bytes", "size", quantities.size, is_number=True)
 _OWNER = Column("owner", "belongs to", quantities.text)
 _STATE = Column("state", "state", quantities.text)
 _FAULT = Column("fault", "fault", quantities.text)
-_ADVICE = Column("mend_with", "mend it with", quantities.text)
+_ADVICE = Column("fix_with", "fix it with", quantities.text)
 _SHA256 = Column("sha256", "sha256", quantities.text)
 
 
@@ -79,13 +79,13 @@ def findings_table(findings: Iterable[Finding]) -> Table:
         rows,
         optional=("sha256", "size_bytes", "owner"),
         bonus=frozenset({"sha256"}),
-        asked=frozenset({"fault", "mend_with"}),
-        sentences=frozenset({"fault", "mend_with"}),
+        asked=frozenset({"fault", "fix_with"}),
+        sentences=frozenset({"fault", "fix_with"}),
     )
 
 
 def _ends(finding: Finding | HubFinding) -> list[str | None]:
-    """Return what is wrong and what mends it."""
+    """Return what is wrong and what fixes it."""
     return [finding.fault, finding.advice]
 
 

@@ -3,7 +3,7 @@
 import { choose, COST_WORDS } from "./chooser.js";
 import { codeBlock } from "./copy.js";
 import { el, fail, find } from "./dom.js";
-import { parseQuantity, show } from "./format.js";
+import { parseQuantity } from "./format.js";
 import { compareAddress, modelAddress } from "./links.js";
 import { loadRows } from "./rows.js";
 
@@ -136,7 +136,7 @@ class Page {
     const { rows } = this;
     const keys = ["top5_error", "multiply_adds", "parameters", "size", "p50", "license", "year"];
     const columns = keys.map((key) => rows.column(key)).filter(Boolean);
-    const figures = columns.map((column) => el("div", {}, el("dt", {}, column.title, column.measured && el("span", { class: "badge measured" }, "measured")), el("dd", {}, show(column.kind, column.at(row)))));
+    const figures = columns.map((column) => el("div", {}, el("dt", {}, column.title, column.measured && el("span", { class: "badge measured" }, "measured")), el("dd", {}, rows.shown(column, row))));
     return el("article", { class: "place" }, el("h2", {}, el("a", { href: modelAddress(rows, row) }, rows.spec(row))), el("dl", {}, figures), el("p", {}, reason));
   }
 

@@ -2,7 +2,6 @@
 
 import { codeBlock } from "./copy.js";
 import { el, fail, find } from "./dom.js";
-import { show } from "./format.js";
 import { modelAddress } from "./links.js";
 import { loadRows } from "./rows.js";
 import { readState, writeState } from "./state.js";
@@ -16,9 +15,10 @@ const SUGGESTED = ["resnet50", "efficientnet_b3", "convnext_tiny"];
 export function bestOf(rows, ids, key) {
   const values = ids.map((row) => rows.get(key, row));
   const known = values.filter((value) => typeof value === "number");
-  if (!SMALLER_IS_BETTER.includes(key) || new Set(known).size < 2) return ids.map(() => false);
-  const least = Math.min(...known);
-  return values.map((value) => value === least);
+  const isFigure = rows.column(key)?.figure;
+  if (!(isFigure || SMALLER_IS_BETTER.includes(key)) || new Set(known).size < 2) return ids.map(() => false);
+  const best = isFigure ? Math.max(...known) : Math.min(...known);
+  return values.map((value) => value === best);
 }
 
 class Page {
@@ -92,7 +92,7 @@ class Page {
   }
 
   line(column, ids, onlyDifferent) {
-    const shown = ids.map((row) => show(column.kind, column.at(row)));
+    const shown = ids.map((row) => this.rows.shown(column, row));
     const isKnown = shown.some((text) => text !== "-");
     const isDifferent = new Set(shown).size > 1;
     if (!isKnown || (onlyDifferent && !isDifferent && ids.length > 1)) return null;

@@ -52,15 +52,21 @@ class Page extends Browse {
     return this.order;
   }
 
-  get shownColumns() {
+  /** The columns of some rows: for models without errors, the figures of their task stand there. */
+  columnsFor(ids) {
     const usual = this.rows.columns.filter((column) => column.usual).map((column) => column.key);
-    const keys = this.state.columns ?? (narrow.matches ? NARROW_COLUMNS : usual);
+    let keys = this.state.columns ?? (narrow.matches ? NARROW_COLUMNS : usual);
+    const errors = this.rows.column("top1_error");
+    if (!this.state.columns && !ids.some((row) => errors.at(row) !== null)) {
+      const figures = this.rows.figures(ids).map((column) => column.key);
+      if (figures.length > 0) keys = keys.flatMap((key) => (key === "top1_error" ? figures : key === "top5_error" ? [] : key));
+    }
     const wanted = keys.includes("name") ? keys : ["name", ...keys];
     return wanted.map((key) => this.rows.column(key)).filter(Boolean);
   }
 
   show(ids) {
-    const columns = this.shownColumns;
+    const columns = this.columnsFor(ids);
     this.table.update({ ids, columns, sort: this.sort, compared: this.state.compared });
     for (const box of find("column-form").elements) box.checked = columns.some((column) => column.key === box.value);
   }

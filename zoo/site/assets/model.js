@@ -24,7 +24,7 @@ export function join(rows, record) {
   const weights = (record.weights ?? []).map((each) => {
     const row = rows.find(`${record.name}:${each.tag}`);
     const own = read(row, ["parameters", "multiply_adds", "activations", "license", "dataset", "pretraining", "size"]);
-    const files = each.files.map((file) => locate(file, each.files.length === 1 ? own.size : null));
+    const files = each.files.map((file) => locate(file, each.files.length === 1 ? own.size : null, `${record.name}.${each.tag}`));
     const errors = { top1: rows.get("top1_error", row), top5: rows.get("top5_error", row) };
     return { input_size, preprocessing: steps, num_classes, ...each, ...own, ...errors, files, published: claims(rows, row, each.published ?? []) };
   });
@@ -33,12 +33,12 @@ export function join(rows, record) {
 }
 
 /** Say where a file lies that is known by its place on the Hugging Face Hub. */
-function locate(file, size_bytes) {
-  const { hub } = file;
-  if (!hub) return { size_bytes, ...file };
+function locate(file, size_bytes, repository) {
+  if (!file.hub) return { size_bytes, ...file };
+  const hub = { repository, ...file.hub };
   const url = `https://huggingface.co/${hub.repository}/resolve/${hub.revision ?? "main"}/${hub.path}`;
   const ending = hub.path.slice(hub.path.lastIndexOf("."));
-  return { size_bytes, url, file_name: `${hub.repository.split("/").pop()}${ending}`, ...file };
+  return { size_bytes, url, file_name: `${hub.repository.split("/").pop()}${ending}`, ...file, hub };
 }
 
 /** Published errors one by one; 0 stands for what the row says. */
@@ -107,12 +107,13 @@ class Page {
     return el(
       "dl",
       { class: "cards" },
+      ...this.rows.figures([this.row]).map((column) => card(column.title, show(column.kind, column.at(this.row)), null, "published")),
       card("top-1 error", withUnit(percent(weights?.top1), "%"), null, "published"),
       card("top-5 error", withUnit(percent(weights?.top5), "%"), null, "published"),
       card("parameters", count(of.parameters), exactly(of.parameters)),
       card("multiply-adds", count(of.multiply_adds), exactly(of.multiply_adds), "for one input"),
       card("input", shape(of.input_size)),
-      card("download", size(weights?.size), exactly(weights?.size)),
+      card("download", this.rows.shown(this.rows.column("size"), this.row), exactly(weights?.size)),
       ...this.measured(),
     );
   }
@@ -167,7 +168,7 @@ class Page {
     const metrics = Object.entries(weights?.metrics ?? {}).map(([name, value]) => `${name} ${value}`);
     const lines = [
       ["paper", paper && [outside(paper.url ?? addressOf(reference), paper.title), reference && `, ${reference}`]],
-      ["papers of the weights", weights?.paper_ids?.join(", ")],
+      ["papers of the weights", weights?.paper_ids?.flatMap((id, place) => [place > 0 && ", ", outside(addressOf(id), id)])],
       ["trained on", weights?.dataset],
       ["pretrained on", weights?.pretraining],
       ["classes", weights?.num_classes ?? model.num_classes],
@@ -192,7 +193,7 @@ class Page {
     if (!this.weights) return null;
     const lines = this.weights.files.map((file) => {
       const about = file.size_tolerance_bytes ? "about " : "";
-      const length = file.size_bytes ? `${about}${whole(file.size_bytes)} bytes` : "length not known";
+      const length = file.size_bytes ? `${about}${whole(file.size_bytes)} bytes` : "length not stated";
       const digest = file.sha256
         ? el("p", { class: "digest" }, el("code", {}, `sha256 ${file.sha256}`), copyButton(file.sha256, "Copy the digest"))
         : el("p", { class: "soft small" }, file.sha256_prefix ? `sha256 begins with ${file.sha256_prefix}; the publisher states no more` : "no digest is known");

@@ -1,5 +1,7 @@
 // Every model and its weights, column by column, and the order of each column.
 
+import { show } from "./format.js";
+
 const collator = new Intl.Collator("en", { numeric: true });
 
 export const SIZE_OR_ABOUT = "size_or_about";
@@ -57,6 +59,18 @@ export class Rows {
   get(key, row) {
     if (key === SIZE_OR_ABOUT) return this.get("size", row) ?? this.aboutSize(row);
     return this.byKey.get(key)?.at(row) ?? null;
+  }
+
+  /** Write a value; of a size that nobody states, about how much. */
+  shown(column, row) {
+    const value = column.at(row);
+    const about = value === null && column.key === "size" ? this.aboutSize(row) : null;
+    return about === null ? show(column.kind, value) : `~${show(column.kind, about)}`;
+  }
+
+  /** Columns of figures that only other tasks than classification have, where some row has one. */
+  figures(ids) {
+    return this.columns.filter((column) => column.figure && ids.some((row) => column.at(row) !== null));
   }
 
   /** Numbers of all rows. */

@@ -1,7 +1,6 @@
 // The table: only the rows in view are in the document, so that 8,000 models scroll like 80.
 
 import { el, find } from "./dom.js";
-import { show } from "./format.js";
 
 const SPARE_ROWS = 8; // above and below what is in view
 const WIDTHS = { text: 224, count: 100, size: 88, percent: 88, number: 92, year: 66, flag: 88 };
@@ -116,7 +115,7 @@ export class Table {
   }
 
   cell(column, row, place) {
-    const shown = show(column.kind, column.at(row));
+    const shown = this.rows.shown(column, row);
     if (column.key === "name") {
       const attributes = { href: this.hrefOf(row), tabindex: place === this.current ? 0 : -1 };
       const [, prefix, bare] = /^(.*\/)?(.*)$/.exec(shown);
