@@ -1,7 +1,11 @@
-"""Runs that meet broken images, other processes, signals, damaged states and odd figures."""
+"""Runs that meet broken images, other processes, signals, damaged states and odd figures.
+
+The file is long because all that can disturb a run shares the few runs that are made here.
+"""
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import os
@@ -202,7 +206,41 @@ def test_parts_of_other_kinds_are_a_sentence(digits: Path, finished: Path, key: 
     state = torch.load(finished / "last.pt", weights_only=True)
     state[key] = [{"number": "x"}] if key == "history" else {"odd": torch.zeros(1)}
     torch.save(state, finished / "last.pt")
-    with pytest.raises(TrainingError, match="does not fit this run"):
+    with pytest.raises(TrainingError, match=r"does not fit this run|has no state"):
+        resume(digits, finished)
+
+
+ODD_VALUES: list[Any] = [None, 5, "x", [], {}, torch.zeros(2), torch.zeros(0), -1, float("nan")]
+
+
+def test_a_state_of_the_optimizer_that_would_fail_a_step_later_is_a_sentence(
+    digits: Path, finished: Path
+) -> None:
+    """Whatever stands in the place of a value, the run is refused before it trains."""
+    whole = torch.load(finished / "last.pt", weights_only=True)
+    run = start_run("lenet5", digits, finished, SHORT, resume=True)
+    for name in ("step", "exp_avg", "exp_avg_sq", None):
+        for odd in ODD_VALUES:
+            state = copy.deepcopy(whole)
+            entries = state["optimizer"]["state"]
+            place, key = (entries, 0) if name is None else (entries[0], name)
+            place[key] = odd
+            torch.save(state, finished / "last.pt")
+            if name is None and isinstance(odd, dict):
+                continue  # as before its first step
+            with pytest.raises(TrainingError, match="values of parameter 0 do not fit"):
+                run.resume()
+
+
+@pytest.mark.parametrize("key", ["epochs", "labels", "learning_rate"])
+def test_tensors_in_the_place_of_settings_are_a_sentence(
+    digits: Path, finished: Path, key: str
+) -> None:
+    """They compare in a way of their own."""
+    state = torch.load(finished / "last.pt", weights_only=True)
+    state["identity"][key] = torch.zeros(2)
+    torch.save(state, finished / "last.pt")
+    with pytest.raises(TrainingError, match=f"another run .{key} was tensor"):
         resume(digits, finished)
 
 

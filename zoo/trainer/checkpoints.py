@@ -210,9 +210,17 @@ def _differences(
     differences: list[str] = []
     for key, now in expected.items():
         before = found.get(key)
-        if before != now:
+        if _is_other(before, now):
             differences.append(f"{key} was {before!r:.60}, is {now!r:.60}")
     return differences
+
+
+def _is_other(before: Any, now: Any) -> bool:
+    """Tell whether two values differ; a tensor, which compares in its own way, always does."""
+    try:
+        return bool(before != now)
+    except (RuntimeError, ValueError, TypeError):
+        return True
 
 
 def _fault(state: Any) -> str | None:
@@ -224,9 +232,12 @@ def _fault(state: Any) -> str | None:
         if not isinstance(state.get(key), kind):
             return f"it has no {key}, so it is not the state of a run"
 
-    for epoch in state["history"]:
+    for number, epoch in enumerate(state["history"], start=1):
         if not isinstance(epoch, dict):
             return "its history is none of epochs"
+        found = epoch.get("number", number)
+        if type(found) is int and found != number:
+            return f"its history has no epoch {number}"
 
     for value in state["model"].values():
         if not isinstance(value, torch.Tensor):

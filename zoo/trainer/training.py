@@ -16,10 +16,11 @@ from torch import nn
 from torch.nn import functional
 
 from zoo.cache.digests import sha256_file
-from zoo.errors import MissingPackageError, OptionError, TrainingError
+from zoo.documents import decode
+from zoo.errors import DocumentError, MissingPackageError, OptionError, TrainingError
 from zoo.formats.training_metadata import OwnRecord
 from zoo.images.augment import augmentation
-from zoo.trainer import checkpoints, data
+from zoo.trainer import checkpoints, data, optimizer_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,6 +39,7 @@ _UNFIT = (
     TypeError,
     KeyError,
     AttributeError,
+    DocumentError,
 )
 """What torch raises when a state is not of this network or this optimizer."""
 
@@ -200,10 +202,14 @@ class Run:
         if state is None:
             return
 
+        path = checkpoints.last_path(self.folder)
+        odd = optimizer_state.fault(state["optimizer"], self.optimizer, self.recipe.optimizer)
+        if odd is not None:
+            raise TrainingError(str(path), f"{odd}; delete it to start again")
+
         try:
             self._load(state)
         except _UNFIT as error:
-            path = checkpoints.last_path(self.folder)
             said, _, _ = str(error).partition("\n")
             fault = f"it does not fit this run ({said:.100})"
             raise TrainingError(str(path), f"{fault}; delete it to start again") from error
@@ -211,9 +217,10 @@ class Run:
     def _load(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`_save` kept."""
         self.bare_model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        kept = optimizer_state.with_own_groups(state["optimizer"], self.optimizer)
+        self.optimizer.load_state_dict(kept)
         self._load_scaler(state.get("scaler"))
-        self.history = [Epoch(**epoch) for epoch in state["history"]]
+        self.history = [decode(Epoch, epoch) for epoch in state["history"]]
         self.best_sha256 = state["best_sha256"]
 
     def epochs(self) -> Iterator[Epoch]:
