@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from zoo.errors import UsageError
-from zoo.searcher.limits import Gauge, Limits, count
+from zoo.searcher.limits import Cost, Gauge, Limits, count
 from zoo.searcher.space import Space
 from zoo.searcher.stack import Stack
 
@@ -63,6 +63,20 @@ def test_a_latency_is_measured_once_and_told() -> None:
     assert gauge.accepts(CELLS[1])
     assert told == [CELLS[1]]
     assert gauge.latencies[CELLS[1].name] > 0
+
+
+def test_limits_that_no_cell_keeps_to_are_refused_with_what_there_is() -> None:
+    """After 200 cells, none of which was accepted; one that is accepted ends the counting."""
+    cells = Space(2, ("identity", "max_pool_3x3", "separable_3x3")).all()[:300]
+    sizes = {cell.name: Cost(5000 + number, 9) for number, cell in enumerate(cells)}
+    impossible = Gauge(STACK, Limits(max_parameters=100), costs=sizes)
+    refused = [impossible.accepts(cell) for cell in cells[:199]]
+    assert not any(refused)
+    with pytest.raises(UsageError, match=r"none of 200 cells .* smallest has 5,000 parameters"):
+        impossible.accepts(cells[199])
+
+    rare = Gauge(STACK, Limits(max_parameters=5000), costs=sizes)
+    assert [rare.accepts(cell) for cell in cells].count(True) == 1
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from zoo.models.genotype import Genotype
 from zoo.searcher import journal as lines
 from zoo.searcher.dataset import read_parts
 from zoo.searcher.desk import Budget
+from zoo.searcher.limits import Limits
 from zoo.searcher.report import read_report
 from zoo.searcher.search import FOUND, Means, run_search
 from zoo.searcher.space import Space
@@ -130,6 +131,18 @@ def test_a_search_killed_before_its_winner_was_judged_ends_as_the_whole_one(
 
 def _last_line(folder: Path) -> str:
     return (folder / lines.NAME).read_text(encoding="utf-8").splitlines()[-1]
+
+
+def test_a_search_without_a_trial_leaves_its_folder_to_another_one(
+    digits: Path,
+    tmp_path: Path,
+) -> None:
+    """Nothing is lost where the limits let nothing through: no other --output is needed."""
+    impossible = _setup(digits, limits=Limits(max_parameters=1))
+    with pytest.raises(SearchError, match="loosen the limits"):
+        run_search(impossible, tmp_path, Budget(trials=1), HERE)
+    run_search(_setup(digits), tmp_path, Budget(trials=1), HERE)
+    assert len(read_report(tmp_path).trials) == 1
 
 
 def test_a_budget_that_is_spent_at_once_finds_nothing(digits: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from zoo.errors import UsageError
 from zoo.inspector.tracing import trace_layers
 from zoo.loader.construction import without_initialisation
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 WARM_UP_RUNS = 3
 TIMED_RUNS = 15
+MOST_REFUSED = 200
+"""So many cells that all break a limit show that hardly one keeps to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,9 @@ class Gauge:
         self.latencies = dict(latencies or {})
         self._on_measured = on_measured
         self._costs = dict(costs or {})
+        self._refused: list[Genotype] = []
+        """Until the first is accepted."""
+        self._has_accepted = False
 
     def cost(self, genotype: Genotype) -> Cost:
         """Count parameters and multiply-adds on the meta device."""
@@ -81,7 +87,57 @@ class Gauge:
         return self.latencies[genotype.name]
 
     def accepts(self, genotype: Genotype) -> bool:
-        """Tell whether a genotype keeps to all limits; the cheap ones are checked first."""
+        """Tell whether a genotype keeps to all limits.
+
+        Raises:
+            UsageError: None does, of many.
+        """
+        if self._keeps_to_limits(genotype):
+            self._has_accepted = True
+            return True
+
+        if not self._has_accepted:
+            self._refused.append(genotype)
+        if len(self._refused) >= MOST_REFUSED and not self._has_accepted:
+            raise UsageError(self._describe_refused())
+        return False
+
+    def _describe_refused(self) -> str:
+        """Say how far the limits are from what there is."""
+        limits = self.limits
+        parameters = []
+        multiply_adds = []
+        times_ms = []
+        for genotype in self._refused:
+            name = genotype.name
+            if name in self._costs:
+                cost = self._costs[name]
+                parameters.append(cost.parameters)
+                multiply_adds.append(cost.multiply_adds)
+            if name in self.latencies:
+                time_ms = self.latencies[name]
+                times_ms.append(time_ms)
+
+        stories = []
+        if limits.max_parameters is not None:
+            fewest = min(parameters)
+            story = f"the smallest has {fewest:,} parameters (--max-parameters)"
+            stories.append(story)
+        if limits.max_multiply_adds is not None:
+            fewest = min(multiply_adds)
+            story = f"the cheapest has {fewest:,} multiply-adds (--max-multiply-adds)"
+            stories.append(story)
+        if times_ms:
+            least_ms = min(times_ms)
+            story = f"the fastest takes {least_ms:.2g} ms (--max-latency)"
+            stories.append(story)
+
+        listed = ", ".join(stories)
+        refused = len(self._refused)
+        return f"none of {refused} cells keeps to the limits: {listed}"
+
+    def _keeps_to_limits(self, genotype: Genotype) -> bool:
+        """Compare with each limit; the cheap ones come first."""
         limits = self.limits
         if limits.max_parameters is not None or limits.max_multiply_adds is not None:
             cost = self.cost(genotype)

@@ -104,13 +104,13 @@ def _begin(
     resume: bool,
 ) -> Sequence[lines.Event]:
     """Read what the folder holds, or write the first line of a new search."""
-    path = folder / lines.NAME
-    is_begun = path.exists() and b"\n" in path.read_bytes()
+    is_begun = _has_trials(folder)
     if is_begun and not resume:
         advice = "go on with --resume, or name another --output"
         raise UsageError(f"{folder} holds a search: {advice}")
 
     if not is_begun:
+        (folder / lines.NAME).unlink(missing_ok=True)
         with Journal(folder) as journal:
             journal.append(lines.Begun(lines.SCHEMA_VERSION, setup))
     events = read_events(folder)
@@ -120,6 +120,17 @@ def _begin(
         advice = "go on with the same options, or name another --output"
         raise SearchError(str(folder), f"it holds another search ({differing})", advice)
     return events
+
+
+def _has_trials(folder: Path) -> bool:
+    """Tell whether a folder holds a search of which something would be lost."""
+    path = folder / lines.NAME
+    has_a_line = path.exists() and b"\n" in path.read_bytes()
+    if not has_a_line:
+        return False
+
+    kinds = map(type, read_events(folder))
+    return lines.Asked in kinds
 
 
 def _differences(
