@@ -114,7 +114,8 @@ def test_nodes_share_the_images_of_an_evaluation(cluster: Cluster, tmp_path: Pat
 def test_a_sweep_goes_on_when_a_node_is_killed(cluster: Cluster, tmp_path: Path) -> None:
     """Two nodes share four cases; after the first result one is gone, and nothing is missing."""
     arguments = [*MODELS, "--input", "3x16x16", "--batch", "1", "--time", "0.05", "--threads", "1"]
-    words = ["--executor", "ray", "--address", cluster.address, "--output", str(tmp_path / "fleet")]
+    words = ["--executor", "ray", "--address", cluster.address, "--node-memory", "50MB"]
+    words += ["--output", str(tmp_path / "fleet")]
     command = [sys.executable, "-m", "zoo", "bench", *arguments, *words, "--wait", "300"]
     printed = tmp_path / "printed.json"
     # Into a file: it is longer than a pipe holds, which nobody reads while waiting for stderr.

@@ -357,7 +357,10 @@ def run_fleet(
         executor.close()
     desk.finish()
     if not desk.machines:
-        raise BenchError(f"no machine of the cluster was ready within {waiting_limit_s:.0f} s")
+        raise BenchError(
+            "no machine of the cluster has what was asked for, "
+            f"or none was ready within {waiting_limit_s:.0f} s"
+        )
     if not any(machine.plan.cases for machine in desk.machines.values()):
         refused = next(iter(desk.machines.values())).plan.refused
         raise BenchError(refused[0][1] if refused else "there is nothing to measure")

@@ -181,6 +181,7 @@ def run(
     address: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Of the Ray cluster; auto finds it.")
     ] = "auto",
+    node_memory: bench_fleet.NodeMemory = None,
     is_dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be measured.")
     ] = False,
@@ -229,6 +230,7 @@ def run(
             output_path,
             address=address,
             device=device,
+            node_memory=node_memory,
             wait_s=wait_s,
             is_resume=is_resume,
             is_quiet=is_quiet,

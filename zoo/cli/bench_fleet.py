@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from zoo.bench.plan import Grid
     from zoo.bench.ranking import Standing
     from zoo.bench.records import Effort, Result
+    from zoo.executors.record import Needs
 
+NodeMemory = Annotated[
+    str | None,
+    typer.Option(
+        "--node-memory",
+        metavar="BYTES",
+        help="Of each node of the cluster, reserved, as 16GB.",
+        show_default=False,
+    ),
+]
 Results = Annotated[
     Path, typer.Argument(metavar="RESULTS", help="A result file, or a folder of them.")
 ]
@@ -32,6 +42,7 @@ def measure_on_cluster(
     *,
     address: str,
     device: str,
+    node_memory: str | None,
     wait_s: float,
     is_resume: bool,
     is_quiet: bool,
@@ -40,14 +51,23 @@ def measure_on_cluster(
     from zoo.bench.fleet import FleetDesk, run_fleet
     from zoo.bench.stations import WORKSHOP
     from zoo.executors.cluster import RayExecutor
+
+    needs = needs_of(device, node_memory)
+    with _progress(is_quiet=is_quiet) as tell, output.quiet_stdout():
+        desk = FleetDesk(grid, effort, folder, tell, is_resume=is_resume)
+        executor = RayExecutor(WORKSHOP, address, needs)
+        run_fleet(desk, executor, waiting_limit_s=wait_s)
+    return desk.results
+
+
+def needs_of(device: str, node_memory: str | None) -> "Needs":
+    """Say what each place of a cluster reserves."""
+    from zoo.catalog.quantities import parse_quantity
     from zoo.executors.record import Needs
 
     kind = "cuda" if device.startswith("cuda") else "cpu"
-    with _progress(is_quiet=is_quiet) as tell, output.quiet_stdout():
-        desk = FleetDesk(grid, effort, folder, tell, is_resume=is_resume)
-        executor = RayExecutor(WORKSHOP, address, Needs(device=kind))
-        run_fleet(desk, executor, waiting_limit_s=wait_s)
-    return desk.results
+    size = parse_quantity("--node-memory", node_memory)
+    return Needs(kind, None if size is None else int(size))
 
 
 @contextmanager

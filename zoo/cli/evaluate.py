@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from zoo.cli.bench_fleet import NodeMemory, needs_of
 from zoo.cli.terminal import output
 from zoo.cli.terminal.options import (
     Architecture,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from zoo.evaluator import EngineComparison, Evaluation
     from zoo.evaluator.results import ErrorRate
     from zoo.evaluator.shards import Job
+    from zoo.executors.record import Needs
 
 app = new_app()
 
@@ -70,6 +72,7 @@ def evaluate(
     address: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Of the Ray cluster; auto finds it.")
     ] = "auto",
+    node_memory: NodeMemory = None,
     classes: Annotated[
         bool, typer.Option("--classes", help="Print the table of classes, not only the totals.")
     ] = False,
@@ -117,7 +120,9 @@ def evaluate(
             batch=batch,
             workers=workers,
         )
-        written = _evaluate_on_cluster(job, address=address, device=device, is_quiet=quiet)
+        written = _evaluate_on_cluster(
+            job, address=address, needs=needs_of(device, node_memory), is_quiet=quiet
+        )
     else:
         classifier = load_classifier(
             name,
@@ -172,17 +177,15 @@ def _evaluate_on_cluster(
     job: "Job",
     *,
     address: str,
-    device: str,
+    needs: "Needs",
     is_quiet: bool,
 ) -> "Evaluation":
     from zoo.cli.terminal.progress import StepProgress
     from zoo.evaluator.shards import WORKSHOP, evaluate_on
     from zoo.executors.cluster import RayExecutor
-    from zoo.executors.record import Needs
 
-    kind = "cuda" if device.startswith("cuda") else "cpu"
     with StepProgress(is_quiet=is_quiet) as progress, output.quiet_stdout():
-        executor = RayExecutor(WORKSHOP, address, Needs(device=kind))
+        executor = RayExecutor(WORKSHOP, address, needs)
         return evaluate_on(executor, job, progress=progress)
 
 

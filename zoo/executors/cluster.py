@@ -25,7 +25,7 @@ _CONNECT_HINT = 'start one with "ray start --head", and give its address with --
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
+class Wish:
     """A place that a node could have."""
 
     name: str
@@ -41,7 +41,7 @@ class _Wish:
 class _Seat:
     """An actor on a node, and what it was asked."""
 
-    wish: _Wish
+    wish: Wish
     actor: Any
     asked: Any
     """Reference of the answer that is waited for; ``None`` when it is free."""
@@ -116,7 +116,7 @@ class RayExecutor:
                 self._lose(seat, f"the node {seat.wish.node} was lost")
 
         for node in nodes:
-            for wish in _wishes(node, self._needs):
+            for wish in wishes_of(node, self._needs):
                 if wish.name not in self._seats:
                     self._seats[wish.name] = self._ask_for(wish)
 
@@ -172,7 +172,7 @@ class RayExecutor:
         if not self._was_connected:
             self._ray.shutdown()
 
-    def _ask_for(self, wish: _Wish) -> _Seat:
+    def _ask_for(self, wish: Wish) -> _Seat:
         """Ask Ray for an actor on one node."""
         strategies = self._ray.util.scheduling_strategies
         affinity = strategies.NodeAffinitySchedulingStrategy
@@ -244,11 +244,16 @@ class RayExecutor:
             self._ended.append(lost)
 
 
-def _wishes(
+def wishes_of(
     node: Mapping[str, Any],
     needs: Needs,
-) -> list[_Wish]:
-    """Work out the places that a node can have."""
+) -> list[Wish]:
+    """Work out the places that a node can have.
+
+    Args:
+        node: As Ray lists it.
+        needs: What each place reserves.
+    """
     resources = node["Resources"]
     cpus = int(resources.get("CPU", 0))
     gpus = int(resources.get("GPU", 0))
@@ -258,13 +263,15 @@ def _wishes(
 
     shared: dict[str, Any] = {}
     if needs.memory_bytes is not None:
+        if resources.get("memory", 0) < needs.memory_bytes:
+            return []  # Ray would wait for ever for a node that can never have it
         shared["memory"] = needs.memory_bytes
     if needs.device == "cpu":
         reserved = {**shared, "num_cpus": cpus}
-        whole = _Wish(f"{label} cpu", "cpu", address, node_id, reserved)
+        whole = Wish(f"{label} cpu", "cpu", address, node_id, reserved)
         return [whole] if cpus else []
 
-    wishes: list[_Wish] = []
+    wishes: list[Wish] = []
     for index in range(gpus):
         reserved = {
             **shared,
@@ -273,7 +280,7 @@ def _wishes(
         }
         name = f"{label} gpu {index}"
         # In the actor, CUDA_VISIBLE_DEVICES makes its GPU the first.
-        wishes.append(_Wish(name, "cuda:0", address, node_id, reserved))
+        wishes.append(Wish(name, "cuda:0", address, node_id, reserved))
     return wishes
 
 
