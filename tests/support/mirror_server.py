@@ -20,7 +20,7 @@ from tests.support.full_disk import LIMITED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-READY_S = 30
+READY_S = 120
 
 
 @dataclass
@@ -98,7 +98,7 @@ def serving(
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(timeout=15)
+            process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -121,7 +121,7 @@ class Answer:
 def send(
     mirror: RunningMirror,
     data: bytes,
-    timeout_s: float = 20,
+    timeout_s: float = 60,
 ) -> bytes:
     """Send raw bytes on a new connection; return what comes until it is closed or silent."""
     received = b""

@@ -320,6 +320,7 @@ class App:
         Returns:
             How many answers were broken off.
         """
+        await self._close_idle()
         closing = asyncio.ensure_future(self._close_servers(grace_s + ABORT_S))
         hurried = asyncio.ensure_future(hurry.wait())
         first: list[asyncio.Task[Any]] = [closing, hurried]
@@ -334,6 +335,18 @@ class App:
         self._bodies.close()
         await self._forwarder.close()
         return len(broken)
+
+    async def _close_idle(self) -> None:
+        """Close connections that are kept for a next request.
+
+        aiohttp would hold them open to the end of the grace time, and answer nothing more on them.
+        """
+        # A request that has been read reaches its handler in the second turn of the loop.
+        for _ in range(3):
+            await asyncio.sleep(0)
+        known = {one for server in self._servers.values() for one in server.connections}
+        for connection in known - self._busy:
+            connection.force_close()
 
     async def _close_servers(self, timeout_s: float) -> None:
         await asyncio.gather(*(server.shutdown(timeout_s) for server in self._servers.values()))
