@@ -22,10 +22,6 @@ os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # the tests run side by side; threads of one would slow the other
 
-os.environ.setdefault(
-    "TORCHINDUCTOR_CPP_CACHE_PRECOMPILE_HEADERS", "0"
-)  # to compile them takes longer than the few small networks that would include them
-
 # Processes of the tests keep what they compile of zoo's sources for the next ones.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -56,9 +52,15 @@ def torch_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def compiler_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Give torch's compiler a cache that goes away with the tests."""
+    """Give torch's compiler a cache that goes away with the tests.
+
+    pytest's workers share it: the headers that every network includes are compiled once.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.mktemp("compiler")))
+        patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(root / "compiler"))
         yield
 
 

@@ -58,6 +58,7 @@ def test_compiled_networks_agree_with_eager(engine: str) -> None:
 
     Behind folded batch norms it is held against eager by ``tests/test_optimizer.py``.
     """
+    # Its headers would serve one network alone.
     with torch._inductor.config.patch({"aot_inductor.precompile_headers": False}):
         check(engine, batch=2)
 

@@ -68,7 +68,7 @@ def upstream(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubUpstream]:
 @pytest.fixture
 def transport() -> Iterator[Transport]:
     """A client that asks once."""
-    client = Transport(Timeouts(connect_s=2, answer_s=2), tries=Tries(most=1))
+    client = Transport(Timeouts(), tries=Tries(most=1))
     yield client
     client.close()
 

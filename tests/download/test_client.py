@@ -29,9 +29,7 @@ class Client(Transport):
 
     def __init__(self, tokens: tuple[tuple[str, str], ...] = ()) -> None:
         self.pauses_s: list[float] = []
-        super().__init__(
-            Timeouts(stall_s=2, answer_s=2), bearer_tokens=tokens, sleep=self.pauses_s.append
-        )
+        super().__init__(Timeouts(), bearer_tokens=tokens, sleep=self.pauses_s.append)
 
 
 @pytest.fixture

@@ -248,7 +248,7 @@ def test_tls_body_that_breaks_is_resumed(
 ) -> None:
     """Rows 1, 4, 25 over TLS: ok."""
     monkeypatch.setenv("SSL_CERT_FILE", authority[1])
-    desk.limit(stall_s=0.5)
+    desk.limit(stall_s=1.0)
     with FaultyServer(tls=server_context(authority[0], "127.0.0.1")) as server:
         server.behave = lambda exchange: exchange.serve(
             DATA, cut_at=100_000 if exchange.number < 3 else None, end=end

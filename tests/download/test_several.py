@@ -68,7 +68,7 @@ def test_an_error_raised_by_a_signal_handler_ends_everything(
 
 
 DAEMON = """
-import sys, threading, time
+import sys, threading
 from dataclasses import replace
 from pathlib import Path
 from zoo.catalog.records import WeightsFile
@@ -79,7 +79,7 @@ options = FetchOptions(folder=Path(sys.argv[1]), allow_private_addresses=True)
 record = WeightsFile("f.pth", sys.argv[2], 100, sha256_prefix="0" * 8)
 thread = threading.Thread(target=fetcher.fetch_all, args=([record],), kwargs={"options": options}, daemon=True)
 thread.start()
-time.sleep(2)
+sys.stdin.read()
 """
 
 
@@ -87,16 +87,21 @@ def test_a_daemon_thread_that_fetches_does_not_keep_the_program_from_ending(
     desk: Desk, server: FaultyServer
 ) -> None:
     """The main thread ends while a silent server is waited for: so does the process, without a traceback."""
-    server.behave = lambda exchange: exchange.stop("stall")
-    done = subprocess.run(
-        [sys.executable, "-c", DAEMON, str(desk.folder), server.base],
-        capture_output=True,
-        text=True,
-        timeout=25,
-        check=False,
-    )
-    assert done.returncode == 0
-    assert "Traceback" not in done.stderr
+    is_asked = threading.Event()
+
+    def behave(exchange: Exchange) -> None:
+        is_asked.set()
+        exchange.stop("stall")
+
+    server.behave = behave
+    program = [sys.executable, "-c", DAEMON, str(desk.folder), server.base]
+    with subprocess.Popen(
+        program, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert is_asked.wait(60)
+        _, errors = process.communicate(timeout=60)  # which closes its input
+    assert process.returncode == 0
+    assert "Traceback" not in errors
 
 
 def test_the_number_of_connections_is_a_setting(desk: Desk, server: FaultyServer) -> None:

@@ -41,7 +41,7 @@ def test_second_source_finishes_what_the_first_cannot(
     desk: Desk, server: FaultyServer, fault: str
 ) -> None:
     """Row 29: first source dead, slow or lying, second good: ok, a warning names the first."""
-    desk.limit(stall_s=0.3)
+    desk.limit(stall_s=1.0)
     with FaultyServer() as bad:
         bad.behave = FAULTS[fault]
         fetched = desk.fetch(bad.base, server.base, retries=1)
@@ -170,7 +170,7 @@ def test_large_file_comes_over_several_connections(desk: Desk, server: FaultySer
 
     def behave(exchange: Exchange) -> None:
         if exchange.number in (1, 2, 3):
-            together.wait(timeout=20)  # all three must be under way at once
+            together.wait(timeout=60)  # all three must be under way at once
         exchange.serve(DATA)
 
     server.behave = behave
@@ -188,7 +188,7 @@ def test_several_files_are_fetched_at_once(desk: Desk, server: FaultyServer) -> 
 
     def behave(exchange: Exchange) -> None:
         if exchange.span is not None and exchange.span[0] == 0:
-            together.wait(timeout=20)
+            together.wait(timeout=60)
         exchange.serve(DATA if exchange.target == "/one" else OTHER_DATA)
 
     server.behave = behave

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from zoo.download.options import FetchOptions, Timeouts
+from zoo.download.options import FetchOptions
 from zoo.mirror import remotes
 from zoo.mirror.ecosystems import known as ecosystems
 from zoo.mirror.sync import Sync
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zoo.mirror.store import Store
     from zoo.mirror.sync import Summary
 
-QUICK = FetchOptions(retries=1, sleep=lambda _: None, timeouts=Timeouts(answer_s=5, stall_s=5))
+QUICK = FetchOptions(retries=1, sleep=lambda _: None)
 WEIGHTS_URL = "https://download.pytorch.org/models/{}"
 
 

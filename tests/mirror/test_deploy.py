@@ -216,7 +216,7 @@ def test_rolling_restart_behind_nginx_fails_no_download(deploy: Path, tmp_path: 
     finally:
         ended.set()
         front.terminate()
-        front.wait(timeout=10)
+        front.wait(timeout=60)
     assert failures == []
 
 

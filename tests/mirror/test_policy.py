@@ -313,7 +313,7 @@ def test_two_servers_on_one_store_restart_one_after_the_other(
         """Ask the first that answers, as a front does (nginx's `proxy_next_upstream error`)."""
         while not ended.is_set():
             for address in list(bases):
-                connection = http.client.HTTPConnection(*address, timeout=20)
+                connection = http.client.HTTPConnection(*address, timeout=60)
                 try:
                     connection.request("GET", path)
                     answer = connection.getresponse()

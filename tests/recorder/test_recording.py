@@ -52,7 +52,7 @@ assert state["x"].tolist() == [0, 1, 2]
 """
 REQUESTS = """
 import requests
-assert requests.get("https://files.example.org/labels.txt", timeout=20).content == b"cat\\ndog\\n"
+assert requests.get("https://files.example.org/labels.txt", timeout=60).content == b"cat\\ndog\\n"
 """
 CHILD = """
 import subprocess, sys

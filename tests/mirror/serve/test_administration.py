@@ -17,6 +17,7 @@ from tests.support.clients import run_client
 from tests.support.mirror_server import RunningMirror, ask, send, serving
 from zoo.errors import MirrorError, UsageError
 from zoo.mirror.serve import readers
+from zoo.mirror.site import HELD_S
 from zoo.mirror.store import Store
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def test_metrics_are_on_a_port_of_their_own(store: Store, upstream: HubUpstream)
         assert ask(mirror, PATH).body == DATA
         assert ask(mirror, "/models/none.pth").status == 404
         assert ask(mirror, "/metrics").status == 404
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             lines = answer.read().decode().splitlines()
     numbers = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
     assert numbers['zoo_mirror_requests_total{method="GET",status="404"}'] == "2.0"
@@ -215,7 +216,7 @@ def test_stuck_upstream_does_not_hold_up_what_is_here(store: Store, upstream: Hu
     go = threading.Event()
 
     def hang(exchange: Exchange) -> None:
-        go.wait(30)
+        go.wait(120)
         exchange.stop("reset")
 
     with serving(store.root, "--pull-through") as mirror:
@@ -229,10 +230,9 @@ def test_stuck_upstream_does_not_hold_up_what_is_here(store: Store, upstream: Hu
         ]
         for thread in asking:
             thread.start()
-        start_s = time.monotonic()
         assert ask(mirror, PATH).body == DATA
         assert ask(mirror, f"/org/tiny/resolve/{MODEL_COMMIT}/config.json").status == 200
-        first_s = time.monotonic() - start_s
+        still_waiting = [thread for thread in asking if thread.is_alive()]
         assert ask(mirror, "/org/tiny/resolve/main/config.json").status == 200
         start_s = time.monotonic()
         assert ask(mirror, "/org/tiny/resolve/main/config.json").status == 200
@@ -240,8 +240,8 @@ def test_stuck_upstream_does_not_hold_up_what_is_here(store: Store, upstream: Hu
         go.set()
         for thread in asking:
             thread.join(20)
-    assert first_s < 2.0, f"{first_s:.1f} s for what needs no upstream"
-    assert again_s < 1.0, f"{again_s:.1f} s although the upstream was waited for before"
+    assert still_waiting == asking, "what needs no upstream came after what waits for it"
+    assert again_s < HELD_S, f"{again_s:.1f} s although the upstream was waited for before"
 
 
 def test_failure_of_the_upstream_is_remembered_and_said(

@@ -53,7 +53,7 @@ def _trusting(mirror: RunningMirror) -> ssl.SSLContext:
 
 def _get(mirror: RunningMirror, host: str, path: str) -> tuple[int, bytes]:
     """Ask a host through the proxy, as any client does."""
-    connection = http.client.HTTPSConnection(*mirror.address, context=_trusting(mirror), timeout=20)
+    connection = http.client.HTTPSConnection(*mirror.address, context=_trusting(mirror), timeout=60)
     connection.set_tunnel(host, 443)
     try:
         connection.request("GET", path)
@@ -90,7 +90,7 @@ def test_other_hosts_are_refused_unless_that_is_allowed(tmp_path: Path) -> None:
         other.behave = lambda exchange: exchange.answer(200, b"from afar")
         request = f"CONNECT 127.0.0.1:{other.port} HTTP/1.1\r\n\r\n".encode()
         with serving(root, "--allow-connect", "--tunnel-port", str(other.port)) as mirror:
-            with socket.create_connection(mirror.address, timeout=20) as connection:
+            with socket.create_connection(mirror.address, timeout=60) as connection:
                 connection.sendall(request)
                 assert connection.recv(1000).startswith(b"HTTP/1.1 200")
                 connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -171,7 +171,7 @@ def test_client_that_does_not_trust_the_authority_is_told_so_in_the_log(
 ) -> None:
     """The handshake fails at the client, the server goes on."""
     context = ssl.create_default_context()
-    with socket.create_connection(mirror.address, timeout=20) as connection:
+    with socket.create_connection(mirror.address, timeout=60) as connection:
         connection.sendall(b"CONNECT github.com:443 HTTP/1.1\r\n\r\n")
         connection.recv(1000)
         with pytest.raises(ssl.SSLCertVerificationError):
@@ -248,7 +248,7 @@ def test_server_speaks_https_itself(tmp_path: Path) -> None:
         assert mirror.base.startswith("https://")
         context = ssl.create_default_context(cafile=str(root / layout.CERTIFICATE))
         with (
-            socket.create_connection(mirror.address, timeout=20) as connection,
+            socket.create_connection(mirror.address, timeout=60) as connection,
             context.wrap_socket(connection, server_hostname="github.com") as secured,
         ):
             secured.sendall(

@@ -50,11 +50,11 @@ def test_eight_clients_cost_one_download(
     def slowly(exchange: Exchange) -> None:
         exchange.head(200, {"Content-Length": str(len(DATA))})
         exchange.body(DATA[:100_000])
-        go.wait(20)
+        go.wait(120)
         exchange.body(DATA[100_000:])
 
     upstream.faults[PATH] = slowly
-    connections = [socket.create_connection(mirror.address, timeout=20) for _ in range(8)]
+    connections = [socket.create_connection(mirror.address, timeout=60) for _ in range(8)]
     for connection in connections:
         connection.sendall(f"GET {PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
     first = [connection.recv(1) for connection in connections]
@@ -117,16 +117,16 @@ def test_client_that_goes_away_does_not_spoil_the_file(
     def slowly(exchange: Exchange) -> None:
         exchange.head(200, {"Content-Length": str(len(DATA))})
         exchange.body(DATA[:100_000])
-        go.wait(20)
+        go.wait(120)
         exchange.body(DATA[100_000:])
         ended.set()
 
     upstream.faults[PATH] = slowly
-    with socket.create_connection(mirror.address, timeout=20) as connection:
+    with socket.create_connection(mirror.address, timeout=60) as connection:
         connection.sendall(f"GET {PATH} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         assert connection.recv(1) == b"H"
     go.set()
-    assert ended.wait(20)
+    assert ended.wait(60)
     assert ask(mirror, PATH).body == DATA  # joins the end of the download, or reads the file
     assert upstream.paths.count(PATH) == 1
     assert upkeep.verify(store) == []

@@ -75,7 +75,7 @@ def nginx(mirror: RunningMirror, repository: Path, tmp_path: Path) -> Iterator[R
         yield replace(mirror, base=f"http://127.0.0.1:{port}")
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
