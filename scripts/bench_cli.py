@@ -80,8 +80,11 @@ class Promise:
     def wording(self) -> str:
         """Say what is promised."""
         if self.at_least >= 1:
-            return f"`{self.faster}` at least {self.at_least:g} times faster than {self.slower}"
-        return f"`{self.faster}` within {1 / self.at_least:g} times of {self.slower}"
+            how = f"at least {self.at_least:g} times faster than"
+        else:
+            most = 1 / self.at_least
+            how = f"within {most:g} times of"
+        return f"`{self.faster}` {how} {self.slower}"
 
 
 PROMISES = (
@@ -96,22 +99,33 @@ SLOW_ROUNDS = 4
 
 def programs(folder: Path) -> dict[str, list[str]]:
     """Write the bare programs and list every command line by its name."""
-    (folder / "bare_help.py").write_text(BARE_HELP, encoding="utf-8")
-    (folder / "bare_table.py").write_text(BARE_TABLE, encoding="utf-8")
-    installed = Path(sys.executable).with_name("zoo")
-    zoo = [str(installed)] if installed.is_file() else [sys.executable, "-m", "zoo"]
+    bare_help = folder / "bare_help.py"
+    bare_help.write_text(BARE_HELP, encoding="utf-8")
+    bare_table = folder / "bare_table.py"
+    bare_table.write_text(BARE_TABLE, encoding="utf-8")
+
+    python = sys.executable
+    installed = Path(python).with_name("zoo")
+    zoo = [python, "-m", "zoo"]
+    if installed.is_file():
+        zoo = [str(installed)]
+
     rows = subprocess.run(
-        [*zoo, "list", "--format", "csv"], capture_output=True, text=True, check=True
+        [*zoo, "list", "--format", "csv"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    count = len(rows.stdout.splitlines()) - 1
+    _, *lines = rows.stdout.splitlines()
+    count = len(lines)
     return {
-        "python -c pass": [sys.executable, "-c", "pass"],
-        "bare help": [sys.executable, str(folder / "bare_help.py"), "--help"],
-        "bare table": [sys.executable, str(folder / "bare_table.py"), str(count)],
+        "python -c pass": [python, "-c", "pass"],
+        "bare help": [python, str(bare_help), "--help"],
+        "bare table": [python, str(bare_table), str(count)],
         "zoo --help": [*zoo, "--help"],
         "zoo list": [*zoo, "list"],
         "zoo inspect resnet18": [*zoo, "inspect", "resnet18"],
-        SLOW: [sys.executable, "-c", LIST_MODELS],
+        SLOW: [python, "-c", LIST_MODELS],
     }
 
 
@@ -124,8 +138,9 @@ def measure(commands: dict[str, list[str]], rounds: int) -> dict[str, list[float
                 continue
             start = time.perf_counter()
             subprocess.run(command, capture_output=True, check=True)
+            taken_s = time.perf_counter() - start
             if number:
-                times[name].append(time.perf_counter() - start)
+                times[name].append(taken_s)
     return times
 
 
@@ -141,47 +156,72 @@ def report(times: dict[str, list[float]]) -> str:
     lines += ["", "| promise | measured | kept |", "|---|---:|---|"]
     for promise in PROMISES:
         ratio = ratio_of(promise, times)
-        shown = f"{ratio:.1f} times faster" if promise.at_least >= 1 else f"{1 / ratio:.2f} times"
-        lines.append(
-            f"| {promise.wording()} | {shown} | {'yes' if ratio >= promise.at_least else 'NO'} |"
-        )
+        shown = f"{ratio:.1f} times faster"
+        if promise.at_least < 1:
+            slower = 1 / ratio
+            shown = f"{slower:.2f} times"
+        words = promise.wording()
+        verdict = "yes" if ratio >= promise.at_least else "NO"
+        lines.append(f"| {words} | {shown} | {verdict} |")
     return "\n".join(lines)
 
 
 def ratio_of(promise: Promise, times: dict[str, list[float]]) -> float:
     """Divide the medians."""
-    return statistics.median(times[promise.slower]) / statistics.median(times[promise.faster])
+    slower_s = statistics.median(times[promise.slower])
+    faster_s = statistics.median(times[promise.faster])
+    return slower_s / faster_s
 
 
 def main() -> None:
     """Measure and report."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--rounds", type=int, default=12, help="runs of each program; the slow one has fewer"
+        "--rounds",
+        type=int,
+        default=12,
+        help="runs of each program; the slow one has fewer",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every time here")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="also write every time here",
+    )
     parser.add_argument("--sizes", action="store_true", help="registries of three sizes instead")
     arguments = parser.parse_args()
     if arguments.sizes:
         with tempfile.TemporaryDirectory() as folder:
             folders = registry_sizes.make_folders(Path(folder))
-            print(registry_sizes.report(registry_sizes.measure(folders, arguments.rounds)))
+            medians = registry_sizes.measure(folders, arguments.rounds)
+        print(registry_sizes.report(medians))
         return
-    with tempfile.TemporaryDirectory() as folder:
-        times = measure(programs(Path(folder)), arguments.rounds)
 
+    with tempfile.TemporaryDirectory() as folder:
+        commands = programs(Path(folder))
+        times = measure(commands, arguments.rounds)
+
+    version = platform.python_version()
+    cpus = os.cpu_count()
     load, *_ = os.getloadavg()
-    print(f"Python {platform.python_version()}, {os.cpu_count()} processors, load {load:.1f}\n")
+    print(f"Python {version}, {cpus} processors, load {load:.1f}\n")
     print(report(times))
 
     if arguments.json:
-        ratios = [{**asdict(promise), "ratio": ratio_of(promise, times)} for promise in PROMISES]
-        arguments.json.write_text(
-            json.dumps({"seconds": times, "promises": ratios}, indent=1), encoding="utf-8"
-        )
-    sys.exit(any(ratio_of(promise, times) < promise.at_least for promise in PROMISES))
+        ratios = []
+        for promise in PROMISES:
+            facts = asdict(promise)
+            facts["ratio"] = ratio_of(promise, times)
+            ratios.append(facts)
+        content = {"seconds": times, "promises": ratios}
+        text = json.dumps(content, indent=1)
+        arguments.json.write_text(text, encoding="utf-8")
+
+    broken = [promise for promise in PROMISES if ratio_of(promise, times) < promise.at_least]
+    sys.exit(bool(broken))
 
 
 if __name__ == "__main__":

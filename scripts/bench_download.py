@@ -32,7 +32,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+Results = dict[str, dict[str, list[dict[str, float]]]]
+"""Scene -> client -> runs -> what each took."""
 LIMIT_MB_S = 20
+BLOCK_BYTES = 1 << 20
 NAME = "large.bin"
 SO_MAX_PACING_RATE = 47
 NGINX = """
@@ -73,8 +76,14 @@ def fetch_with_zoo(task: Task) -> Callable[[], object]:
     from zoo.download import fetcher
     from zoo.download.options import FetchOptions
 
-    file = WeightsFile(NAME, task.url, task.size_bytes, sha256=task.sha256)
-    options = FetchOptions(folder=Path(task.folder), allow_private_addresses=True)
+    file = WeightsFile(
+        file_name=NAME,
+        url=task.url,
+        size_bytes=task.size_bytes,
+        sha256=task.sha256,
+    )
+    folder = Path(task.folder)
+    options = FetchOptions(folder=folder, allow_private_addresses=True)
     return lambda: fetcher.fetch(file, options=options)
 
 
@@ -82,8 +91,12 @@ def fetch_with_torch_hub(task: Task) -> Callable[[], object]:
     """Return a call of torch.hub, which hashes while it downloads."""
     from torch import hub
 
+    place = f"{task.folder}/{NAME}"
     return lambda: hub.download_url_to_file(
-        task.url, f"{task.folder}/{NAME}", task.sha256, progress=False
+        task.url,
+        place,
+        task.sha256,
+        progress=False,
     )
 
 
@@ -99,7 +112,8 @@ def fetch_with_huggingface_hub(task: Task) -> Callable[[], object]:
         with path.open("wb") as stream:
             http_get(task.url, stream, expected_size=task.size_bytes)
         with path.open("rb") as stream:
-            check(hashlib.file_digest(stream, "sha256").hexdigest() == task.sha256)
+            digest = hashlib.file_digest(stream, "sha256")
+        check(digest.hexdigest() == task.sha256)
 
     return fetch
 
@@ -126,7 +140,11 @@ def run_child(client: str, task: Task) -> None:
     cpu = time.process_time()
     wall = time.perf_counter()
     call()
-    print(json.dumps({"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}))
+    taken = {
+        "wall_s": time.perf_counter() - wall,
+        "cpu_s": time.process_time() - cpu,
+    }
+    print(json.dumps(taken))
 
 
 def measure(client: str, task: Task) -> dict[str, float]:
@@ -140,7 +158,8 @@ def measure(client: str, task: Task) -> dict[str, float]:
 
     facts = asdict(task)
     if client in FUNCTIONS:
-        command = [sys.executable, __file__, "--child", client, json.dumps(facts)]
+        words = json.dumps(facts)
+        command = [sys.executable, __file__, "--child", client, words]
     else:
         line = COMMANDS[client].format(name=NAME, **facts)
         command = ["bash", "-c", line]
@@ -152,12 +171,15 @@ def measure(client: str, task: Task) -> dict[str, float]:
 
     start = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
-        output = process.stdout.read() if process.stdout else b""
+        output = b""
+        if process.stdout:
+            output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     wall = time.perf_counter() - start
 
-    check(process.returncode == 0, f"{client} failed on {task.url}")
+    is_done = process.returncode == 0
+    check(is_done, f"{client} failed on {task.url}")
     fetched = folder / NAME
     check(fetched.stat().st_size == task.size_bytes)
     seconds = {
@@ -185,21 +207,27 @@ def nginx(folder: Path) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     config = folder / "nginx.conf"
-    config.write_text(NGINX.format(folder=folder, port=port, limit=LIMIT_MB_S))
-    with subprocess.Popen(
-        ["nginx", "-p", folder, "-c", config], stderr=subprocess.DEVNULL
-    ) as process:
+    text = NGINX.format(folder=folder, port=port, limit=LIMIT_MB_S)
+    config.write_text(text)
+
+    command = ["nginx", "-p", str(folder), "-c", str(config)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
-            for _ in range(100):
-                with (
-                    contextlib.suppress(OSError),
-                    socket.create_connection(("127.0.0.1", port), timeout=1),
-                ):
-                    break
-                time.sleep(0.05)
+            wait_for_server(port)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
+
+
+def wait_for_server(port: int) -> None:
+    """Try to connect until somebody answers, for a few seconds."""
+    for _ in range(100):
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", port), timeout=1),
+        ):
+            return
+        time.sleep(0.05)
 
 
 @contextlib.contextmanager
@@ -212,13 +240,22 @@ def paced_server(path: Path) -> Iterator[str]:
             while True:
                 connection, _ = listener.accept()
                 connection.setsockopt(
-                    socket.SOL_SOCKET, SO_MAX_PACING_RATE, LIMIT_MB_S * 1000 * 1000
+                    socket.SOL_SOCKET,
+                    SO_MAX_PACING_RATE,
+                    LIMIT_MB_S * 1_000_000,
                 )
-                threading.Thread(target=talk_paced, args=(connection, path), daemon=True).start()
+                talker = threading.Thread(
+                    target=talk_paced,
+                    args=(connection, path),
+                    daemon=True,
+                )
+                talker.start()
 
-    threading.Thread(target=accept, daemon=True).start()
+    acceptor = threading.Thread(target=accept, daemon=True)
+    acceptor.start()
+    _, port = listener.getsockname()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"http://127.0.0.1:{port}"
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
@@ -250,7 +287,8 @@ def talk_paced(connection: socket.socket, path: Path) -> None:
             connection.sendall(answer.encode())
             while start <= last:
                 left = last - start + 1
-                start += os.sendfile(connection.fileno(), stream.fileno(), start, left)
+                sent = os.sendfile(connection.fileno(), stream.fileno(), start, left)
+                start += sent
 
 
 def read_head(lines: BinaryIO) -> bytes:
@@ -270,8 +308,9 @@ def make_file(path: Path, size_bytes: int) -> str:
     digest = hashlib.sha256()
     path.parent.mkdir(parents=True)
     with path.open("wb") as stream:
-        for start in range(0, size_bytes, 1 << 20):
-            block = os.urandom(min(1 << 20, size_bytes - start))
+        for start in range(0, size_bytes, BLOCK_BYTES):
+            left = size_bytes - start
+            block = os.urandom(min(BLOCK_BYTES, left))
             digest.update(block)
             stream.write(block)
     return digest.hexdigest()
@@ -281,34 +320,40 @@ def run(
     folder: Path,
     size_bytes: int,
     rounds: int,
-) -> dict[str, dict[str, list[dict[str, float]]]]:
+) -> Results:
     """Measure every client on every server, in interleaved rounds."""
     served = folder / "served" / NAME
     sha256 = make_file(served, size_bytes)
     all_clients = [*FUNCTIONS, *COMMANDS]
     several = ["zoo", "aria2c -x8 + sha256sum", "aria2c -x8 --checksum"]
-    results: dict[str, dict[str, list[dict[str, float]]]] = {}
+    results: Results = {}
     with nginx(folder) as web, paced_server(served) as paced:
+        limit = f"{LIMIT_MB_S} MB/s"
+        free = f"{web}/free/{NAME}"
+        limited = f"{web}/limited/{NAME}"
         scenes = {
-            "unlimited (nginx)": (f"{web}/free/{NAME}", all_clients),
-            f"{LIMIT_MB_S} MB/s a request (nginx limit_rate)": (f"{web}/limited/{NAME}", several),
-            f"{LIMIT_MB_S} MB/s a connection (kernel pacing)": (f"{paced}/{NAME}", several),
+            "unlimited (nginx)": (free, all_clients),
+            f"{limit} a request (nginx limit_rate)": (limited, several),
+            f"{limit} a connection (kernel pacing)": (f"{paced}/{NAME}", several),
         }
         for number in range(rounds):
             for scene, (url, clients) in scenes.items():
-                task = Task(url, str(folder / "out"), sha256, size_bytes)
+                out = str(folder / "out")
+                task = Task(url, out, sha256, size_bytes)
+                by_client = results.setdefault(scene, {})
                 turn = number % len(clients)
-                for client in clients[turn:] + clients[:turn]:
+                in_turn = clients[turn:] + clients[:turn]
+                for client in in_turn:
                     taken = measure(client, task)
-                    results.setdefault(scene, {}).setdefault(client, []).append(taken)
-                    print(
-                        f"round {number + 1}: {scene}: {client}: {taken['wall_s']:.2f} s",
-                        file=sys.stderr,
-                    )
+                    runs = by_client.setdefault(client, [])
+                    runs.append(taken)
+                    wall_s = taken["wall_s"]
+                    what = f"round {number + 1}: {scene}: {client}"
+                    print(f"{what}: {wall_s:.2f} s", file=sys.stderr)
     return results
 
 
-def report(results: dict[str, dict[str, list[dict[str, float]]]]) -> str:
+def report(results: Results) -> str:
     """Write the results as markdown, and how zoo stands against the fastest other client."""
     lines = []
     for scene, clients in results.items():
@@ -317,15 +362,23 @@ def report(results: dict[str, dict[str, list[dict[str, float]]]]) -> str:
             "| client | seconds: median (least to most) | CPU s | peak MiB |",
             "|---|---|---|---|",
         ]
-        medians = {client: _median(runs, "wall_s") for client, runs in clients.items()}
+        medians = {}
+        for client, runs in clients.items():
+            medians[client] = _median(runs, "wall_s")
         fastest_first = sorted(medians, key=medians.__getitem__)
         for client in fastest_first:
             runs = clients[client]
             walls = [run["wall_s"] for run in runs]
             peaks = [run["peak_mib"] for run in runs]
             cpu = _median(runs, "cpu_s")
-            spread = f"{medians[client]:.2f} ({min(walls):.2f} to {max(walls):.2f})"
-            lines.append(f"| {client} | {spread} | {cpu:.2f} | {max(peaks):.0f} |")
+            middle = medians[client]
+            least = min(walls)
+            most = max(walls)
+            peak = max(peaks)
+            extremes = f"{least:.2f} to {most:.2f}"
+            spread = f"{middle:.2f} ({extremes})"
+            costs = f"{cpu:.2f} | {peak:.0f}"
+            lines.append(f"| {client} | {spread} | {costs} |")
 
         rival, *_ = [client for client in fastest_first if client != "zoo"]
         ratio = medians[rival] / medians["zoo"]
@@ -342,7 +395,8 @@ def _median(runs: list[dict[str, float]], key: str) -> float:
 def main() -> None:
     """Read the options, run, print."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--size-mb", type=int, default=500)
@@ -353,17 +407,21 @@ def main() -> None:
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        run_child(options.child[0], Task(**json.loads(options.child[1])))
+        client, words = options.child
+        facts = json.loads(words)
+        run_child(client, Task(**facts))
         return
+
     for program in ("nginx", "curl", "aria2c", "openssl", "sha256sum"):
-        check(
-            shutil.which(program) is not None,
-            f"{program} is missing: run apt-get install nginx curl aria2 openssl",
-        )
+        is_there = shutil.which(program) is not None
+        advice = "run apt-get install nginx curl aria2 openssl"
+        check(is_there, f"{program} is missing: {advice}")
+
     with tempfile.TemporaryDirectory(prefix="zoo-bench-", dir=options.folder) as folder:
         Path(folder).chmod(0o755)  # nginx's workers run as another user
-        results = run(Path(folder), options.size_mb * 1_000_000, options.rounds)
-    facts: dict[str, Any] = {
+        size_bytes = options.size_mb * 1_000_000
+        results = run(Path(folder), size_bytes, options.rounds)
+    machine: dict[str, Any] = {
         "date": time.strftime("%Y-%m-%d"),
         "machine": platform.platform(),
         "cores": os.cpu_count(),
@@ -372,8 +430,12 @@ def main() -> None:
         "rounds": options.rounds,
     }
     if options.json:
-        options.json.write_text(json.dumps({"facts": facts, "results": results}, indent=1))
-    print(", ".join(f"{name} {value}" for name, value in facts.items()))
+        content = {"facts": machine, "results": results}
+        text = json.dumps(content, indent=1)
+        options.json.write_text(text)
+
+    words = [f"{name} {value}" for name, value in machine.items()]
+    print(", ".join(words))
     print(report(results))
 
 

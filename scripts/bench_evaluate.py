@@ -42,7 +42,9 @@ if TYPE_CHECKING:
 
     from zoo.classifier import Classifier
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+    Ways = dict[str, Callable[[], Tensor]]
+REPOSITORY = Path(__file__).parents[1]
+SHARED = REPOSITORY.parent / "shared" / "data"
 PROMISED_SPEED = 1.5
 BATCH = 32
 ENGINES = ("eager", "optimize", "onnxruntime", "openvino")
@@ -52,30 +54,52 @@ def main() -> int:
     """Measure, print, and return 1 if a promise is broken."""
     options = parse()
     ways = plain_ways(options) | zoo_ways(options)
-    load = os.getloadavg()[0]
-    print(f"{cpu_title()}, {usable_cpus()} CPUs, load {load:.1f}, torch {torch.__version__}")
+    cpu = cpu_title()
+    cpus = usable_cpus()
+    load, *_ = os.getloadavg()
+    version = torch.__version__
+    machine = f"{cpu}, {cpus} CPUs, load {load:.1f}"
+    print(f"{machine}, torch {version}")
+
     times, labels = take_turns(ways, options.rounds)
-    count = len(next(iter(labels.values())))
-    speeds = {way: count / statistics.median(seconds) for way, seconds in times.items()}
-    best_plain = max((way for way in speeds if way.startswith("plain")), key=speeds.__getitem__)
+    first, *_ = labels.values()
+    count = len(first)
+    speeds = {}
+    for way, seconds in times.items():
+        speeds[way] = count / statistics.median(seconds)
+    plain = [way for way in speeds if way.startswith("plain")]
+    best_plain = max(plain, key=speeds.__getitem__)
+    usual_speed = speeds[best_plain]
+    usual_labels = labels[best_plain]
 
     print("\n| way | images/s | x plain | other labels |\n|---|---:|---:|---:|")
     broken = []
     for way, speed in speeds.items():
-        differing = int((labels[way] != labels[best_plain]).sum())
-        ratio = speed / speeds[best_plain]
-        print(f"| {way} | {speed:.1f} | {ratio:.2f} | {differing} of {count} |")
+        is_other = labels[way] != usual_labels
+        differing = int(is_other.sum())
+        ratio = speed / usual_speed
+        figures = f"{speed:.1f} | {ratio:.2f}"
+        print(f"| {way} | {figures} | {differing} of {count} |")
         if differing:
             broken.append(f"{way}: {differing} labels are other than those of the plain loop")
+
     fastest = max(speeds, key=speeds.__getitem__)
-    if speeds[fastest] < PROMISED_SPEED * speeds[best_plain]:
-        ratio = speeds[fastest] / speeds[best_plain]
-        broken.append(f"{fastest} is {ratio:.2f} times as fast, promised {PROMISED_SPEED}")
+    ratio = speeds[fastest] / usual_speed
+    if ratio < PROMISED_SPEED:
+        fact = f"{fastest} is {ratio:.2f} times as fast"
+        broken.append(f"{fact}, promised {PROMISED_SPEED}")
     for line in broken:
         print(f"NOT KEPT: {line}")
+
     if options.json:
-        content = {"images": count, "times_s": times, "cpu": cpu_title(), "cpus": usable_cpus()}
-        options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        content = {
+            "images": count,
+            "times_s": times,
+            "cpu": cpu,
+            "cpus": cpus,
+        }
+        text = json.dumps(content, indent=1)
+        options.json.write_text(text + "\n", encoding="utf-8")
     if broken:
         return 1
     return 0
@@ -84,27 +108,60 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     images = SHARED / "imagenet-sample" / "val"
     weights = SHARED / "weights" / "squeezenet1_1.pth"
-    parser.add_argument("--data", type=Path, default=images, metavar="DIR")
-    parser.add_argument("--checkpoint", type=Path, default=weights, metavar="FILE")
-    parser.add_argument("--engines", nargs="+", default=list(ENGINES), metavar="E")
-    parser.add_argument("--rounds", type=int, default=5, metavar="N")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every time")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=images,
+        metavar="DIR",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=weights,
+        metavar="FILE",
+    )
+    parser.add_argument(
+        "--engines",
+        nargs="+",
+        default=list(ENGINES),
+        metavar="E",
+    )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=5,
+        metavar="N",
+    )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="also write every time",
+    )
     return parser.parse_args()
 
 
-def plain_ways(options: argparse.Namespace) -> dict[str, Callable[[], Tensor]]:
+def plain_ways(options: argparse.Namespace) -> Ways:
     """Write the loop that one would write, once for each count of workers."""
     weights = models.SqueezeNet1_1_Weights.IMAGENET1K_V1
-    model = models.squeezenet1_1().eval()
-    model.load_state_dict(torch.load(options.checkpoint, weights_only=True))
-    data = datasets.ImageFolder(str(options.data), weights.transforms())
+    model = models.squeezenet1_1()
+    parameters = torch.load(options.checkpoint, weights_only=True)
+    model.load_state_dict(parameters)
+    model.eval()
 
-    counts = range(usable_cpus() + 1)
-    return {f"plain, {count} workers": partial(plain_loop, model, data, count) for count in counts}
+    folder = str(options.data)
+    data = datasets.ImageFolder(folder, weights.transforms())
+    most_workers = usable_cpus()
+    ways: Ways = {}
+    for workers in range(most_workers + 1):
+        way = f"plain, {workers} workers"
+        ways[way] = partial(plain_loop, model, data, workers)
+    return ways
 
 
 def plain_loop(
@@ -115,15 +172,18 @@ def plain_loop(
     """Name the label of each image."""
     answers = []
     with torch.inference_mode():
-        for images, _ in DataLoader(data, BATCH, num_workers=workers):
-            answers.append(model(images).argmax(1))
+        loader = DataLoader(data, BATCH, num_workers=workers)
+        for images, _ in loader:
+            logits = model(images)
+            answer = logits.argmax(1)
+            answers.append(answer)
     return torch.cat(answers)
 
 
-def zoo_ways(options: argparse.Namespace) -> dict[str, Callable[[], Tensor]]:
+def zoo_ways(options: argparse.Namespace) -> Ways:
     """Make every engine ready that can be used here."""
     classifier = load_classifier("squeezenet1_1", checkpoint=options.checkpoint)
-    ways: dict[str, Callable[[], Tensor]] = {}
+    ways: Ways = {}
     for engine in options.engines:
         began_s = time.perf_counter()
         try:
@@ -131,15 +191,21 @@ def zoo_ways(options: argparse.Namespace) -> dict[str, Callable[[], Tensor]]:
         except ZooError as error:
             print(f"without {engine}: {error}")
             continue
-        print(f"{engine} ready in {time.perf_counter() - began_s:.1f} s")
-
+        taken_s = time.perf_counter() - began_s
+        print(f"{engine} ready in {taken_s:.1f} s")
         ways[f"zoo, {engine}"] = partial(zoo_loop, prepared, options.data)
     return ways
 
 
 def zoo_loop(classifier: Classifier, data: Path) -> Tensor:
     """Evaluate; return the label of each image."""
-    done = run_pass(classifier, data, batch=BATCH, workers=None, progress=say_nothing)
+    done = run_pass(
+        classifier,
+        data,
+        batch=BATCH,
+        workers=None,
+        progress=say_nothing,
+    )
     return done.best
 
 
@@ -151,9 +217,7 @@ def say_nothing(
     """Show no progress."""
 
 
-def take_turns(
-    ways: dict[str, Callable[[], Tensor]], rounds: int
-) -> tuple[dict[str, list[float]], dict[str, Tensor]]:
+def take_turns(ways: Ways, rounds: int) -> tuple[dict[str, list[float]], dict[str, Tensor]]:
     """Time each way once a round, after a round that does not count."""
     times: dict[str, list[float]] = {way: [] for way in ways}
     labels: dict[str, Tensor] = {}
@@ -161,8 +225,9 @@ def take_turns(
         for way, run in ways.items():
             began_s = time.perf_counter()
             labels[way] = run()
+            taken_s = time.perf_counter() - began_s
             if round_number:
-                times[way].append(time.perf_counter() - began_s)
+                times[way].append(taken_s)
     return times, labels
 
 

@@ -36,6 +36,7 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 WAYS = ("torchvision", "zoo", "zoo, twin")
@@ -60,24 +61,40 @@ class Sample:
 def main() -> int:
     """Measure, print, and return 1 if a promise is broken."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("models", nargs="*", default=list(PROMISED_SPEED), metavar="MODEL")
     parser.add_argument(
-        "--rounds", type=int, default=7, help="measurements of each way (default 7)"
+        "models",
+        nargs="*",
+        default=list(PROMISED_SPEED),
+        metavar="MODEL",
+    )
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=7,
+        help="measurements of each way (default 7)",
     )
     parser.add_argument("--json", type=Path, help="also write every measurement to this file")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        print(json.dumps(asdict(measure(*arguments.child))))
+        way, model = arguments.child
+        sample = measure(way, model)
+        print(json.dumps(asdict(sample)))
         return 0
+
     results = {}
-    with tempfile.TemporaryDirectory(prefix="bench-load-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-load-") as name:
+        folder = Path(name)
         for model in arguments.models:
-            results[model] = measure_model(model, Path(folder), arguments.rounds)
+            results[model] = measure_model(model, folder, arguments.rounds)
+
     if arguments.json:
-        arguments.json.write_text(json.dumps(as_json(results), indent=2) + "\n", encoding="utf-8")
+        content = as_json(results)
+        text = json.dumps(content, indent=2)
+        arguments.json.write_text(text + "\n", encoding="utf-8")
     return report(results)
 
 
@@ -94,15 +111,18 @@ class Measured:
 
     def load_s(self, way: str) -> float:
         """Median time of a load."""
-        return statistics.median(sample.load_s for sample in self.samples[way])
+        samples = self.samples[way]
+        return statistics.median(sample.load_s for sample in samples)
 
     def read_s(self, way: str) -> float:
         """Median time until every value has been read."""
-        return statistics.median(sample.read_s for sample in self.samples[way])
+        samples = self.samples[way]
+        return statistics.median(sample.read_s for sample in samples)
 
     def memory_bytes(self, way: str) -> int:
         """Largest amount of memory that any load took."""
-        return max(sample.memory_bytes for sample in self.samples[way])
+        samples = self.samples[way]
+        return max(sample.memory_bytes for sample in samples)
 
 
 def measure_model(
@@ -115,10 +135,17 @@ def measure_model(
     file_bytes = prepare(model, place)
     samples: dict[str, list[Sample]] = {way: [] for way in WAYS}
     for number in range(rounds):
-        for way in WAYS[number % len(WAYS) :] + WAYS[: number % len(WAYS)]:
-            samples[way].append(run_child(way, model, place))
-    sums = [sample.checksum for way in WAYS for sample in samples[way]]
-    if not math.isclose(min(sums), max(sums), rel_tol=1e-4):  # threads add in any order
+        turn = number % len(WAYS)
+        in_turn = WAYS[turn:] + WAYS[:turn]
+        for way in in_turn:
+            sample = run_child(way, model, place)
+            samples[way].append(sample)
+
+    every = chain.from_iterable(samples.values())
+    sums = [sample.checksum for sample in every]
+    least = min(sums)
+    most = max(sums)
+    if not math.isclose(least, most, rel_tol=1e-4):  # threads add in any order
         raise SystemExit(f"{model}: the ways have loaded different values: {sums}")
     return Measured(file_bytes, samples)
 
@@ -136,18 +163,27 @@ def prepare(model: str, place: Path) -> int:
     checkpoints = place / "torch" / "hub" / "checkpoints"
     checkpoints.mkdir(parents=True)
     torch.manual_seed(0)
-    registry = json.loads(find_registry().read_text(encoding="utf-8"))
+    text = find_registry().read_text(encoding="utf-8")
+    registry = json.loads(text)
     architecture = registry["architectures"][model]
-    record = architecture["weights"][architecture["default_weights"]]["files"][0]
+    tag = architecture["default_weights"]
+    weights = architecture["weights"][tag]
+    record = weights["files"][0]
+
     path = checkpoints / str(record["file_name"])
-    torch.save(torchvision.models.get_model(model, weights=None).state_dict(), path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    network = torchvision.models.get_model(model, weights=None)
+    torch.save(network.state_dict(), path)
+    data = path.read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
     record |= {
         "sha256_prefix": digest[:8],
-        "size_bytes": path.stat().st_size,
+        "size_bytes": len(data),
         "size_tolerance_bytes": 0,
     }
-    (place / "registry.json").write_text(json.dumps(registry), encoding="utf-8")
+    file = place / "registry.json"
+    changed = json.dumps(registry)
+    file.write_text(changed, encoding="utf-8")
+
     for child in ("convert", "zoo"):  # the second reads the pickle once, as a download would
         subprocess.run(
             child_command(child, model),
@@ -155,7 +191,7 @@ def prepare(model: str, place: Path) -> int:
             check=True,
             capture_output=True,
         )
-    return path.stat().st_size
+    return len(data)
 
 
 def run_child(
@@ -165,9 +201,13 @@ def run_child(
 ) -> Sample:
     """Measure one way in a fresh process."""
     done = subprocess.run(
-        child_command(way, model), env=environment(place, way), check=True, capture_output=True
+        child_command(way, model),
+        env=environment(place, way),
+        check=True,
+        capture_output=True,
     )
-    return Sample(**json.loads(done.stdout))
+    facts = json.loads(done.stdout)
+    return Sample(**facts)
 
 
 def child_command(way: str, model: str) -> list[str]:
@@ -185,12 +225,15 @@ def environment(place: Path, way: str) -> dict[str, str]:
         "ZOO_LOCK": place / lock,
         "BENCH_REGISTRY": place / "registry.json",
     }
-    return {**os.environ, **{name: str(value) for name, value in own.items()}}
+    strings = {name: str(value) for name, value in own.items()}
+    return {**os.environ, **strings}
 
 
 def report(results: dict[str, Measured]) -> int:
     """Print a table and the promises; return 1 if one is broken."""
-    print(f"{'model':12} {'way':12} {'load':>10} {'read':>10} {'memory':>10} {'faster':>8}")
+    titles = ("load", "read", "memory")
+    shown = "".join(f"{title:>11}" for title in titles)
+    print(f"{'model':12} {'way':12}{shown} {'faster':>8}")
     for model, measured in results.items():
         usual_s = measured.load_s("torchvision")
         for way in WAYS:
@@ -198,13 +241,17 @@ def report(results: dict[str, Measured]) -> int:
             read_s = measured.read_s(way)
             ratio = usual_s / load_s
             memory_mib = measured.memory_bytes(way) / MIB
-            times = f"{load_s * 1000:7.1f} ms {read_s * 1000:7.1f} ms"
-            print(f"{model:12} {way:12} {times} {memory_mib:6.0f} MiB {ratio:7.1f}x")
+            load_ms = 1000 * load_s
+            read_ms = 1000 * read_s
+            times = f"{load_ms:7.1f} ms {read_ms:7.1f} ms"
+            subject = f"{model:12} {way:12}"
+            print(f"{subject} {times} {memory_mib:6.0f} MiB {ratio:7.1f}x")
 
     is_kept = True
     for model, measured in results.items():
         wanted = PROMISED_SPEED.get(model, 1.0)
-        ratio = measured.load_s("torchvision") / measured.load_s("zoo, twin")
+        usual_s = measured.load_s("torchvision")
+        ratio = usual_s / measured.load_s("zoo, twin")
         plain_bytes = measured.memory_bytes("zoo")
         twin_bytes = measured.memory_bytes("zoo, twin")
         memory = max(plain_bytes, twin_bytes) / measured.file_bytes
@@ -212,7 +259,8 @@ def report(results: dict[str, Measured]) -> int:
         is_kept &= ratio >= wanted
         is_kept &= memory < PROMISED_MEMORY
         speed = f"{ratio:.1f} times faster (promised {wanted:g})"
-        print(f"{model}: {speed}, memory {memory:.2f} of the file (promised {PROMISED_MEMORY:g})")
+        share = f"memory {memory:.2f} of the file (promised {PROMISED_MEMORY:g})"
+        print(f"{model}: {speed}, {share}")
 
     if is_kept:
         return 0
@@ -229,10 +277,11 @@ def as_json(results: dict[str, Measured]) -> dict[str, object]:
         "processors": os.cpu_count(),
         "torch": torch.__version__,
     }
+    models = {model: asdict(measured) for model, measured in results.items()}
     return {
         **machine,
         "torchvision": torchvision.__version__,
-        "models": {n: asdict(m) for n, m in results.items()},
+        "models": models,
     }
 
 
@@ -263,18 +312,23 @@ def measure(way: str, model: str) -> Sample:
     before_bytes = reset_peak()
     start = time.perf_counter()
     is_theirs = way == "torchvision"
-    network = (
-        torchvision.models.get_model(model, weights="DEFAULT")
-        if is_theirs
-        else zoo.load_model(model)
-    )
+    if is_theirs:
+        network = torchvision.models.get_model(model, weights="DEFAULT")
+    else:
+        network = zoo.load_model(model)
     loaded = time.perf_counter()
-    torch.set_num_threads(
-        1
-    )  # 932 small sums on a busy machine measure nothing but waiting for threads
-    checksum = sum(float(tensor.sum()) for tensor in network.state_dict().values())
+
+    # 932 small sums on a busy machine measure nothing but waiting for threads.
+    torch.set_num_threads(1)
+    tensors = network.state_dict().values()
+    checksum = sum(float(tensor.sum()) for tensor in tensors)
     read = time.perf_counter()
-    return Sample(loaded - start, read - start, peak_bytes() - before_bytes, checksum)
+    return Sample(
+        load_s=loaded - start,
+        read_s=read - start,
+        memory_bytes=peak_bytes() - before_bytes,
+        checksum=checksum,
+    )
 
 
 def reset_peak() -> int:

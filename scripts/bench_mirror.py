@@ -68,13 +68,16 @@ class Cell:
     @property
     def ratio(self) -> float:
         """Median of our throughput over the median of nginx's."""
-        return statistics.median(self.zoo_mb_per_s) / statistics.median(self.nginx_mb_per_s)
+        ours = statistics.median(self.zoo_mb_per_s)
+        theirs = statistics.median(self.nginx_mb_per_s)
+        return ours / theirs
 
 
 def main() -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--size-mb", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=3)
@@ -83,13 +86,19 @@ def main() -> int:
     if shutil.which("nginx") is None:
         print("nginx is not installed: apt-get install nginx-light", file=sys.stderr)
         return 2
+    size_bytes = options.size_mb * 1_000_000
     with tempfile.TemporaryDirectory() as name:
-        root = make_mirror(Path(name, "mirror"), options.size_mb * 1_000_000)
-        with nginx(root, Path(name)) as nginx_port, zoo(root) as (zoo_port, pid):
+        folder = Path(name)
+        root = make_mirror(folder / "mirror", size_bytes)
+        with nginx(root, folder) as nginx_port, zoo(root) as (zoo_port, pid):
             for port in (nginx_port, zoo_port):
-                fetch(port, 1, options.size_mb * 1_000_000)
+                fetch(port, 1, size_bytes)
+
             before = memory_bytes(pid)
-            cells = [measure(zoo_port, nginx_port, pid, count, options) for count in GOALS]
+            cells = []
+            for count in GOALS:
+                cell = measure(zoo_port, nginx_port, pid, count, options)
+                cells.append(cell)
             grown = memory_bytes(pid) - before
     return report(cells, before, grown, options)
 
@@ -107,9 +116,14 @@ def measure(
     theirs: list[float] = []
     for round_number in range(options.rounds):
         pairs = [(zoo_port, ours), (nginx_port, theirs)]
-        for port, values in pairs if round_number % 2 else reversed(pairs):
-            values.append(fetch(port, connections, size_bytes))
-    return Cell(connections, ours, theirs, memory_bytes(pid) / 1e6)
+        if round_number % 2 == 0:
+            pairs.reverse()
+        for port, values in pairs:
+            speed = fetch(port, connections, size_bytes)
+            values.append(speed)
+
+    memory_mb = memory_bytes(pid) / 1e6
+    return Cell(connections, ours, theirs, memory_mb)
 
 
 def fetch(
@@ -136,19 +150,22 @@ def fetch(
     seconds = time.perf_counter() - start
     if failures:
         raise failures[0]
-    return connections * size_bytes / seconds / 1e6
+    moved_mb = connections * size_bytes / 1e6
+    return moved_mb / seconds
 
 
 def read_file(port: int, length_bytes: int) -> None:
     """Read the file over one new connection."""
     buffer = memoryview(bytearray(1 << 20))
     with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
-        connection.sendall(f"GET /{PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        request = f"GET /{PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        connection.sendall(request.encode())
         received = b""
         while b"\r\n\r\n" not in received:
             received += connection.recv(1 << 16)
         assert received.startswith(b"HTTP/1.1 200"), received[:100]  # noqa: S101 - a benchmark
-        done = len(received) - received.index(b"\r\n\r\n") - 4
+        _, _, body = received.partition(b"\r\n\r\n")
+        done = len(body)
         while count := connection.recv_into(buffer):
             done += count
         assert done == length_bytes, (done, length_bytes)  # noqa: S101 - a benchmark
@@ -167,9 +184,14 @@ def make_mirror(root: Path, size_bytes: int) -> Path:
             stream.write(block)
             digest.update(block)
     file = StoredFile(
-        PATH, "https://bench.example.org/big.bin", size_bytes, digest.hexdigest(), now()
+        PATH,
+        "https://bench.example.org/big.bin",
+        size_bytes,
+        digest.hexdigest(),
+        now(),
     )
-    store.enter(Item("weights", "big", (file,)))
+    item = Item("weights", "big", (file,))
+    store.enter(item)
     return root
 
 
@@ -179,20 +201,19 @@ def nginx(root: Path, folder: Path) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    temporary = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
+    places = [f"{kind}_temp_path {folder}/{kind};" for kind in kinds]
+    text = NGINX.format(
+        folder=folder,
+        port=port,
+        root=root,
+        temporary=" ".join(places),
+    )
     config = folder / "nginx.conf"
-    config.write_text(
-        NGINX.format(
-            folder=folder,
-            port=port,
-            root=root,
-            temporary=temporary,
-        )
-    )
+    config.write_text(text)
     folder.chmod(0o755)  # the workers are another user
-    process = subprocess.Popen(
-        ["nginx", "-c", str(config), "-p", str(folder)], stderr=subprocess.DEVNULL
-    )
+
+    command = ["nginx", "-c", str(config), "-p", str(folder)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
         wait_for(port)
         yield port
@@ -204,11 +225,14 @@ def nginx(root: Path, folder: Path) -> Iterator[int]:
 @contextlib.contextmanager
 def zoo(root: Path) -> Iterator[tuple[int, int]]:
     """Run the bundled server as a user would; yield its port and process."""
-    command = [sys.executable, "-m", "zoo", "mirror", "serve", str(root), "--port", "0", "--quiet"]
+    serve = [sys.executable, "-m", "zoo", "mirror", "serve", str(root)]
+    command = [*serve, "--port", "0", "--quiet"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None  # noqa: S101 - asked for
-        yield urlsplit(process.stdout.readline().strip()).port or 0, process.pid
+        line = process.stdout.readline()
+        parts = urlsplit(line.strip())
+        yield parts.port or 0, process.pid
     finally:
         process.terminate()
         process.wait()
@@ -225,7 +249,10 @@ def wait_for(port: int) -> None:
 
 def memory_bytes(pid: int) -> int:
     """Return the resident memory of a process."""
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    file = Path(f"/proc/{pid}/statm")
+    _, resident, *_ = file.read_text().split()
+    page_bytes = os.sysconf("SC_PAGE_SIZE")
+    return int(resident) * page_bytes
 
 
 def report(
@@ -252,7 +279,9 @@ def report(
         f"{grown / 1e6:+.0f} MB at the end"
     )
     if options.json:
-        options.json.write_text(json.dumps([asdict(cell) for cell in cells], indent=1))
+        raw = list(map(asdict, cells))
+        text = json.dumps(raw, indent=1)
+        options.json.write_text(text)
     is_met = (
         all(cell.ratio >= GOALS[cell.connections] for cell in cells) and grown < MEMORY_GROWTH_BYTES
     )

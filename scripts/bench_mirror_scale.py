@@ -80,20 +80,23 @@ class Upstream(http.server.BaseHTTPRequestHandler):
 def main() -> int:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--items", default="200,2000,20000", help="Sizes, with commas between.")
     parser.add_argument("--json", type=Path, help="Write the raw values to this file.")
     options = parser.parse_args()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
     sizes = []
     try:
         for text in options.items.split(","):
             with tempfile.TemporaryDirectory() as name:
                 os.environ["XDG_CACHE_HOME"] = f"{name}/cache"
                 root = Path(name, "mirror")
-                size = measure(root, int(text), server.server_port)
+                items = int(text)
+                size = measure(root, items, server.server_port)
             sizes.append(size)
             print(f"{text} items measured", file=sys.stderr)
     finally:
@@ -111,9 +114,11 @@ def measure(
     upstreams = parse_upstreams([f"pytorch=http://127.0.0.1:{port}"])
     store = Store.create(root, Settings(upstreams=upstreams))
     ca.create(Store(root))
-    sync_s = timed_sync(store, range(items))
-    again_s = timed_sync(store, range(items))
-    add_one_s = timed_sync(store, range(items, items + 1))
+    numbers = range(items)
+    sync_s = timed_sync(store, numbers)
+    again_s = timed_sync(store, numbers)
+    one_more = range(items, items + 1)
+    add_one_s = timed_sync(store, one_more)
     start_s, head_ms, memory_mb = ask(root, items)
     list_s = timed_list(root)
     return Size(
@@ -138,19 +143,21 @@ def timed_sync(store: Store, numbers: range) -> float:
         items = [remotes.unregistered_weights(url) for url in urls]
         summary = sync.run(items)
     if summary.failures:
-        raise summary.failures[0][1]
+        _, error = summary.failures[0]
+        raise error
     return time.perf_counter() - start_s
 
 
 def ask(root: Path, items: int) -> tuple[float, float, float]:
     """Serve a mirror; return seconds to the first answer, milliseconds a HEAD, megabytes."""
-    command = [sys.executable, "-m", "zoo", "mirror", "serve", str(root), "--port", "0", "--quiet"]
+    command = zoo("mirror", "serve", str(root), "--port", "0", "--quiet")
     start_s = time.perf_counter()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None  # noqa: S101 - asked for
-            port = urlsplit(process.stdout.readline().strip()).port
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+            line = process.stdout.readline()
+            parts = urlsplit(line.strip())
+            connection = http.client.HTTPConnection("127.0.0.1", parts.port, timeout=120)
             head(connection, 0)
             started_s = time.perf_counter() - start_s
             values = []
@@ -161,17 +168,25 @@ def ask(root: Path, items: int) -> tuple[float, float, float]:
                 took_s = time.perf_counter() - before_s
                 values.append(1000 * took_s)
             connection.close()
-            facts = Path(f"/proc/{process.pid}/statm").read_text().split()
-            pages = int(facts[1])
+            file = Path(f"/proc/{process.pid}/statm")
+            _, resident, *_ = file.read_text().split()
+            pages = int(resident)
         finally:
             process.terminate()
-    memory_mb = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    page_bytes = os.sysconf("SC_PAGE_SIZE")
+    memory_mb = pages * page_bytes / 1e6
     return started_s, statistics.median(values), memory_mb
+
+
+def zoo(*arguments: str) -> list[str]:
+    """Make a command of zoo."""
+    return [sys.executable, "-m", "zoo", *arguments]
 
 
 def head(connection: http.client.HTTPConnection, number: int) -> None:
     """Ask for one file's headers."""
-    connection.request("HEAD", f"/weights/download.pytorch.org{PATH.format(number)}")
+    path = PATH.format(number)
+    connection.request("HEAD", f"/weights/download.pytorch.org{path}")
     response = connection.getresponse()
     response.read()
     assert response.status == 200, response.status  # noqa: S101 - a benchmark
@@ -179,7 +194,7 @@ def head(connection: http.client.HTTPConnection, number: int) -> None:
 
 def timed_list(root: Path) -> float:
     """List a mirror and return the seconds."""
-    command = [sys.executable, "-m", "zoo", "mirror", "list", "--json", "--dir", str(root)]
+    command = zoo("mirror", "list", "--json", "--dir", str(root))
     start_s = time.perf_counter()
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - start_s
@@ -187,8 +202,10 @@ def timed_list(root: Path) -> float:
 
 def report(sizes: list[Size], path: Path | None) -> int:
     """Print the table, write the raw values, and return the exit code."""
+    machine = platform.machine()
     cores = os.cpu_count()
-    print(f"{platform.machine()}, {cores} CPUs, Python {platform.python_version()}")
+    version = platform.python_version()
+    print(f"{machine}, {cores} CPUs, Python {version}")
     counts = [f"{size.items:>10}" for size in sizes]
     head = "".join(counts)
     print(f"{'items':12}{head}   an item, largest / smallest")

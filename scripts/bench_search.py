@@ -83,9 +83,11 @@ def write_digits(folder: Path) -> Path:
 
     digits = load_digits()
     for number, (pixels, digit) in enumerate(zip(digits.images, digits.target, strict=True)):
-        file = folder / str(digit) / f"{number:04}.png"
+        file = folder / f"{digit}" / f"{number:04}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray((pixels * 255 / 16).astype("uint8")).save(file)
+        scaled = pixels * 255 / 16
+        image = Image.fromarray(scaled.astype("uint8"))
+        image.save(file)
     return folder
 
 
@@ -168,21 +170,27 @@ def search_one(
     seed: int,
 ) -> Search:
     """Carry out a search, or go on with it."""
-    folder = work / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}"
+    words = name.replace(",", "").split()
+    joined = "-".join(words)
+    folder = work / f"{joined}-{seed}"
     setup = make_setup(images, work / "images", name, seed)
     kept = folder / "machine.jsonl"
     began_s = _cpu_s()
-    load = os.getloadavg()[0]
+    load, *_ = os.getloadavg()
     is_new = not (folder / FOUND).exists()
     try:
         run_search(setup, folder, Budget(trials=images.trials), resume=True)
     finally:
         if is_new:
             spent_s = _cpu_s() - began_s
-            loads = (load, os.getloadavg()[0])
-            session = {"cpu_s": spent_s, "load": mean(loads)}
+            last_load, *_ = os.getloadavg()
+            session = {
+                "cpu_s": spent_s,
+                "load": mean([load, last_load]),
+            }
+            line = json.dumps(session)
             with kept.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(session) + "\n")
+                stream.write(f"{line}\n")
 
     text = kept.read_text(encoding="utf-8")
     sessions = [json.loads(line) for line in text.splitlines()]
@@ -209,10 +217,17 @@ def train_lenet(
     """Train LeNet-5 on the same images, with the same recipe; judge it once by the same."""
     kept = work / f"lenet5-{seed}.json"
     if kept.exists():
-        return Yardstick(**json.loads(kept.read_text(encoding="utf-8")))
+        text = kept.read_text(encoding="utf-8")
+        facts = json.loads(text)
+        return Yardstick(**facts)
+
     parts = read_parts(str(digits), seed)
     recipe = Recipe(
-        epochs=FINAL_EPOCHS, learning_rate=0.005, warmup_epochs=0.5, augmentation="none", seed=seed
+        epochs=FINAL_EPOCHS,
+        learning_rate=0.005,
+        warmup_epochs=0.5,
+        augmentation="none",
+        seed=seed,
     )
     torch.manual_seed(seed)
     model = load_model("lenet5", None)
@@ -223,18 +238,22 @@ def train_lenet(
     run.resume()
     for _ in run.epochs():
         pass
+
     best = load_checkpoint("lenet5", checkpoints.best_path(folder))
-    loader = data.make_loader(data.Images(parts.test, prepare, None, 0), 64, 0)
+    images = data.Images(parts.test, prepare, None, 0)
+    loader = data.make_loader(images, 64, 0)
     errors = 0
     with torch.inference_mode():
         for inputs, labels in data.batches(loader):
-            answers = best(inputs).argmax(1)
+            logits = best(inputs)
+            answers = logits.argmax(1)
             is_wrong = answers != labels
             errors += int(is_wrong.sum())
     sizes = [parameter.numel() for parameter in best.parameters()]
     parameters = sum(sizes)
     found = Yardstick(parameters, errors, len(parts.test))
-    kept.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    written = json.dumps(asdict(found))
+    kept.write_text(written, encoding="utf-8")
     return found
 
 
@@ -242,7 +261,8 @@ def _rate(rate: ErrorRate | None) -> str:
     if rate is None:
         return "-"
     low, high = rate.interval
-    return f"{rate.percent:.2f} ({low:.2f} to {high:.2f})"
+    interval = f"{low:.2f} to {high:.2f}"
+    return f"{rate.percent:.2f} ({interval})"
 
 
 def _row(
@@ -252,19 +272,27 @@ def _row(
     """Write the line of a search in the table."""
     report = search.report
     winner = report.winner
-    stopped = sum(trial.outcome == "stopped" for trial in report.trials)
+    outcomes = [trial.outcome for trial in report.trials]
+    stopped = outcomes.count("stopped")
+    trials = len(outcomes)
+    parameters = "-"
+    error = "-"
+    if winner:
+        parameters = f"{winner.parameters:,}"
+        error = f"{winner.error_percent:.2f}"
     cells = (
         name,
         str(report.setup.seed),
-        f"{len(report.trials)}, {stopped} stopped",
+        f"{trials}, {stopped} stopped",
         f"{report.spent_s:.0f}",
         f"{search.cpu_s:.0f}",
         f"{search.load:.1f}",
-        f"{winner.parameters:,}" if winner else "-",
-        f"{winner.error_percent:.2f}" if winner else "-",
+        parameters,
+        error,
         _rate(report.test),
     )
-    return f"| {' | '.join(cells)} |"
+    joined = " | ".join(cells)
+    return f"| {joined} |"
 
 
 def _mean_error(searches: Sequence[Search]) -> float:
@@ -293,8 +321,9 @@ def _comparisons(found: Found) -> list[str]:
 
 def _against_lenet(found: Found, lenet: Sequence[Yardstick]) -> str:
     """Say by how much the found networks are above or below LeNet-5."""
-    percents = [100 * one.errors / one.images for one in lenet]
-    listed = ", ".join(f"{percent:.2f}" for percent in percents)
+    rates = [one.errors / one.images for one in lenet]
+    percents = [100 * rate for rate in rates]
+    shown = [f"{percent:.2f}" for percent in percents]
     lines = []
     for name, searches in found.items():
         error = _mean_error(searches)
@@ -305,7 +334,7 @@ def _against_lenet(found: Found, lenet: Sequence[Yardstick]) -> str:
         lines.append(line)
     return LENET.format(
         parameters=lenet[0].parameters,
-        errors=listed,
+        errors=", ".join(shown),
         mean=mean(percents),
         lines="\n".join(lines),
     )
@@ -428,17 +457,21 @@ def main() -> None:
     lenet = []
     if images is DIGITS:
         lenet = [train_lenet(arguments.work, folder, seed) for seed in images.seeds]
+    file: Path = arguments.page
     found: Found = {name: [] for name in STRATEGIES}
     for seed in images.seeds:
         for name, searches in found.items():
             search = search_one(arguments.work, images, name, seed)
             searches.append(search)
-            print(
-                f"{name}, seed {seed}: {search.report.test}, CPU {search.cpu_s:.0f} s", flush=True
-            )
+            result = f"{search.report.test}, CPU {search.cpu_s:.0f} s"
+            print(f"{name}, seed {seed}: {result}", flush=True)
+
         section = section_of(images, found, lenet, arguments.date)
-        page = arguments.page.read_text(encoding="utf-8") if arguments.page.exists() else ""
-        atomic.write_text(arguments.page, put_section(page, images.name, section))
+        page = ""
+        if file.exists():
+            page = file.read_text(encoding="utf-8")
+        renewed = put_section(page, images.name, section)
+        atomic.write_text(file, renewed)
 
 
 if __name__ == "__main__":

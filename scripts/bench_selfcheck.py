@@ -23,8 +23,10 @@ import argparse
 import os
 import sys
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -39,6 +41,9 @@ from zoo.bench.records import Effort
 from zoo.bench.statistics import bootstrap_interval
 from zoo.bench.timing import take_values
 from zoo.devices import Device, cpu_title
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TRIALS = 10
 LEAST_RUNS = 10
@@ -58,8 +63,13 @@ def network() -> nn.Module:
 
     The worker builds it by its dotted path.
     """
-    blocks = int(os.environ.get(BLOCKS_VARIABLE, str(BLOCKS)))
-    return nn.Sequential(*(nn.Conv2d(16, 16, 3, padding=1) for _ in range(blocks)))
+    wanted = os.environ.get(BLOCKS_VARIABLE)
+    blocks = int(wanted) if wanted else BLOCKS
+    model = nn.Sequential()
+    for _ in range(blocks):
+        layer = nn.Conv2d(16, 16, 3, padding=1)
+        model.append(layer)
+    return model
 
 
 def add_runs(
@@ -69,8 +79,15 @@ def add_runs(
 ) -> None:
     """Measure the network of so many blocks until the store holds so many runs."""
     os.environ[BLOCKS_VARIABLE] = str(blocks)
-    grid = Grid(["bench_selfcheck.network"], modes=("latency",), input_size=INPUT)
-    session.run_plan(plan(grid, CPU), CPU, replace(EFFORT, runs=count), store)
+    grid = Grid(
+        ["bench_selfcheck.network"],
+        modes=("latency",),
+        input_size=INPUT,
+    )
+    cases = plan(grid, CPU)
+    effort = replace(EFFORT, runs=count)
+    session.run_plan(cases, CPU, effort, store)
+
     for result in store.results.values():
         if result.failure:
             raise SystemExit(result.failure.message)
@@ -84,53 +101,83 @@ def take_turns() -> tuple[list[Comparison], Store]:
     Returns:
         The network compared with itself and with the slower one, and its own results.
     """
-    stores = Store(None), Store(None), Store(None)
+    network = Store(None)
+    same = Store(None)
+    slower = Store(None)
     verdicts: list[Comparison] = []
+
     for count in range(1, MOST_RUNS + 1):
-        for store, blocks in zip(stores, (BLOCKS, BLOCKS, BLOCKS + EXTRA_BLOCKS), strict=True):
-            add_runs(store, blocks, count)
-        if count >= LEAST_RUNS and count % MORE_RUNS == 0:
-            base, *others = (list(store.results.values()) for store in stores)
-            verdicts = [comparison for other in others for comparison in compare(base, other)]
-            if not any(comparison.verdict == "unsure" for comparison in verdicts):
-                break
-    return verdicts, stores[0]
+        add_runs(network, BLOCKS, count)
+        add_runs(same, BLOCKS, count)
+        add_runs(slower, BLOCKS + EXTRA_BLOCKS, count)
+        is_early = count < LEAST_RUNS
+        if is_early or count % MORE_RUNS:
+            continue
+
+        verdicts = []
+        base = list(network.results.values())
+        for store in (same, slower):
+            other = list(store.results.values())
+            verdicts += compare(base, other)
+
+        words = {comparison.verdict for comparison in verdicts}
+        if "unsure" not in words:
+            break
+    return verdicts, network
 
 
 def check_planted() -> bool:
     """Find what was planted, every time, and next to nothing else."""
-    found = alarms = 0
+    found = 0
+    alarms = 0
     for trial in range(1, TRIALS + 1):
         with session.hold(CPU, wait_s=600):
             (same, slower), store = take_turns()
         alarms += same.verdict in ("slower", "faster")
         found += slower.verdict == "slower"
+
         (base,) = store.results.values()
+        runs = len(base.runs)
+        of_same = describe(same)
+        of_slower = describe(slower)
         print(
-            f"{trial:2}  {len(base.runs)} runs  same: {describe(same):47}  "
-            f"a tenth more: {describe(slower)}",
+            f"{trial:2}  {runs} runs  same: {of_same:47}  a tenth more: {of_slower}",
             flush=True,
         )
-    print(f"planted slow-down found {found} of {TRIALS} times, false alarms {alarms} of {TRIALS}")
+
+    story = f"planted slow-down found {found} of {TRIALS} times"
+    print(f"{story}, false alarms {alarms} of {TRIALS}")
     return found == TRIALS and alarms <= 1
 
 
 def describe(comparison: Comparison) -> str:
     """Write a comparison in one line."""
     shift = comparison.shift
-    interval = f"[{shift.low:.3f}, {shift.high:.3f}]" if shift else "[]"
-    return f"{comparison.ratio:.3f} {interval} by {comparison.basis}: {comparison.verdict}"
+    interval = "[]"
+    if shift:
+        low = f"{shift.low:.3f}"
+        high = f"{shift.high:.3f}"
+        interval = f"[{low}, {high}]"
+    verdict = f"by {comparison.basis}: {comparison.verdict}"
+    return f"{comparison.ratio:.3f} {interval} {verdict}"
 
 
 def check_overhead() -> bool:
     """Time a call that does nothing: all that is left is the harness."""
-    values = take_values(lambda _: None, [None, None], HostClock(), Effort(), least_ns=0).values_ns
+    taken = take_values(
+        lambda _: None,
+        [None, None],
+        HostClock(),
+        Effort(),
+        least_ns=0,
+    )
+    values = taken.values_ns
+    count = len(values)
     overhead_ns = median(values)
     percent = overhead_ns / MILLISECOND_NS * 100
-    print(
-        f"overhead of a timed call: {overhead_ns:.0f} ns, {percent:.3f} % of 1 ms "
-        f"({len(values)} values)"
-    )
+
+    share = f"{percent:.3f} % of 1 ms"
+    print(f"overhead of a timed call: {overhead_ns:.0f} ns, {share} ({count} values)")
     return percent < 1
 
 
@@ -145,20 +192,35 @@ def check_agreement() -> bool:
     ours: list[tuple[int, ...]] = []
     theirs: list[list[float]] = []
     with torch.inference_mode():
-        timer = benchmark.Timer("model(x)", globals={"model": model, "x": x}, num_threads=1)
+        names = {"model": model, "x": x}
+        timer = benchmark.Timer("model(x)", globals=names, num_threads=1)
         for _ in range(TRIALS):
-            ours.append(take_values(model, [x], HostClock(), EFFORT, least_ns=0).values_ns)
-            theirs.append(
-                [time_s * 1e9 for time_s in timer.blocked_autorange(min_run_time=0.5).times]
-            )
-    intervals = []
-    for name, runs in (("zoo bench", ours), ("torch.utils.benchmark", theirs)):
-        low, high = bootstrap_interval(runs)
-        centre = median([value for run in runs for value in run])
-        intervals.append((low, centre, high))
-        print(f"{name:22} {centre / 1e6:.4f} ms, 95 % interval [{low / 1e6:.4f}, {high / 1e6:.4f}]")
-    (low, centre, high), (other_low, other_centre, other_high) = intervals
-    return low <= other_centre <= high and other_low <= centre <= other_high
+            taken = take_values(model, [x], HostClock(), EFFORT, least_ns=0)
+            ours.append(taken.values_ns)
+
+            measured = timer.blocked_autorange(min_run_time=0.5)
+            times_ns = [time_s * 1e9 for time_s in measured.times]
+            theirs.append(times_ns)
+
+    low, centre, high = show_interval("zoo bench", ours)
+    other_low, other_centre, other_high = show_interval("torch.utils.benchmark", theirs)
+    is_theirs_in_ours = low <= other_centre <= high
+    is_ours_in_theirs = other_low <= centre <= other_high
+    return is_theirs_in_ours and is_ours_in_theirs
+
+
+def show_interval(name: str, runs: Sequence[Sequence[float]]) -> tuple[float, float, float]:
+    """Print the median of all values and its interval; return low end, median and high end."""
+    low, high = bootstrap_interval(runs)
+    every = list(chain.from_iterable(runs))
+    centre = median(every)
+
+    low_ms = low / MILLISECOND_NS
+    centre_ms = centre / MILLISECOND_NS
+    high_ms = high / MILLISECOND_NS
+    interval = f"[{low_ms:.4f}, {high_ms:.4f}]"
+    print(f"{name:22} {centre_ms:.4f} ms, 95 % interval {interval}")
+    return low, centre, high
 
 
 CHECKS = {"overhead": check_overhead, "agreement": check_agreement, "planted": check_planted}
@@ -169,15 +231,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description="Check on this machine that zoo bench can be trusted."
     )
-    parser.add_argument("checks", nargs="*", help=f"by default all: {', '.join(CHECKS)}")
-    names = parser.parse_args().checks or list(CHECKS)
-    unknown = [name for name in names if name not in CHECKS]
-    if unknown:
-        parser.error(f"no check is called {unknown[0]}; there are {', '.join(CHECKS)}")
-    os.environ["PYTHONPATH"] = str(Path(__file__).parent)
-    failed = [name for name in names if not CHECKS[name]()]
+    known = ", ".join(CHECKS)
+    parser.add_argument("checks", nargs="*", help=f"by default all: {known}")
+    options = parser.parse_args()
+    names = options.checks or list(CHECKS)
     for name in names:
-        print(f"{name}: {'FAILED' if name in failed else 'passed'}")
+        if name not in CHECKS:
+            parser.error(f"no check is called {name}; there are {known}")
+
+    folder = Path(__file__).parent
+    os.environ["PYTHONPATH"] = str(folder)
+    failed = []
+    for name in names:
+        check = CHECKS[name]
+        if not check():
+            failed.append(name)
+
+    for name in names:
+        outcome = "FAILED" if name in failed else "passed"
+        print(f"{name}: {outcome}")
     if failed:
         return 1
     return 0

@@ -53,8 +53,10 @@ def _run_zensical(folder: Path) -> None:
     )
     story = done.stdout.replace(str(folder), "")
     if done.returncode:
-        raise SystemExit(story.partition("Traceback (most recent call last)")[0].rstrip())
+        fault, _, _ = story.partition("Traceback (most recent call last)")
+        raise SystemExit(fault.rstrip())
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1]) if len(sys.argv) > 1 else REPOSITORY / "site")
+    _, *PLACES = sys.argv
+    build(Path(PLACES[0]) if PLACES else REPOSITORY / "site")

@@ -74,7 +74,9 @@ class Client:
     @property
     def folder(self) -> str:
         """Name of its environment."""
-        return re.sub(r"[^\w.]+", "-", "-".join(self.requirements) or "here").strip("-.")
+        words = "-".join(self.requirements) or "here"
+        plain = re.sub(r"[^\w.]+", "-", words)
+        return plain.strip("-.")
 
 
 @dataclass
@@ -197,7 +199,10 @@ def clients(weights_name: str) -> tuple[Client, ...]:
     )
     hubs = ("==0.20.*", "==0.25.*", "==0.34.*", "==1.0.*", "")
     timms = (("==0.9.16", "<1"), ("==1.0.9", "<1"), ("", ""))  # and huggingface_hub of their time
-    rows = [Client("huggingface_hub", (f"huggingface_hub{hub}",), HUGGING_FACE) for hub in hubs]
+    rows = []
+    for hub in hubs:
+        requirement = f"huggingface_hub{hub}"
+        rows.append(Client("huggingface_hub", (requirement,), HUGGING_FACE))
     for version, hub in timms:
         wanted = (f"timm{version}", f"huggingface_hub{hub}", "safetensors", "pyyaml")
         rows.append(Client("timm", wanted, TIMM_CHECKS, needs_torch=True))
@@ -221,23 +226,25 @@ def make_environment(client: Client, folder: Path) -> Path:
     subprocess.run(base, check=True)
     if client.needs_torch:
         _share_torch(place)
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
-    wanted = ["--no-deps", *client.requirements] if client.needs_torch else client.requirements
-    subprocess.run([*pip, *wanted], check=True)
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install"]
+    wanted = list(client.requirements)
+    if client.needs_torch:
+        wanted.insert(0, "--no-deps")
+    subprocess.run([*install, "--quiet", *wanted], check=True)
     finished.touch()
     return python
 
 
 def _share_torch(place: Path) -> None:
     """Let an environment find torch where this script does; its own packages come first."""
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    major, minor, *_ = sys.version_info
+    version = f"python{major}.{minor}"
     packages = place / "lib" / version / "site-packages"
-    own = [
-        sysconfig.get_path("purelib"),
-        *(path for path in sys.path if path.endswith("site-packages")),
-    ]
+    of_program = [path for path in sys.path if path.endswith("site-packages")]
+    own = [sysconfig.get_path("purelib"), *of_program]
     lines = "\n".join(dict.fromkeys(own))
-    (packages / "torch-from-elsewhere.pth").write_text(lines + "\n")
+    file = packages / "torch-from-elsewhere.pth"
+    file.write_text(lines + "\n")
 
 
 # -- the mirror
@@ -249,7 +256,8 @@ def _weights() -> tuple[str, bytes]:
     buffer = io.BytesIO()
     torch.save({"x": torch.arange(3)}, buffer)
     content = buffer.getvalue()
-    return f"small-{hashlib.sha256(content).hexdigest()[:8]}.pth", content
+    digest = hashlib.sha256(content).hexdigest()
+    return f"small-{digest[:8]}.pth", content
 
 
 def _timm_weights() -> bytes:
@@ -257,28 +265,43 @@ def _timm_weights() -> bytes:
     import torch
     from safetensors.torch import save
 
-    state = timm.create_model(NETWORK).state_dict()
-    content: bytes = save({name: torch.ones_like(value) for name, value in state.items()})
+    network = timm.create_model(NETWORK)
+    ones = {}
+    for name, value in network.state_dict().items():
+        ones[name] = torch.ones_like(value)
+    content: bytes = save(ones)
     return content
 
 
 def publish(upstream: HubUpstream, weights: tuple[str, bytes]) -> None:
     """Publish all that the checks ask for."""
-    commits = {"main": "1" * 40, "v1": "2" * 40, "feature/x": "3" * 40}
     name = "someone/nets"
-    archives = {commit: hub_archive(name, commit, int(commit[0])) for commit in commits.values()}
-    branches = {ref: commits[ref] for ref in ("main", "feature/x")}
-    upstream.repositories[name] = Repository(branches, {"v1": commits["v1"]}, archives)
+    main, v1, feature = (digit * 40 for digit in "123")
+    archives = {}
+    for answer, commit in enumerate((main, v1, feature), start=1):
+        archives[commit] = hub_archive(name, commit, answer)
+    branches = {
+        "main": main,
+        "feature/x": feature,
+    }
+    upstream.repositories[name] = Repository(branches, {"v1": v1}, archives)
+
     tiny = {
         "config.json": b'{"architecture": "tiny"}',
         "model.safetensors": hashlib.shake_256(b"tiny").digest(300_000),
         "a folder/notes.txt": b"a name with a space\n",
     }
-    config = json.dumps({"architecture": NETWORK.partition(".")[0], "num_classes": 1000})
-    network = {"model.safetensors": _timm_weights(), "config.json": config.encode()}
-    upstream.models["org/tiny"] = Model({COMMIT: tiny}, {"main": COMMIT})
-    upstream.models[f"timm/{NETWORK}"] = Model({COMMIT: network}, {"main": COMMIT})
-    upstream.weights[f"/models/{weights[0]}"] = weights[1]
+    architecture, _, _ = NETWORK.partition(".")
+    config = json.dumps({"architecture": architecture, "num_classes": 1000})
+    network = {
+        "model.safetensors": _timm_weights(),
+        "config.json": config.encode(),
+    }
+    refs = {"main": COMMIT}
+    upstream.models["org/tiny"] = Model({COMMIT: tiny}, refs)
+    upstream.models[f"timm/{NETWORK}"] = Model({COMMIT: network}, refs)
+    file_name, content = weights
+    upstream.weights[f"/models/{file_name}"] = content
 
 
 @contextlib.contextmanager
@@ -286,11 +309,14 @@ def mirror_of_everything(folder: Path, weights: tuple[str, bytes]) -> Iterator[s
     """Fill a mirror, end its upstream, serve it, and give its address."""
     root = folder / "mirror"
     wanted = ["someone/nets", "someone/nets:v1", "someone/nets:feature/x", "hf:org/tiny"]
-    wanted += [f"hf:timm/{NETWORK}", f"https://download.pytorch.org/models/{weights[0]}"]
+    file_name, _ = weights
+    wanted.append(f"hf:timm/{NETWORK}")
+    wanted.append(f"https://download.pytorch.org/models/{file_name}")
     with HubUpstream() as upstream:
         publish(upstream, weights)
-        kinds = ("github", "github-api", "pytorch", "huggingface")
-        options = [part for kind in kinds for part in ("--upstream", f"{kind}={upstream.base}")]
+        options = []
+        for kind in ("github", "github-api", "pytorch", "huggingface"):
+            options += ["--upstream", f"{kind}={upstream.base}"]
         _zoo("init", str(root), *options)
         _zoo("add", *wanted, "--dir", str(root))
         _zoo("sync", "--dir", str(root))
@@ -300,7 +326,13 @@ def mirror_of_everything(folder: Path, weights: tuple[str, bytes]) -> Iterator[s
 
 def _zoo(*arguments: str) -> None:
     command = [sys.executable, "-m", "zoo", "mirror", *arguments]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    nowhere = subprocess.DEVNULL
+    subprocess.run(
+        command,
+        check=True,
+        stdout=nowhere,
+        stderr=nowhere,
+    )
 
 
 # -- running
@@ -314,18 +346,28 @@ def run_client(
 ) -> Row:
     """Run all checks of a client, with caches of its own."""
     module = client.name
-    version = f"import {module}; print({module}.__version__)"
-    row = Row(client.name, _run([str(python), "-c", version], {})[1].split("+")[0])
+    program = f"import {module}; print({module}.__version__)"
+    _, printed = _run([str(python), "-c", program], {})
+    version, _, _ = printed.partition("+")
+    row = Row(client.name, version)
     for check in client.checks:
         is_shared = check.kind == "hf" or client.name == "torch"
-        home = folder / client.folder / ("home" if is_shared else "by-proxy")
-        variables = {"HF_HOME": str(home / "hf"), "TORCH_HOME": str(home / "torch")}
+        kind = "home" if is_shared else "by-proxy"
+        home = folder / client.folder / kind
+        variables = {
+            "HF_HOME": str(home / "hf"),
+            "TORCH_HOME": str(home / "torch"),
+        }
         command = [str(python), "-c", check.script]
         if check.needs_mirror:
             through = ["mirror", "exec", "--mirror", mirror, "--client", check.kind, "--"]
             command = [sys.executable, "-m", "zoo", *through, *command]
         else:
-            variables |= {"HF_HUB_OFFLINE": "1", "HF_ENDPOINT": DEAD, "https_proxy": DEAD}
+            variables |= {
+                "HF_HUB_OFFLINE": "1",
+                "HF_ENDPOINT": DEAD,
+                "https_proxy": DEAD,
+            }
         is_done, words = _run(command, variables)
         row.outcomes[check.name] = YES if is_done else words
     return row
@@ -333,8 +375,12 @@ def run_client(
 
 def _run(command: list[str], variables: dict[str, str]) -> tuple[bool, str]:
     """Run a program; return whether it did, and its last line."""
-    environment = os.environ | {"PYTHONWARNINGS": "ignore", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    environment |= {"HF_HUB_DISABLE_PROGRESS_BARS": "1"} | variables
+    quiet = {
+        "PYTHONWARNINGS": "ignore",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    }
+    environment = {**os.environ, **quiet, **variables}
     try:
         done = subprocess.run(
             command,
@@ -347,8 +393,10 @@ def _run(command: list[str], variables: dict[str, str]) -> tuple[bool, str]:
         )
     except subprocess.TimeoutExpired:
         return False, f"no end within {LIMIT_S} s"
-    lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
-    return done.returncode == 0, lines[-1] if lines else ""
+    is_done = done.returncode == 0
+    printed = done.stdout if is_done else done.stderr
+    *_, last = ["", *printed.strip().splitlines()]
+    return is_done, last
 
 
 # -- the table
@@ -356,27 +404,43 @@ def _run(command: list[str], variables: dict[str, str]) -> tuple[bool, str]:
 
 def table(rows: list[Row]) -> str:
     """Write the outcomes as a table; a check that a client does not have is left empty."""
-    names = list(dict.fromkeys(name for row in rows for name in row.outcomes))
+    names: dict[str, None] = {}
+    for row in rows:
+        names.update(dict.fromkeys(row.outcomes))
+
+    columns = len(names) + 1
     lines = [
-        "| " + " | ".join(["client", *names]) + " |",
-        "|---" * (len(names) + 1) + "|",
+        _line(["client", *names]),
+        "|---" * columns + "|",
     ]
     for row in rows:
-        cells = [row.outcomes.get(name, "").replace("|", "/")[:100] for name in names]
-        lines.append("| " + " | ".join([f"{row.client} {row.version}", *cells]) + " |")
+        cells = [f"{row.client} {row.version}"]
+        for name in names:
+            outcome = row.outcomes.get(name, "")
+            short = outcome.replace("|", "/")[:100]
+            cells.append(short)
+        lines.append(_line(cells))
     return "\n".join(lines) + "\n"
+
+
+def _line(cells: list[str]) -> str:
+    joined = " | ".join(cells)
+    return f"| {joined} |"
 
 
 def write(text: str) -> None:
     """Put the table between its marks in the guide."""
-    before, _, rest = GUIDE.read_text().partition(BEGIN)
+    page = GUIDE.read_text()
+    before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
-    GUIDE.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
+    shown = f"{BEGIN}\n\n{text}\n{END}"
+    GUIDE.write_text(before + shown + after)
 
 
 def main() -> int:
     """Try all clients, or those that are named."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    first, _, _ = (__doc__ or "").partition("\n")
+    parser = argparse.ArgumentParser(description=first)
     parser.add_argument("names", nargs="*", help="how the names of clients to try begin")
     parser.add_argument("--write", action="store_true", help="write the table into the guide")
     parser.add_argument("--environments", type=Path, default=ROOT / ".venv-clients")
@@ -386,20 +450,31 @@ def main() -> int:
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        os.environ |= {"XDG_STATE_HOME": f"{name}/state", "XDG_CACHE_HOME": f"{name}/cache"}
+        os.environ["XDG_STATE_HOME"] = f"{name}/state"
+        os.environ["XDG_CACHE_HOME"] = f"{name}/cache"
         with mirror_of_everything(folder, weights) as mirror:
-            for client in clients(weights[0]):
-                if options.names and not client.name.startswith(tuple(options.names)):
+            file_name, _ = weights
+            beginnings = tuple(options.names)
+            for client in clients(file_name):
+                is_wanted = client.name.startswith(beginnings)
+                if beginnings and not is_wanted:
                     continue
                 python = make_environment(client, options.environments)
                 row = run_client(client, python, mirror, folder)
-                print(f"{row.client} {row.version}: {row.outcomes}", file=sys.stderr, flush=True)
+                title = f"{row.client} {row.version}"
+                print(f"{title}: {row.outcomes}", file=sys.stderr, flush=True)
                 rows.append(row)
     text = table(rows)
     print(text)
     if options.write:
         write(text)
-    return int(any(outcome != YES for row in rows for outcome in row.outcomes.values()))
+
+    outcomes: set[str] = set()
+    for row in rows:
+        outcomes.update(row.outcomes.values())
+    if outcomes <= {YES}:
+        return 0
+    return 1
 
 
 if __name__ == "__main__":

@@ -70,12 +70,21 @@ def record(program: str, folder: Path) -> list[Step]:
     """
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch, "log")
-        strace = ["strace", "-f", "-y", "-xx", "-s", "16777216", "-o", str(log), "-e", CALLS]
-        command = [*strace, sys.executable, "-c", program, str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+        strace = ["strace", "-f", "-y", "-xx", "-s", "16777216"]
+        traced = [*strace, "-o", str(log), "-e", CALLS]
+        command = [*traced, sys.executable, "-c", program, str(folder)]
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            cwd=REPOSITORY,
+            check=False,
+        )
         if done.returncode != 0:
-            raise RuntimeError(f"the program failed: {done.stderr[-2000:]}")
-        lines = list(_whole_lines(log.read_text(encoding="ascii")))
+            end = done.stderr[-2000:]
+            raise RuntimeError(f"the program failed: {end}")
+        text = log.read_text(encoding="ascii")
+        lines = list(_whole_lines(text))
     return list(_steps(lines, folder))
 
 
@@ -85,9 +94,12 @@ def _whole_lines(text: str) -> Iterator[str]:
     for line in text.splitlines():
         match = _UNFINISHED.match(line)
         if match:
-            begun[match["process"]] = f"{match['process']} {match['start']}"
+            process = match["process"]
+            start = match["start"]
+            begun[process] = f"{process} {start}"
         elif match := _RESUMED.match(line):
-            yield begun.pop(match["process"], "") + match["rest"]
+            start = begun.pop(match["process"], "")
+            yield start + match["rest"]
         else:
             yield line
 
@@ -100,22 +112,26 @@ def _steps(lines: list[str], folder: Path) -> Iterator[Step]:
         match = _LINE.match(line)
         if match is None or int(match["result"]) < 0:
             continue
+        result = int(match["result"])
         call = match["call"]
         arguments = match["arguments"]
-        result = int(match["result"])
         texts = [_bytes(text) for text in _TEXT.findall(arguments)]
         paths = [os.fsdecode(text) for text in texts if text.startswith(b"/")]
-        names = [name for path in paths if (name := _inside(path, folder)) is not None]
+        places = [_inside(path, folder) for path in paths]
+        names = [name for name in places if name is not None]
 
         yield from _on_names(call, arguments, names)
         if call in ("openat", "open", "creat"):
             positions[str(result)] = 0
         elif handle := _HANDLE.match(arguments):
-            held = _inside(_decoded(handle["path"]), folder)
-            at = positions.get(handle["number"], 0)
-            positions[handle["number"]] = _position_after(call, at, result)
+            number = handle["number"]
+            path = _decoded(handle["path"])
+            held = _inside(path, folder)
+            at = positions.get(number, 0)
+            positions[number] = _position_after(call, at, result)
             if held is not None:
-                yield from _on_open_file(call, arguments, held, b"".join(texts), at)
+                data = b"".join(texts)
+                yield from _on_open_file(call, arguments, held, data, at)
 
 
 def _on_names(
@@ -125,7 +141,8 @@ def _on_names(
 ) -> Iterator[Step]:
     """Turn a call that changes names in the folder into a step."""
     is_made = "O_CREAT" in arguments or call == "creat"
-    if call in ("openat", "open", "creat") and is_made and names:
+    opens = call in ("openat", "open", "creat")
+    if opens and is_made and names:
         yield Step("create", names[0])
     elif call.startswith("rename") and len(names) == 2:
         yield Step("rename", names[0], names[1])
@@ -156,7 +173,8 @@ def _on_open_file(
     at: int,
 ) -> Iterator[Step]:
     """Turn a call on an open file or folder into a step."""
-    last_number = arguments.rpartition(",")[2].strip()
+    _, _, last = arguments.rpartition(",")
+    last_number = last.strip()
     if call in ("fsync", "fdatasync"):
         yield Step("sync-folder" if name == "." else "sync", name)
     elif call == "ftruncate":
@@ -221,7 +239,9 @@ class Disk:
     """A folder on a disk that keeps what it was told to sync, and of the rest what it likes."""
 
     def __init__(self, folder: dict[str, bytes]) -> None:
-        self._names = {name: _File(bytearray(data), data) for name, data in folder.items()}
+        self._names = {}
+        for name, data in folder.items():
+            self._names[name] = _File(bytearray(data), data)
         self._safe_names = dict(self._names)
         self._pending: list[dict[str, _File]] = []
         """The folder after each change of names since it was last synced."""
@@ -233,12 +253,16 @@ class Disk:
             self._safe_names = dict(self._names)
             self._pending = []
         elif step.kind == "create" and file is None:
-            self._change(self._names | {step.name: _File()})
+            changed = self._names | {step.name: _File()}
+            self._change(changed)
         elif file is None:
             return
         elif step.kind == "write":
-            file.now.extend(bytes(max(0, step.at - len(file.now))))
-            file.now[step.at : step.at + len(step.data)] = step.data
+            missing = step.at - len(file.now)
+            hole = bytes(max(0, missing))
+            end = step.at + len(step.data)
+            file.now.extend(hole)
+            file.now[step.at : end] = step.data
         elif step.kind == "truncate":
             del file.now[step.at :]
         elif step.kind == "sync":
@@ -249,20 +273,25 @@ class Disk:
                 del changed[step.name]
             self._change(changed)
         elif step.kind == "unlink":
-            kept = {name: one for name, one in self._names.items() if name != step.name}
+            kept = dict(self._names)
+            del kept[step.name]
             self._change(kept)
 
     def after_a_cut(self) -> Iterator[dict[str, bytes]]:
         """Yield every folder that may be there when the power is back."""
         for names in (self._safe_names, *self._pending):
-            unsafe = {id(file) for file in names.values() if bytes(file.now) != file.safe}
-            if not unsafe:
-                yield {name: bytes(file.now) for name, file in names.items()}
-                continue
+            forms = {}
+            for name, file in names.items():
+                forms[name] = list(file.after_a_cut())
+            counts = set(map(len, forms.values()))
+            is_safe = counts <= {1}
             # All files that are not safe fare alike: what each may show is seen all the same.
-            forms = {name: list(file.after_a_cut()) for name, file in names.items()}
-            for kind in range(_MOST_FORMS):
-                yield {name: shown[min(kind, len(shown) - 1)] for name, shown in forms.items()}
+            for kind in range(1 if is_safe else _MOST_FORMS):
+                folder = {}
+                for name, shown in forms.items():
+                    last = len(shown) - 1
+                    folder[name] = shown[min(kind, last)]
+                yield folder
 
     def _change(self, names: dict[str, _File]) -> None:
         self._names = names
@@ -307,11 +336,16 @@ def look_at_every_crash(
             if document in seen:
                 continue
             seen.add(document)
-            if not is_right(document):
-                size = "nothing" if document is None else f"{len(document)} bytes"
-                faults.append(f"after step {number} ({step.kind} {step.name}): {name} is {size}")
+            if is_right(document):
+                continue
+            size = "nothing"
+            if document is not None:
+                size = f"{len(document)} bytes"
+            place = f"after step {number} ({step.kind} {step.name})"
+            faults.append(f"{place}: {name} is {size}")
+
     last = [shown.get(name) for shown in disk.after_a_cut()]
-    if not all(is_new(document) for document in last):
+    if not all(map(is_new, last)):
         faults.append(f"after the end: {name} may still be the one before")
     return Report(len(steps), folders, faults)
 
@@ -459,17 +493,22 @@ def run(scenario: Scenario, place: Path) -> Report:
     folder = place / "folder"
     folder.mkdir()
     record(scenario.first, folder)
-    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    (name,) = [path.name for path in folder.glob(scenario.document)]
+    before = {}
+    for path in folder.iterdir():
+        if path.is_file():
+            before[path.name] = path.read_bytes()
+
+    (document,) = folder.glob(scenario.document)
+    name = document.name
     steps = record(scenario.second, folder)
-    after = (folder / name).read_bytes()
+    after = document.read_bytes()
     allowed = {before[name], after}
     report = look_at_every_crash(
         before,
         steps,
         name,
-        is_right=lambda document: document in allowed,
-        is_new=lambda document: document == after,
+        is_right=lambda data: data in allowed,
+        is_new=lambda data: data == after,
     )
     if before[name] == after or not steps:
         report.faults.append("the program has changed nothing")
@@ -486,8 +525,10 @@ def main(names: list[str]) -> int:
         with tempfile.TemporaryDirectory() as place:
             report = run(SCENARIOS[name], Path(place))
         verdict = "ok" if not report.faults else "WRONG"
-        print(f"{name}: {report.steps} steps, {report.folders} folders, {verdict}")
-        print("".join(f"  {fault}\n" for fault in report.faults), end="")
+        looked_at = f"{report.steps} steps, {report.folders} folders"
+        print(f"{name}: {looked_at}, {verdict}")
+        for fault in report.faults:
+            print(f"  {fault}")
         failed += bool(report.faults)
     if failed:
         return 1

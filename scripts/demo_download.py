@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 
 NAME = "demo.pth"
-DATA = random.Random(0).randbytes(24 * MIB)  # noqa: S311  (no secret)
+CHANCE = random.Random(0)  # noqa: S311  (no secret)
+DATA = CHANCE.randbytes(24 * MIB)
 LONGEST_WAIT_S = 60
 
 
@@ -43,12 +44,19 @@ def main() -> None:
 
 def killed(publisher: FaultyServer, folder: Path) -> None:
     """Kill a process that fetches, with no chance to tidy up."""
-    publisher.behave = lambda exchange: exchange.serve(DATA, cut_at=16 * MIB, end="stall")
+    two_thirds = 16 * MIB
+    publisher.behave = lambda exchange: exchange.serve(
+        DATA,
+        cut_at=two_thirds,
+        end="stall",
+    )
     process = start(publisher, folder)
-    wait_for(lambda: publisher.body_bytes >= 16 * MIB)
+    wait_for(lambda: publisher.body_bytes >= two_thirds)
+
     process.send_signal(signal.SIGKILL)
     process.wait()
-    check(not (folder / NAME).exists())
+    final = folder / NAME
+    check(not final.exists())
     print("run 1: killed by SIGKILL after 16 of 24 MiB; nothing stands under the file's name")
 
 
@@ -57,22 +65,28 @@ def cut(publisher: FaultyServer, folder: Path) -> None:
     answers = iter([20 * MIB])
     publisher.behave = lambda exchange: exchange.serve(DATA, cut_at=next(answers, None))
     before = publisher.body_bytes
-    check(start(publisher, folder).wait() == 0)
+    process = start(publisher, folder)
+    status = process.wait()
+    check(status == 0)
 
     sent = publisher.body_bytes - before
     check(sent <= 16 * MIB)
-    check((folder / NAME).read_bytes() == DATA)
+    final = folder / NAME
+    fetched = final.read_bytes()
+    check(fetched == DATA)
     print("run 2: went on, cut at 20 MiB, went on; at most 8 MiB came twice; SHA-256 is right")
 
 
 def lied_to(publisher: FaultyServer, folder: Path) -> None:
     """Ask a mirror first that has one bit wrong."""
-    (folder / NAME).unlink()
-    lie = bytearray(DATA)
-    lie[5 * MIB] ^= 1
+    final = folder / NAME
+    final.unlink()
+    changed = bytearray(DATA)
+    changed[5 * MIB] ^= 1
+    lie = bytes(changed)
 
     with FaultyServer() as mirror:
-        mirror.behave = lambda exchange: exchange.serve(bytes(lie))
+        mirror.behave = lambda exchange: exchange.serve(lie)
         publisher.behave = lambda exchange: exchange.serve(DATA)
         process = start(publisher, folder, "--mirror", mirror.base)
         story, _ = process.communicate()
@@ -80,13 +94,16 @@ def lied_to(publisher: FaultyServer, folder: Path) -> None:
 
     check("expected sha256" in story)
     check(f"going on with {publisher.base}" in story)
-    check((folder / NAME).read_bytes() == DATA)
+    fetched = final.read_bytes()
+    check(fetched == DATA)
     print("run 3: a mirror with one wrong bit was found out; the file came from the publisher")
 
 
 def start(publisher: FaultyServer, folder: Path, *more: str) -> subprocess.Popen[str]:
     """Start a process that fetches."""
-    command = [sys.executable, "-m", "scripts.demo_download", publisher.base, str(folder), *more]
+    program = [sys.executable, "-m", "scripts.demo_download"]
+    place = str(folder)
+    command = [*program, publisher.base, place, *more]
     return subprocess.Popen(command, text=True, stdout=subprocess.PIPE)
 
 
@@ -106,15 +123,22 @@ def check(is_so: bool) -> None:
 
 def fetch(base: str, folder: str, *more: str) -> None:
     """Fetch as ``zoo download`` does, one part at a time."""
+    _, *mirrors = more or ("",)
+    place = Path(folder)
     options = FetchOptions(
-        mirrors=tuple(more[1:]),
-        folder=Path(folder),
-        lock_file=Path(folder) / "zoo.lock",
+        mirrors=tuple(mirrors),
+        folder=place,
+        lock_file=place / "zoo.lock",
         allow_private_addresses=True,
         connections=1,
     )
     digest = hashlib.sha256(DATA).hexdigest()
-    file = WeightsFile(NAME, f"{base}/{NAME}", len(DATA), sha256=digest)
+    file = WeightsFile(
+        file_name=NAME,
+        url=f"{base}/{NAME}",
+        size_bytes=len(DATA),
+        sha256=digest,
+    )
     fetcher.fetch(file, options=options, listener=tell)
 
 

@@ -58,11 +58,13 @@ class Shape:
         for number in range(self.corners):
             place = number % len(self.radii)
             radius = self.radii[place]
-            angle = 2 * math.pi * number / self.corners
-            x = self.width * radius * math.cos(angle)
-            y = radius * math.sin(angle)
-            turned_x = x * cosine - y * sine
-            turned_y = x * sine + y * cosine
+            share = number / self.corners
+            angle = 2 * math.pi * share
+            height = radius * math.sin(angle)
+            width = radius * math.cos(angle)
+            x = self.width * width
+            turned_x = x * cosine - height * sine
+            turned_y = x * sine + height * cosine
             point = (turned_x, turned_y)
             points.append(point)
         return points
@@ -91,10 +93,13 @@ def _ground(
     turn = chance.uniform(0, 2 * math.pi)
     steps = np.linspace(-0.5, 0.5, size)
     columns, rows = np.meshgrid(steps, steps)
-    slope = rows * math.sin(turn) + columns * math.cos(turn)
-    shares = np.clip(slope + 0.5, 0, 1)
-    share = np.expand_dims(shares, 2)
-    ground: np.ndarray = first * (1 - share) + second * share
+    downwards = rows * math.sin(turn)
+    sideways = columns * math.cos(turn)
+    slope = downwards + sideways + 0.5
+    shares = np.clip(slope, 0, 1)
+    of_second = np.expand_dims(shares, 2)
+    of_first = 1 - of_second
+    ground: np.ndarray = first * of_first + second * of_second
     return ground
 
 
@@ -107,7 +112,9 @@ def _place(
     center_x, center_y = center
     placed = []
     for x, y in points:
-        point = (center_x + scale * x, center_y + scale * y)
+        placed_x = center_x + scale * x
+        placed_y = center_y + scale * y
+        point = (placed_x, placed_y)
         placed.append(point)
     return placed
 
@@ -148,7 +155,8 @@ def draw_shape(
 
     ends = chance.uniform(0, size, 4)
     draw = ImageDraw.Draw(image)
-    draw.line(ends.tolist(), fill=line_color, width=OVERSAMPLING // 2)
+    width = OVERSAMPLING // 2
+    draw.line(ends.tolist(), fill=line_color, width=width)
 
     small = image.resize((PIXELS, PIXELS), Image.Resampling.BOX)
     noise = chance.normal(0, NOISE, (PIXELS, PIXELS, 3))
@@ -173,7 +181,8 @@ def write_shapes(
     for number in range(images):
         place = number % len(names)
         name = names[place]
-        file = folder / name / f"{number:05}.png"
+        file_name = f"{number:05}.png"
+        file = folder / name / file_name
         file.parent.mkdir(parents=True, exist_ok=True)
         image = draw_shape(SHAPES[name], chance)
         image.save(file)

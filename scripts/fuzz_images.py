@@ -28,7 +28,9 @@ def main() -> int:
     options = parser.parse_args()
     chance = random.Random(options.seed)  # noqa: S311  (no secret)
     images = list(sound_images().items())
-    opened = refused = faults = 0
+    opened = 0
+    refused = 0
+    faults = 0
     for number in range(options.count):
         name, data = images[number % len(images)]
         changed = mutate(data, chance)
@@ -39,11 +41,15 @@ def main() -> int:
             refused += 1
         except BaseException as error:  # noqa: BLE001 - that is what is looked for
             faults += 1
-            print(f"{number} {name}: {type(error).__name__}: {error}")
-            if options.keep is not None:
-                options.keep.mkdir(parents=True, exist_ok=True)
-                (options.keep / f"{number}.{name.lower()}").write_bytes(changed)
-    print(f"{options.count} files: {opened} opened, {refused} refused, {faults} faults")
+            kind = type(error).__name__
+            print(f"{number} {name}: {kind}: {error}")
+            if options.keep is None:
+                continue
+            options.keep.mkdir(parents=True, exist_ok=True)
+            file = options.keep / f"{number}.{name.lower()}"
+            file.write_bytes(changed)
+    outcome = f"{opened} opened, {refused} refused, {faults} faults"
+    print(f"{options.count} files: {outcome}")
     if faults:
         return 1
     return 0

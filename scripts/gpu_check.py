@@ -50,6 +50,8 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    Work = Callable[["Check", float], str]
+
 REPOSITORY = Path(__file__).parents[1]
 MODELS = (
     "resnet50",
@@ -74,7 +76,11 @@ _GRACE_S = 6.0
 _CPU_PATIENCE = 5
 """How much longer a step may take where this is only tried out."""
 _POLL_S = 0.05
-_CLASSES = {"red": (220, 40, 40), "green": (40, 180, 60), "blue": (40, 60, 220)}
+_CLASSES = {
+    "red": (220, 40, 40),
+    "green": (40, 180, 60),
+    "blue": (40, 60, 220),
+}
 _IMAGES_PER_CLASS = 24
 
 
@@ -108,6 +114,11 @@ class Check:
         """Folder that the sweeps write to."""
         return self.scratch / "sweep"
 
+    @property
+    def is_trial(self) -> bool:
+        """Whether there is no device, and the check itself is tried out."""
+        return str(self.options.device) == "cpu"
+
     def left_s(self) -> float:
         """Seconds left for steps."""
         return self.until_s - time.monotonic()
@@ -137,7 +148,8 @@ def run(
         CutShortError: The time was over; it was interrupted as Ctrl-C does, then ended.
         StepFailedError: It ended with another status than 0.
     """
-    check.log.write(f"\n$ {' '.join(command)}\n")
+    line = " ".join(command)
+    check.log.write(f"\n$ {line}\n")
     check.log.flush()
     with tempfile.TemporaryFile("w+") as printed:
         process = start(check, command, printed)
@@ -152,7 +164,8 @@ def run(
             check.log.write(text)
             check.log.flush()
     if status and is_fault:
-        raise StepFailedError(f"{command[0]} {' '.join(command[1:4])} ended with {status}")
+        beginning = " ".join(command[:4])
+        raise StepFailedError(f"{beginning} ended with {status}")
     return text
 
 
@@ -215,16 +228,19 @@ def look_at_machine(check: Check, limit_s: float) -> str:
         "    'system': facts.system, 'commit': facts.commit, 'timm': timm.__version__,\n"
         "    **facts.versions}))"
     )
-    lines = run(check, ["-c", program], limit_s).splitlines()
-    facts = json.loads(lines[-1])
-    check.facts.update({key: str(value) for key, value in facts.items() if value})
+    printed = run(check, ["-c", program], limit_s)
+    *_, last = printed.splitlines()
+    facts = json.loads(last)
+    for key, value in facts.items():
+        if value:
+            check.facts[key] = str(value)
     return check.facts["card"]
 
 
 def run_tests(check: Check, limit_s: float) -> str:
     """Run the tests that need a device."""
-    command = ["-m", "pytest", "-m", "cuda", "-q", "-x", "-p", "no:cacheprovider", "tests/bench"]
-    text = run(check, command, limit_s)
+    words = ["-m", "cuda", "-q", "-x", "-p", "no:cacheprovider", "tests/bench"]
+    text = run(check, ["-m", "pytest", *words], limit_s)
     lines = text.strip().splitlines()
     if lines:
         return lines[-1].strip("= ")
@@ -233,7 +249,7 @@ def run_tests(check: Check, limit_s: float) -> str:
 
 def measure_latency(check: Check, limit_s: float) -> str:
     """Measure every model at batch 1."""
-    engines = "eager" if check.options.device == "cpu" else "eager,cudagraphs"
+    engines = "eager" if check.is_trial else "eager,cudagraphs"
     words = ["--mode", "latency", "--engine", engines, "--time", "0.2"]
     return _bench(check, words, limit_s)
 
@@ -259,39 +275,52 @@ def _bench(
 ) -> str:
     """Add results to the sweep; what is measured when the time is over stays."""
     options = check.options
-    usual = "fp32" if options.device == "cpu" else "fp32,tf32,bf16,fp16"
-    shared = ["--device", options.device, "--precision", precisions or usual, "--warm"]
-    shared += ["--threads", "1"] if options.device == "cpu" else []
+    usual = "fp32" if check.is_trial else "fp32,tf32,bf16,fp16"
+    shared = ["--warm", "--device", options.device]
+    shared += ["--precision", precisions or usual]
+    if check.is_trial:
+        shared += ["--threads", "1"]
     places = ["--output", str(check.sweep), "--resume", "--wait", "5", "--quiet"]
+    command = zoo("bench", *options.models)
+    command += [*words, *shared, *places]
+
     before = _count_results(check)
     try:
-        run(check, zoo("bench", *options.models, *words, *shared, *places), limit_s)
+        run(check, command, limit_s)
     except CutShortError as error:
-        raise CutShortError(f"{_count_results(check) - before} cases, {error}") from None
-    return f"{_count_results(check) - before} cases"
+        made = _count_results(check) - before
+        raise CutShortError(f"{made} cases, {error}") from None
+    made = _count_results(check) - before
+    return f"{made} cases"
 
 
 def _count_results(check: Check) -> int:
-    return len(list(check.sweep.glob("*.json")))
+    results = check.sweep.glob("*.json")
+    return len(list(results))
 
 
 def train(check: Check, limit_s: float) -> str:
     """Train in two precisions; the first run is killed after an epoch and resumed."""
     until_s = time.monotonic() + limit_s
     images = make_images(check.scratch / "images", check)
-    notes = []
-    precisions = ("bf16",) if check.options.device == "cpu" else ("bf16", "fp16")
+    first = "bf16"
+    precisions = (first,) if check.is_trial else (first, "fp16")
     for precision in precisions:
         folder = check.scratch / f"run-{precision}"
         command = _training(check, images, folder, precision)
-        if precision == precisions[0]:
-            _kill_after_an_epoch(check, command, folder / "last.pt", until_s)
+        if precision == first:
+            last = folder / "last.pt"
+            _kill_after_an_epoch(check, command, last, until_s)
             command = [*command, "--resume"]
-        run(check, command, until_s - time.monotonic())
-        if not (folder / "best.safetensors").is_file():
+
+        left_s = until_s - time.monotonic()
+        run(check, command, left_s)
+        best = folder / "best.safetensors"
+        if not best.is_file():
             raise StepFailedError(f"training in {precision} left no best.safetensors")
-        notes.append(precision)
-    return f"trained in {' and '.join(notes)}; {notes[0]} killed after an epoch and resumed"
+
+    trained = " and ".join(precisions)
+    return f"trained in {trained}; {first} killed after an epoch and resumed"
 
 
 def _training(
@@ -337,22 +366,33 @@ def use_models(check: Check, limit_s: float) -> str:
     runs = sorted(check.scratch.glob("run-*/best.safetensors"))
     if not runs:
         raise StepFailedError("there is no trained network, because the training was not done")
-    network = str(runs[0])
+    first, *_ = runs
+    network = str(first)
     images = str(check.scratch / "images" / "val")
+    device = check.options.device
     labels = {}
-    for device in dict.fromkeys([check.options.device, "cpu"]):
-        command = zoo("predict", network, images, "--top", "1", "--json", "-q")
-        text = run(check, [*command, "--device", device], until_s - time.monotonic())
-        labels[device] = [found["predictions"][0]["label"] for found in json.loads(text)]
-    here = labels[check.options.device]
-    on_cpu = labels["cpu"]
-    alike = sum(one == other for one, other in zip(here, on_cpu, strict=True))
+    for one in dict.fromkeys([device, "cpu"]):
+        words = ["--top", "1", "--json", "-q", "--device", one]
+        command = zoo("predict", network, images, *words)
+        left_s = until_s - time.monotonic()
+        text = run(check, command, left_s)
+        found = json.loads(text)
+        best = [image["predictions"][0] for image in found]
+        labels[one] = [prediction["label"] for prediction in best]
 
-    command = zoo("evaluate", network, images, "--json", "-q", "--device", check.options.device)
-    result = json.loads(run(check, command, until_s - time.monotonic()))
+    here = labels[device]
+    count = len(here)
+    pairs = zip(here, labels["cpu"], strict=True)
+    alike = sum(one == other for one, other in pairs)
+
+    command = zoo("evaluate", network, images, "--json", "-q", "--device", device)
+    left_s = until_s - time.monotonic()
+    text = run(check, command, left_s)
+    result = json.loads(text)
     error = result["top1"]["error_percent"]
-    note = f"{alike} of {len(here)} labels as on the CPU; top-1 error {error:.1f} %"
-    if alike < len(here):
+    labels_alike = f"{alike} of {count} labels as on the CPU"
+    note = f"{labels_alike}; top-1 error {error:.1f} %"
+    if alike < count:
         raise StepFailedError(note)
     return note
 
@@ -361,16 +401,21 @@ def compare_with_timm(check: Check, limit_s: float) -> str:
     """Time our networks and timm's in turns."""
     options = check.options
     ways = ["timm", "timm channels-last", "zoo", "zoo folded"]
-    words = ["--device", options.device, "--ways", *ways, "--json", str(check.folder / "timm.json")]
+    values = check.folder / "timm.json"
+    words = ["--device", options.device, "--json", str(values)]
+    words += ["--ways", *ways]
     if options.small:
         words += ["--models", "mobilenet_v1_100", "--batches", "1", "--rounds", "2"]
-    text = run(check, ["-m", "scripts.bench_models", *words], limit_s, is_fault=False)
-    (check.scratch / "timm.md").write_text(text, encoding="utf-8")
+
+    command = ["-m", "scripts.bench_models", *words]
+    text = run(check, command, limit_s, is_fault=False)
+    table = check.scratch / "timm.md"
+    table.write_text(text, encoding="utf-8")
     broken = [line for line in text.splitlines() if line.startswith("NOT KEPT")]
     return "; ".join(broken) or "in index.md"
 
 
-STEPS: Mapping[str, tuple[float, Callable[[Check, float], str]]] = {
+STEPS: Mapping[str, tuple[float, Work]] = {
     "facts": (30, look_at_machine),
     "tests": (75, run_tests),
     "latency": (130, measure_latency),
@@ -385,11 +430,12 @@ STEPS: Mapping[str, tuple[float, Callable[[Check, float], str]]] = {
 def carry_out(
     check: Check,
     step: Step,
-    work: Callable[[Check, float], str],
+    work: Work,
 ) -> None:
     """Do a step and say how it went."""
-    patience = _CPU_PATIENCE if check.options.device == "cpu" else 1
-    limit_s = min(step.limit_s * patience, check.left_s() - _GRACE_S)
+    patience = _CPU_PATIENCE if check.is_trial else 1
+    left_s = check.left_s() - _GRACE_S
+    limit_s = min(step.limit_s * patience, left_s)
     if limit_s < 1:
         step.note = "the time was over"
         return
@@ -403,8 +449,10 @@ def carry_out(
     except Exception as error:  # noqa: BLE001 - a step must not end the others
         step.outcome = "failed"
         step.note = str(error) or type(error).__name__
-    step.seconds = round(time.monotonic() - started_s, 1)
-    print(f"{step.name}: {step.outcome} in {step.seconds:.0f} s. {step.note}", flush=True)
+    taken_s = time.monotonic() - started_s
+    step.seconds = round(taken_s, 1)
+    how = f"{step.outcome} in {step.seconds:.0f} s"
+    print(f"{step.name}: {how}. {step.note}", flush=True)
 
 
 def make_images(folder: Path, check: Check) -> Path:
@@ -425,7 +473,8 @@ def make_images(folder: Path, check: Check) -> Path:
     )
     count = 8 if check.options.small else _IMAGES_PER_CLASS
     words = [str(folder), repr(_CLASSES), str(count)]
-    run(check, ["-c", program, *words], check.left_s())
+    command = ["-c", program, *words]
+    run(check, command, check.left_s())
     return folder
 
 
@@ -434,21 +483,32 @@ def make_images(folder: Path, check: Check) -> Path:
 
 def report(check: Check, steps: Sequence[Step]) -> None:
     """Write the tables and plots of whatever was measured."""
-    lines = [f"# {check.facts.get('card', 'an unknown machine')}", ""]
-    lines += [f"Made by `scripts/gpu_check.sh` on {time.strftime('%Y-%m-%d', time.gmtime())}.", ""]
+    card = check.facts.get("card", "an unknown machine")
+    date = time.strftime("%Y-%m-%d", time.gmtime())
+    lines = [f"# {card}", "", f"Made by `scripts/gpu_check.sh` on {date}.", ""]
     lines += ["| fact | value |", "|---|---|"]
-    lines += [f"| {key} | {value} |" for key, value in check.facts.items()]
+    for key, value in check.facts.items():
+        lines.append(f"| {key} | {value} |")
     lines += ["", "| step | outcome | seconds | |", "|---|---|---:|---|"]
-    lines += [f"| {s.name} | {s.outcome} | {s.seconds:.0f} | {s.note} |" for s in steps]
+    for step in steps:
+        how = f"{step.outcome} | {step.seconds:.0f}"
+        lines.append(f"| {step.name} | {how} | {step.note} |")
     lines += ["", *_describe_sweep(check)]
+
     table = check.scratch / "timm.md"
     if table.is_file():
-        rows = [line for line in table.read_text(encoding="utf-8").splitlines() if "|" in line]
+        printed = table.read_text(encoding="utf-8")
+        rows = [line for line in printed.splitlines() if "|" in line]
         lines += ["", "## Beside timm", "", *_separated(rows)]
+
     text = "\n".join(lines) + "\n"
-    (check.folder / "index.md").write_text(text, encoding="utf-8")
-    content = json.dumps([asdict(step) for step in steps], indent=1)
-    (check.folder / "steps.json").write_text(content + "\n", encoding="utf-8")
+    page = check.folder / "index.md"
+    page.write_text(text, encoding="utf-8")
+
+    raw = list(map(asdict, steps))
+    content = json.dumps(raw, indent=1)
+    values = check.folder / "steps.json"
+    values.write_text(content + "\n", encoding="utf-8")
 
 
 def _separated(rows: Iterable[str]) -> list[str]:
@@ -470,16 +530,19 @@ def _describe_sweep(check: Check) -> list[str]:
     lines = ["## Measured", ""]
     for mode in ("latency", "throughput"):
         plot = check.folder / f"{mode}.svg"
-        command = zoo("bench", "show", str(results), "--against", mode, "--plot", str(plot), "-q")
+        shown = zoo("bench", "show", str(results), "-q")
+        command = [*shown, "--against", mode, "--plot", str(plot)]
         try:
             run(check, command, 30)
         except (StepFailedError, CutShortError) as error:
             check.log.write(f"no plot of {mode}: {error}\n")
             continue
-        lines += [f"![Top-5 error against {mode}]({plot.name})", ""]
+        link = f"![Top-5 error against {mode}]({plot.name})"
+        lines += [link, ""]
     try:
         command = zoo("bench", "show", str(results), "--format", "markdown", "-q")
-        lines += run(check, command, 30).splitlines()
+        table = run(check, command, 30)
+        lines += table.splitlines()
     except (StepFailedError, CutShortError) as error:
         lines.append(f"The table could not be made: {error}.")
     return lines
@@ -489,11 +552,14 @@ def gather(folder: Path, file: Path) -> None:
     """Make one result file of a folder of them."""
     results = []
     for path in sorted(folder.glob("*.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text)
         results += content["results"]
         version = content["schema_version"]
+
     whole = {"schema_version": version, "results": results}
-    file.write_text(json.dumps(whole) + "\n", encoding="utf-8")
+    joined = json.dumps(whole)
+    file.write_text(joined + "\n", encoding="utf-8")
 
 
 # --- setting up -----------------------------------------------------------------------------------
@@ -522,14 +588,19 @@ def prepare_environment(options: argparse.Namespace, scratch: Path) -> dict[str,
     site = scratch / "site"
     if options.wheels:
         names = unpack_wheels(options.wheels, site)
-        print(f"unpacked {', '.join(names) or 'no wheel'}", flush=True)
-    paths = [str(REPOSITORY), str(site), os.environ.get("PYTHONPATH", "")]
+        joined = ", ".join(names) or "no wheel"
+        print(f"unpacked {joined}", flush=True)
+
+    inherited = os.environ.get("PYTHONPATH", "")
+    paths = filter(None, [str(REPOSITORY), str(site), inherited])
     # Others may be at work on a machine where this is only tried out.
-    threads = {"OMP_NUM_THREADS": "1"} if options.device == "cpu" else {}
+    threads = {}
+    if options.device == "cpu":
+        threads["OMP_NUM_THREADS"] = "1"
     return {
         **os.environ,
         **threads,
-        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        "PYTHONPATH": os.pathsep.join(paths),
         "PYTHONDONTWRITEBYTECODE": "1",
         "TORCH_HOME": str(scratch / "torch"),
         "TMPDIR": str(scratch),
@@ -545,24 +616,52 @@ def folder_of(options: argparse.Namespace) -> Path:
     title = platform.machine()
     if shutil.which("nvidia-smi"):
         command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        title = done.stdout.strip().partition("\n")[0] or title
-    name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
-    return REPOSITORY / "docs" / "benchmarks" / name
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        first, _, _ = done.stdout.strip().partition("\n")
+        title = first or title
+
+    lowered = title.lower()
+    name = re.sub(r"[^a-z0-9]+", "-", lowered)
+    folder = name.strip("-")
+    return REPOSITORY / "docs" / "benchmarks" / folder
 
 
 def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--wheels", type=Path, metavar="DIR", help="unpack what is missing")
     parser.add_argument(
-        "--output", type=Path, metavar="DIR", help="docs/benchmarks/CARD by default"
+        "--wheels",
+        type=Path,
+        metavar="DIR",
+        help="unpack what is missing",
     )
-    parser.add_argument("--seconds", type=float, default=LIMIT_S, help="for everything together")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="docs/benchmarks/CARD by default",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=LIMIT_S,
+        help="for everything together",
+    )
     parser.add_argument("--device", default="cuda:0", help="cuda:0 by default; cpu to try this out")
-    parser.add_argument("--models", nargs="+", default=list(MODELS), metavar="M")
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        default=list(MODELS),
+        metavar="M",
+    )
     parser.add_argument(
         "--only",
         nargs="+",
@@ -581,25 +680,37 @@ def main() -> int:
     options = parse()
     folder = folder_of(options)
     folder.mkdir(parents=True, exist_ok=True)
-    steps = [Step(name, STEPS[name][0]) for name in options.only]
+    steps = []
+    for name in options.only:
+        limit_s, _ = STEPS[name]
+        steps.append(Step(name, limit_s))
+
     with (
         tempfile.TemporaryDirectory(prefix="gpu-check-") as scratch,
         (folder / "log.txt").open("w", encoding="utf-8") as log,
     ):
-        environment = prepare_environment(options, Path(scratch))
-        until_s = began_s + options.seconds - _REPORT_S
-        check = Check(options, folder, Path(scratch), log, environment, until_s)
+        place = Path(scratch)
+        check = Check(
+            options=options,
+            folder=folder,
+            scratch=place,
+            log=log,
+            environment=prepare_environment(options, place),
+            until_s=began_s + options.seconds - _REPORT_S,
+        )
         watching = watch_device(check)
         try:
             for step in steps:
-                carry_out(check, step, STEPS[step.name][1])
+                _, work = STEPS[step.name]
+                carry_out(check, step, work)
         except KeyboardInterrupt:
             print("interrupted; what was measured is kept", flush=True)
         finally:
             if watching is not None:
                 end(watching)
             report(check, steps)
-    print(f"results are in {folder}; it took {time.monotonic() - began_s:.0f} s")
+    taken_s = time.monotonic() - began_s
+    print(f"results are in {folder}; it took {taken_s:.0f} s")
     if any(step.outcome == "failed" for step in steps):
         return 1
     return 0
@@ -608,12 +719,18 @@ def main() -> int:
 def watch_device(check: Check) -> subprocess.Popen[str] | None:
     """Write the clocks, power and temperature of the whole time, if the driver's tool is there."""
     tool = shutil.which("nvidia-smi")
-    if tool is None or check.options.device == "cpu":
+    if tool is None or check.is_trial:
         return None
     columns = "timestamp,index,clocks.sm,clocks.mem,power.draw,temperature.gpu,utilization.gpu"
     command = [tool, f"--query-gpu={columns}", "--format=csv", "--loop-ms=500"]
-    with (check.folder / "nvml.csv").open("w", encoding="utf-8") as table:
-        return subprocess.Popen(command, stdout=table, text=True, start_new_session=True)
+    file = check.folder / "nvml.csv"
+    with file.open("w", encoding="utf-8") as table:
+        return subprocess.Popen(
+            command,
+            stdout=table,
+            text=True,
+            start_new_session=True,
+        )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+PROJECT = REPOSITORY / "pyproject.toml"
 DECISIONS = REPOSITORY / "docs" / "decisions"
 _EXTRA = re.compile(r"^([a-z]+) = \[(.*)\]  # (.*)$", re.MULTILINE)
 STATUSES = ("proposed", "accepted", "rejected", "superseded")
@@ -43,31 +44,44 @@ def packages_page(note: str) -> str:
     ]
 
     for number, row in enumerate(import_rows(), start=1):
-        parts += [f"| {number} | `zoo.{name}` | {summary_of(name)} |" for name in row]
+        for name in row:
+            summary = summary_of(name)
+            parts.append(f"| {number} | `zoo.{name}` | {summary} |")
 
     return "\n".join(parts) + "\n"
 
 
 def import_rows() -> list[list[str]]:
     """Read the rows of the import rule, top first."""
-    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
-    contracts = settings["tool"]["importlinter"]["contracts"]
-    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
-    return [row.split(" | ") for row in layers]
+    text = PROJECT.read_text(encoding="utf-8")
+    settings = tomllib.loads(text)
+    rules = settings["tool"]["importlinter"]
+    for contract in rules["contracts"]:
+        if contract["type"] == "layers":
+            return [row.split(" | ") for row in contract["layers"]]
+
+    raise SystemExit("pyproject.toml has no contract of layers")
 
 
 def summary_of(name: str) -> str:
     """Give the first line of a package's or a module's docstring."""
     place = REPOSITORY / "zoo" / name
-    file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
-    docstring = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-    return re.sub(r"``([^`]+)``", r"`\1`", docstring.split("\n\n")[0].replace("\n", " "))
+    file = place.with_suffix(".py")
+    if place.is_dir():
+        file = place / "__init__.py"
+    text = file.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    docstring = ast.get_docstring(tree) or ""
+    first, _, _ = docstring.partition("\n\n")
+    line = first.replace("\n", " ")
+    return re.sub(r"``([^`]+)``", r"`\1`", line)
 
 
 def extras_page(note: str) -> str:
     """Write what each extra brings and what needs it, from the comments in ``pyproject.toml``."""
-    text = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
-    extras = text.partition("[project.optional-dependencies]")[2].partition("\n[")[0]
+    text = PROJECT.read_text(encoding="utf-8")
+    _, _, behind = text.partition("[project.optional-dependencies]")
+    extras, _, _ = behind.partition("\n[")
     parts = [
         note,
         "",
@@ -79,7 +93,8 @@ def extras_page(note: str) -> str:
 
     for name, listing, purpose in _EXTRA.findall(extras):
         packages = re.findall(r'"([\w-]+)', listing)
-        parts.append(f"| `{name}` | {purpose} | {', '.join(packages)} |")
+        joined = ", ".join(packages)
+        parts.append(f"| `{name}` | {purpose} | {joined} |")
 
     return "\n".join(parts) + "\n"
 
@@ -99,10 +114,9 @@ def decisions_page(note: str, folder: Path = DECISIONS) -> str:
         "|---:|---|---|---|",
     ]
 
-    parts += [
-        f"| {one.number} | {one.date} | {one.status} | [{one.title}]({one.file}) |"
-        for one in read_decisions(folder)
-    ]
+    for one in read_decisions(folder):
+        link = f"[{one.title}]({one.file})"
+        parts.append(f"| {one.number} | {one.date} | {one.status} | {link} |")
     return "\n".join(parts) + "\n"
 
 
@@ -120,15 +134,27 @@ def read_decisions(folder: Path = DECISIONS) -> list[Decision]:
         state = re.search(r"^Date: (\d{4}-\d\d-\d\d)\. Status: (\w+)(.*)$", text, re.MULTILINE)
 
         if title is None or state is None or state[2] not in STATUSES:
+            known = ", ".join(STATUSES)
             raise SystemExit(
                 f"{path.name} must begin as docs/decisions/template.md does: a title with its "
-                f"number, then a line with its date and its status ({', '.join(STATUSES)})"
+                f"number, then a line with its date and its status ({known})"
             )
-        if int(title[1]) != int(path.name[:4]):
-            raise SystemExit(f"{path.name} calls itself number {title[1]}")
+        number = int(title[1])
+        number_of_file = int(path.name[:4])
+        if number != number_of_file:
+            raise SystemExit(f"{path.name} calls itself number {number}")
 
-        successor = re.match(r" by (\[?\d+\]?\S*?)\.(?: |$)", state[3])
-        status = f"{state[2]} by {successor[1]}" if successor else state[2]
-        decisions.append(Decision(path.name, int(title[1]), title[2], state[1], status))
+        date, status, rest = state.groups()
+        successor = re.match(r" by (\[?\d+\]?\S*?)\.(?: |$)", rest)
+        if successor:
+            status = f"{status} by {successor[1]}"
+        decision = Decision(
+            file=path.name,
+            number=number,
+            title=title[2],
+            date=date,
+            status=status,
+        )
+        decisions.append(decision)
 
     return decisions

@@ -56,10 +56,17 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-ASSETS = Path(__file__).resolve().parents[1] / "docs" / "assets"
+REPOSITORY = Path(__file__).resolve().parents[1]
+ASSETS = REPOSITORY / "docs" / "assets"
 FOUND_CELL = ASSETS.parent / "tutorial" / "found-cell.json"
 """From a search of scripts/bench_search.py: evolution, seed 1."""
-EDGE = torch.tensor([[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]])
+EDGE = torch.tensor(
+    [
+        [1.0, 0.0, -1.0],
+        [2.0, 0.0, -2.0],
+        [1.0, 0.0, -1.0],
+    ]
+)
 """Sobel's filter: bright on the left, dark on the right."""
 BRIGHTEST = 16
 STEP_SECONDS = 0.6
@@ -68,7 +75,13 @@ QUIET = "#66727f"
 LINE = "#c3ccd5"
 BLUE = "#3b6fb6"
 ORANGE = "#d9480f"
-COLOUR_NAMES = {INK: "ink", QUIET: "quiet", LINE: "line", BLUE: "blue", ORANGE: "orange"}
+COLOUR_NAMES = {
+    INK: "ink",
+    QUIET: "quiet",
+    LINE: "line",
+    BLUE: "blue",
+    ORANGE: "orange",
+}
 COLOUR_NAMES |= {
     "#8592a3": "quiet",
     "#d5dce4": "line",
@@ -98,7 +111,9 @@ LABELS = {
 
 def digit() -> torch.Tensor:
     """One handwritten zero, shape ``(8, 8)``, values 0 to 16."""
-    return torch.tensor(load_digits().images[0], dtype=torch.float32)
+    digits = load_digits()
+    pixels = digits.images[0]
+    return torch.tensor(pixels, dtype=torch.float32)
 
 
 # --- grids of numbers
@@ -108,7 +123,10 @@ def digit() -> torch.Tensor:
 def draw_convolution() -> str:
     """Move a filter over a digit, write out each sum and fill the feature map with it."""
     image = digit()
-    feature_map = functional.conv2d(image[None, None], EDGE[None, None])[0, 0]
+    batch = image[None, None]
+    filters = EDGE[None, None]
+    feature_maps = functional.conv2d(batch, filters)
+    feature_map = feature_maps[0, 0]
     rows, columns = feature_map.shape
     steps = rows * columns
     left = Place(12, 36)
@@ -125,7 +143,9 @@ def draw_convolution() -> str:
     for step in range(steps):
         row, column = divmod(step, columns)
         begin = 100 * step / steps
-        move = f"transform: translate({column * CELL}px, {row * CELL}px)"
+        x = column * CELL
+        y = row * CELL
+        move = f"transform: translate({x}px, {y}px)"
         moves.append(f"{begin:.3f}% {{ {move} }}")
         styles += [
             shown_in_step(f"c{step}", step, steps, stays=True),
@@ -139,8 +159,11 @@ def draw_convolution() -> str:
         later = " later" if step else ""
         empty = window(right, row, column, 1, "cell")
         empty_cells.append(empty.replace("/>", ' fill-opacity="0"/>'))
-        cells.append(cell(right, row, column, total, 60, name=f"c{step}"))
-        sums.append(text(350, 352, _sum(part, total), f"s{step}{later}"))
+        filled = cell(right, row, column, total, 60, name=f"c{step}")
+        cells.append(filled)
+        words = _sum(part, total)
+        shown = text(350, 352, words, f"s{step}{later}")
+        sums.append(shown)
 
     keyframes = [
         "@keyframes move {",
@@ -207,7 +230,8 @@ def _positions(
     small = Place(x + inset, 60 + inset, side)
     middle = x + 3.5 * side
 
-    parts = [text(middle, 24, f"padding {padding}, stride {stride}", "title")]
+    title = f"padding {padding}, stride {stride}"
+    parts = [text(middle, 24, title, "title")]
     image = range(padding, size - padding)
     for row in range(size):
         for column in range(size):
@@ -219,34 +243,49 @@ def _positions(
 
     parts.append(window(small, 0, stride, 3, "window second"))
     parts.append(window(small, 0, 0, 3))
+    first = 1.5 * side
+    step = stride * side
     for i in range(positions):
-        cy = small.y + (stride * i + 1.5) * side
+        cy = small.y + first + i * step
         for j in range(positions):
-            cx = small.x + (stride * j + 1.5) * side
-            dot = f'<circle cx="{cx:g}" cy="{cy:g}" r="4.5" fill="var(--orange)"/>'
-            parts.append(dot)
+            cx = small.x + first + j * step
+            place = f'cx="{cx:g}" cy="{cy:g}"'
+            parts.append(f'<circle {place} r="4.5" fill="var(--orange)"/>')
 
     sum_of_sides = f"5 + 2\N{MULTIPLICATION SIGN}{padding} \N{MINUS SIGN} 3"
     formula = f"({sum_of_sides}) / {stride} + 1 = {positions}"
+    result = f"feature map {positions}x{positions}"
     parts.append(text(middle, 268, formula))
-    parts.append(text(middle, 290, f"feature map {positions}x{positions}", "note"))
+    parts.append(text(middle, 290, result, "note"))
     return parts
 
 
 def draw_pooling() -> str:
     """Show maximum and mean of each 2x2 square of a digit's upper left part."""
-    part = digit()[1:5, 2:6]
+    image = digit()
+    part = image[1:5, 2:6]
+    batch = part[None]
+    maxima = functional.max_pool2d(batch, 2)
+    means = functional.avg_pool2d(batch, 2)
+
+    middle = 36 + CELL / 2
     whole = Place(12, 36)
-    largest = Place(220, 36 + CELL / 2, 46)
-    mean = Place(380, 36 + CELL / 2, 46)
+    largest = Place(220, middle, 46)
+    mean = Place(380, middle, 46)
+    windows = []
+    for row in (0, 2):
+        for column in (0, 2):
+            square = window(whole, row, column, 2)
+            windows.append(square)
+
     return document(
         500,
         194,
         "A 4x4 part of a digit, its 2x2 maxima and its 2x2 means",
         grid(whole, part, "part of a digit, 4x4", BRIGHTEST),
-        *(window(whole, row, column, 2) for row in (0, 2) for column in (0, 2)),
-        grid(largest, functional.max_pool2d(part[None], 2)[0], "max pooling", BRIGHTEST),
-        grid(mean, functional.avg_pool2d(part[None], 2)[0], "average pooling", BRIGHTEST, digits=2),
+        *windows,
+        grid(largest, maxima[0], "max pooling", BRIGHTEST),
+        grid(mean, means[0], "average pooling", BRIGHTEST, digits=2),
     )
 
 
@@ -255,19 +294,26 @@ def draw_dropout() -> str:
     torch.manual_seed(0)
     dropout = nn.Dropout(0.5)
     ones = torch.ones(1, 10)
-    rows = [
-        ("what comes in", ones),
-        ("training", dropout(ones)),
-        ("training, again", dropout(ones)),
-    ]
-    rows += [("inference", dropout.eval()(ones))]
+    rows = {
+        "what comes in": ones,
+        "training": dropout(ones),
+        "training, again": dropout(ones),
+    }
+    dropout.eval()
+    rows["inference"] = dropout(ones)
+
     parts = []
-    for index, (title, values) in enumerate(rows):
-        place = Place(150, 12 + index * 46)
-        parts.append(f'<g text-anchor="end">{text(80, place.y + 23, title, "title")}</g>')
-        parts += [
-            cell(place, 0, column, number, 2.4) for column, number in enumerate(values[0].tolist())
-        ]
+    y = 12
+    for title, values in rows.items():
+        place = Place(150, y)
+        words = text(80, y + 23, title, "title")
+        parts.append(f'<g text-anchor="end">{words}</g>')
+        numbers = values[0].tolist()
+        for column, number in enumerate(numbers):
+            square = cell(place, 0, column, number, 2.4)
+            parts.append(square)
+        y += 46
+
     return document(
         524,
         200,
@@ -286,11 +332,19 @@ def chart(figure: Figure, facts: str) -> str:
     With the facts that it shows as its description.
     """
     buffer = io.StringIO()
+    nothing_that_changes = {
+        "Date": None,
+        "Creator": None,
+    }
     with mpl.rc_context({"svg.hashsalt": "zoo"}):
         figure.savefig(
-            buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
+            buffer,
+            format="svg",
+            transparent=True,
+            metadata=nothing_that_changes,
         )
-    return following_the_page(buffer.getvalue(), facts)
+    svg = buffer.getvalue()
+    return following_the_page(svg, facts)
 
 
 def following_the_page(svg: str, facts: str) -> str:
@@ -298,15 +352,19 @@ def following_the_page(svg: str, facts: str) -> str:
     svg = re.sub(r"(<svg[^>]*?) height=\"[^\"]*\"", r"\1", svg, count=1)
     for colour, name in COLOUR_NAMES.items():
         svg = svg.replace(colour, f"var(--{name})")
-    return svg.replace(
-        "<defs>", f"<desc>{escape(facts)}</desc>\n <style>\n{COLOURS}\n</style>\n <defs>", 1
-    )
+
+    description = escape(facts)
+    style = f"<style>\n{COLOURS}\n</style>"
+    head = f"<desc>{description}</desc>\n {style}\n <defs>"
+    return svg.replace("<defs>", head, 1)
 
 
 def plain(axes: Axes) -> Axes:
     """Draw axes in the colours that follow the page, without a box."""
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(LINE)
+    box = axes.spines[["top", "right"]]
+    box.set_visible(False)
+    lines = axes.spines[["left", "bottom"]]
+    lines.set_color(LINE)
     axes.tick_params(colors=INK, which="both")
     for label in (axes.xaxis.label, axes.yaxis.label, axes.title):
         label.set_color(INK)
@@ -321,17 +379,23 @@ def draw_batch_normalisation() -> str:
     answers = []
     means = [torch.zeros(1)]
     for _ in range(40):
-        batch = torch.randn(64, 1, 8, 8) * 3 + 10
+        noise = torch.randn(64, 1, 8, 8)
+        batch = noise * 3 + 10
+        answer = norm(batch).detach()
+        mean = norm.get_buffer("running_mean")
+
         values.append(batch.flatten())
-        answers.append(norm(batch).detach().flatten())
-        means.append(norm.get_buffer("running_mean").clone())
+        answers.append(answer.flatten())
+        means.append(mean.clone())
+
     figure = Figure(figsize=(8.4, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     bins = [step / 4 for step in range(-16, 89)]
-    for data, colour, label in (
+    shown = (
         (torch.cat(values), BLUE, "before"),
         (torch.cat(answers), ORANGE, "after"),
-    ):
+    )
+    for data, colour, label in shown:
         left.hist(
             data.numpy(),
             bins=bins,
@@ -339,62 +403,96 @@ def draw_batch_normalisation() -> str:
             alpha=0.75,
             histtype="stepfilled",
         )
+        centre = data.mean().item()
         left.annotate(
             label,
-            (data.mean().item(), 0),
+            (centre, 0),
             xytext=(0, -30),
             textcoords="offset points",
             ha="center",
             color=INK,
         )
     plain(left).set(yticks=[], title="values of a channel, in training")
-    left.spines["left"].set_visible(False)
+    spine = left.spines["left"]
+    spine.set_visible(False)
+
     right.axhline(10, color=LINE)
     right.plot(torch.cat(means), color=ORANGE)
-    plain(right).set(title="running mean", xlabel="batches seen", ylim=(0, 11))
-    return chart(figure, " ".join(f"{mean.item():.2f}" for mean in means))
+    plain(right).set(
+        title="running mean",
+        xlabel="batches seen",
+        ylim=(0, 11),
+    )
+    facts = [f"{mean.item():.2f}" for mean in means]
+    return chart(figure, " ".join(facts))
 
 
 def draw_cnnnet() -> str:
     """Draw which layers of CNNNet hold its parameters, and which do its work."""
     table = inspect_model("cnnnet")
     work = table.multiply_adds or 0
-    layers = [layer for layer in table.layers if layer.type in {"Conv2d", "Linear"}]
+    names = []
+    of_parameters = []
+    of_work = []
+    for layer in table.layers:
+        if layer.type not in {"Conv2d", "Linear"}:
+            continue
+        share = layer.parameters / table.parameters
+        work_share = layer.multiply_adds / work
+        names.append(f"{layer.path}  {layer.type}")
+        of_parameters.append(100 * share)
+        of_work.append(100 * work_share)
+
     figure = Figure(figsize=(8.4, 3.4), layout="constrained")
     axes = figure.subplots()
-    shares = [
-        (100 * layer.parameters / table.parameters, 100 * layer.multiply_adds / work)
-        for layer in layers
-    ]
-    places = range(len(layers))
-    for offset, index, colour, label in (
-        (-0.2, 0, BLUE, "parameters"),
-        (0.2, 1, ORANGE, "multiply-adds"),
-    ):
-        widths = [share[index] for share in shares]
+    places = range(len(names))
+    groups = (
+        (-0.2, of_parameters, BLUE, "parameters"),
+        (0.2, of_work, ORANGE, "multiply-adds"),
+    )
+    for offset, widths, colour, label in groups:
+        heights = [place + offset for place in places]
         bars = axes.barh(
-            [place + offset for place in places], widths, 0.38, color=colour, label=label
+            heights,
+            widths,
+            0.38,
+            color=colour,
+            label=label,
         )
-        axes.bar_label(bars, [f"{width:.1f}" for width in widths], padding=3, fontsize=8, color=INK)
-    names = [f"{layer.path}  {layer.type}" for layer in layers]
-    plain(axes).set(yticks=list(places), yticklabels=names, xlabel="percent of the network")
+        figures = [f"{width:.1f}" for width in widths]
+        axes.bar_label(
+            bars,
+            figures,
+            padding=3,
+            fontsize=8,
+            color=INK,
+        )
+
+    plain(axes).set(
+        yticks=list(places),
+        yticklabels=names,
+        xlabel="percent of the network",
+    )
     axes.invert_yaxis()
     axes.legend(frameon=False, labelcolor=INK, loc="upper right")
-    return chart(
-        figure,
-        " ".join(f"{name}:{a:.2f}/{b:.2f}" for name, (a, b) in zip(names, shares, strict=True)),
-    )
+    facts = []
+    for name, percent, work_percent in zip(names, of_parameters, of_work, strict=True):
+        facts.append(f"{name}:{percent:.2f}/{work_percent:.2f}")
+    return chart(figure, " ".join(facts))
 
 
 def draw_history() -> str:
     """Draw top-5 error against multiply-adds for the registry's classifiers, coloured by year."""
-    rows = select(
-        Selection(task="classification", where="top5_error>0 and multiply_adds>0", sort="year"),
-        load_registry(),
+    selection = Selection(
+        task="classification",
+        where="top5_error>0 and multiply_adds>0",
+        sort="year",
     )
-    costs = [row.number("multiply_adds") or 0.0 for row in rows]
-    errors = [row.number("top5_error") or 0.0 for row in rows]
-    years = [int(row.number("year") or 0) for row in rows]
+    rows = select(selection, load_registry())
+    entries = [row.entry for row in rows]
+    costs = [entry.multiply_adds or 0 for entry in entries]
+    errors = [entry.top5_error or 0.0 for entry in entries]
+    years = [entry.year or 0 for entry in entries]
     figure = Figure(figsize=(8.4, 5), layout="constrained")
     axes = figure.subplots()
     dots = axes.scatter(
@@ -406,26 +504,28 @@ def draw_history() -> str:
         edgecolors=INK,
         linewidths=0.7,
     )
+    leader = {
+        "arrowstyle": "-",
+        "color": QUIET,
+        "linewidth": 0.7,
+        "shrinkA": 0,
+        "shrinkB": 3,
+    }
     for row, x, y in zip(rows, costs, errors, strict=True):
-        if (offset := LABELS.get(str(row["name"]))) is not None:
-            name = str(row["name"])
-            leader = {
-                "arrowstyle": "-",
-                "color": QUIET,
-                "linewidth": 0.7,
-                "shrinkA": 0,
-                "shrinkB": 3,
-            }
-            axes.annotate(
-                name,
-                (x, y),
-                offset,
-                textcoords="offset points",
-                fontsize=8.5,
-                color=INK,
-                arrowprops=leader,
-                zorder=1,
-            )
+        offset = LABELS.get(row.name)
+        if offset is None:
+            continue
+        axes.annotate(
+            row.name,
+            (x, y),
+            offset,
+            textcoords="offset points",
+            fontsize=8.5,
+            color=INK,
+            arrowprops=leader,
+            zorder=1,
+        )
+
     plain(axes).set(
         xscale="log",
         xlabel="multiply-adds for one image",
@@ -434,28 +534,41 @@ def draw_history() -> str:
     )
     axes.set_ylabel("top-5 error of the default weights, %")
     axes.grid(color=LINE, alpha=0.5)
-    bar = figure.colorbar(dots, label="year of the paper", ticks=sorted({*years}))
+
+    ticks = sorted({*years})
+    bar = figure.colorbar(dots, label="year of the paper", ticks=ticks)
     bar.ax.tick_params(colors=INK)
-    bar.ax.yaxis.label.set_color(INK)
-    return chart(
-        figure, " ".join(f"{row['name']}:{y:g}" for row, y in zip(rows, errors, strict=True))
-    )
+    label = bar.ax.yaxis.label
+    label.set_color(INK)
+    facts = [f"{entry.name}:{entry.top5_error:g}" for entry in entries]
+    return chart(figure, " ".join(facts))
 
 
 def draw_choice() -> str:
     """Draw the choice of the tutorial, without a ground."""
-    choice = choose(Limits(parameters=10e6, top5_error_percent=8, source="torchvision"))
-    drawing, _ = render(chart_of(choice), "svg")
-    svg = drawing.decode().replace("fill: #ffffff", "fill: none")
-    return following_the_page(
-        svg, " ".join(f"{label_of(row)}:{row['top5_error']}" for row in choice.considered)
+    limits = Limits(
+        parameters=10e6,
+        top5_error_percent=8,
+        source="torchvision",
     )
+    choice = choose(limits)
+    drawing, _ = render(chart_of(choice), "svg")
+    svg = drawing.decode()
+    without_ground = svg.replace("fill: #ffffff", "fill: none")
+
+    facts = []
+    for row in choice.considered:
+        name = label_of(row)
+        error = row["top5_error"]
+        facts.append(f"{name}:{error}")
+    return following_the_page(without_ground, " ".join(facts))
 
 
 def draw_training() -> str:
     """Draw the run that page 9 of the tutorial prints, as ``curves.png`` shows it."""
-    page = (ASSETS.parent / "tutorial" / "9-training.md").read_text(encoding="utf-8")
-    first_run, _, _ = page.partition("## From weights")
+    page = ASSETS.parent / "tutorial" / "9-training.md"
+    words = page.read_text(encoding="utf-8")
+    first_run, _, _ = words.partition("## From weights")
     rows = _EPOCH.findall(first_run)
     epochs = [int(row[0]) for row in rows]
     training_losses = [float(row[1]) for row in rows]
@@ -518,7 +631,9 @@ def main() -> None:
     """Draw all of them."""
     ASSETS.mkdir(parents=True, exist_ok=True)
     for name, draw in FIGURES.items():
-        (ASSETS / name).write_text(draw(), encoding="utf-8")
+        drawing = draw()
+        file = ASSETS / name
+        file.write_text(drawing, encoding="utf-8")
 
 
 if __name__ == "__main__":

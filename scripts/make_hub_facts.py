@@ -12,10 +12,18 @@ from __future__ import annotations
 import json
 import re
 import sys
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-OUTPUT = Path(__file__).parents[1] / "zoo" / "curator" / "hub_facts.json"
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Facts = dict[str, Any]
+"""An object of JSON."""
+
+REPOSITORY = Path(__file__).parents[1]
+OUTPUT = REPOSITORY / "zoo" / "curator" / "hub_facts.json"
 LICENSES = {
     "MIT License": "MIT",
     "Apache License Version 2.0": "Apache-2.0",
@@ -41,7 +49,13 @@ ROWS = {
     "proxylessnas_mobile_14": "proxyless_mobile_14",
 }
 """What tables call an entry point, where they call it otherwise."""
-SUFFIXES = {"semi-supervised": "_ssl", "semi-weakly supervised": "_swsl"}
+CARD_FIELDS = ("title", "url", "accelerator")
+MOVED = {"intel-isl/midas": "isl-org/MiDaS"}
+"""A name that nothing in the files leads from, and the one that the repository has now."""
+SUFFIXES = {
+    "semi-supervised": "ssl",
+    "semi-weakly supervised": "swsl",
+}
 ISSUES = {
     "pytorch/vision": (
         "the cards name the tag v0.10.0, whose commit they do not state",
@@ -65,18 +79,23 @@ def entry_of(
     entries: list[str],
 ) -> str | None:
     """Find the entry point that a row of a table is about."""
-    label = ROWS.get(row[0], row[0])
+    title = row[0]
+    label = ROWS.get(title, title)
     if label in entries:
         return label
-    plain = re.sub(r"[-_ ]", "", label).lower()
-    suffix = SUFFIXES[row[1]] if "Supervision" in header and row[1] in SUFFIXES else "_wsl"
-    wanted = plain + suffix
-    return next(
-        (name for name in entries if name.replace("_", "") == wanted.replace("_", "")), None
-    )
+
+    suffix = "wsl"
+    if "Supervision" in header:
+        suffix = SUFFIXES.get(row[1], suffix)
+    letters = re.sub(r"[-_ ]", "", label)
+    wanted = letters.lower() + suffix
+    for name in entries:
+        if name.replace("_", "") == wanted:
+            return name
+    return None
 
 
-def errors_of(cards: list[dict[str, Any]], entries: list[str]) -> dict[str, dict[str, float]]:
+def errors_of(cards: list[Facts], entries: list[str]) -> dict[str, dict[str, float]]:
     """Read top-1 and top-5 errors on ImageNet from the tables of cards."""
     found: dict[str, dict[str, float]] = {}
     for card in cards:
@@ -91,8 +110,12 @@ def errors_of(cards: list[dict[str, Any]], entries: list[str]) -> dict[str, dict
                     if kind is None or not is_number(text):
                         continue
                     metric, is_accuracy = kind
-                    value = round(100 - float(text), 3) if is_accuracy else float(text)
-                    found.setdefault(entry, {})[metric] = value
+                    value = float(text)
+                    if is_accuracy:
+                        value = round(100 - value, 3)
+                    errors = found.setdefault(entry, {})
+                    errors[metric] = value
+
     return found
 
 
@@ -105,58 +128,82 @@ def column_kind(name: str, header: list[str]) -> tuple[str, bool] | None:
     match = re.match(r"top-([15]) (acc|err)", name.lower())
     if match is None:
         return None
-    return f"top{match[1]}_error_percent", match[2] == "acc"
+    digit, kind = match.groups()
+    return f"top{digit}_error_percent", kind == "acc"
 
 
-def names_of(card: dict[str, Any], hubconfs: dict[str, dict[str, Any]]) -> tuple[str, set[str]]:
+def names_of(card: Facts, hubconfs: dict[str, Facts]) -> tuple[str, set[str]]:
     """Give the name that a card's repository has now, and every name that the card uses."""
-    used = {card["github_id"], *(call["repo"] for call in card["calls"])}
+    used = {card["github_id"]}
+    used.update(call["repo"] for call in card["calls"])
     for name in used:
+        lowered = name.lower()
+        moved_to = MOVED.get(lowered)
         for known, facts in hubconfs.items():
-            has_name = name.lower() == known.lower() or name.lower() in str(facts["repo"]).lower()
-            moved = {"intel-isl/midas": "isl-org/MiDaS"}.get(name.lower()) == known
-            if has_name or moved:
+            words = str(facts["repo"])
+            names = {known.lower(), known}
+            if lowered in names or lowered in words.lower() or moved_to == known:
                 return known, used
     return card["github_id"], used
 
 
-def license_of(name: str, hubconf: dict[str, Any]) -> tuple[str | None, str | None]:
+def license_of(name: str, hubconf: Facts) -> tuple[str | None, str | None]:
     """Read the license of a repository from the head of its license file."""
     if name in READ_BY_HAND:
         return READ_BY_HAND[name]
     head = hubconf.get("licence_head") or ""
     for words, identifier in LICENSES.items():
         if words in head:
-            return identifier, f"LICENSE at {hubconf['commit'][:7]}"
+            commit = hubconf["commit"][:7]
+            return identifier, f"LICENSE at {commit}"
     return None, None
+
+
+def joined(cards: list[Facts], key: str) -> list[Any]:
+    """Join what each card lists under a key."""
+    lists = [card[key] for card in cards]
+    return list(chain.from_iterable(lists))
+
+
+def without_repeats(values: Iterable[Any]) -> list[Any]:
+    """Keep the first of equal values."""
+    return list(dict.fromkeys(values))
 
 
 def repository(
     name: str,
     used: set[str],
-    cards: list[dict[str, Any]],
-    hubconf: dict[str, Any],
-) -> dict[str, Any]:
+    cards: list[Facts],
+    hubconf: Facts,
+) -> Facts:
     """Join what is known of one repository."""
-    calls = [call for card in cards for call in card["calls"]]
-    called = list(dict.fromkeys(call["entry_point"] for call in calls))
+    calls = joined(cards, "calls")
+    called = without_repeats(call["entry_point"] for call in calls)
     entries = hubconf.get("entry_points") or called
-    card_refs = sorted({call["ref"] for call in calls if call["ref"]})
+    refs = {call["ref"] for call in calls}
+    card_refs = sorted(filter(None, refs))
     ref = hubconf["ref"] if hubconf else card_refs[0]
+
     license, license_source = license_of(name, hubconf)
-    papers = list(dict.fromkeys(paper for card in cards for paper in card["arxiv"]))
-    urls = hubconf.get("weights_urls") or [url for card in cards for url in card["weights_urls"]]
+    papers = without_repeats(joined(cards, "arxiv"))
+    urls = hubconf.get("weights_urls") or joined(cards, "weights_urls")
+
+    there = [entry for entry in called if entry in entries]
     missing = [entry for entry in called if entry not in entries]
-    issues = [
-        f"a card calls {entry}, which this commit's hubconf.py does not have" for entry in missing
-    ]
-    issues += [
-        f"a card names {other}, the commit is of the default branch"
-        for other in card_refs
-        if other != ref
-    ]
+    others = [other for other in card_refs if other != ref]
+    lacks = "which this commit's hubconf.py does not have"
+    issues = [f"a card calls {entry}, {lacks}" for entry in missing]
+    issues += [f"a card names {other}, the commit is of the default branch" for other in others]
     issues += ISSUES.get(name, ())
-    fields = ("title", "url", "accelerator")
+
+    kept = []
+    for card in cards:
+        facts = {field: card[field] for field in CARD_FIELDS}
+        kept.append(facts)
+    addresses = []
+    for url in urls:
+        address, _, _ = url.partition(" (")
+        addresses.append(address)
     return {
         "repository": name,
         "former_names": sorted(used - {name}),
@@ -164,13 +211,13 @@ def repository(
         "commit": hubconf.get("commit"),
         "dependencies": hubconf.get("dependencies"),
         "entry_points": entries,
-        "called": [entry for entry in called if entry in entries],
+        "called": there,
         "also_listed": hubconf.get("also_listed_by_torch_hub_list", []),
         "license": license,
         "license_source": license_source,
         "papers": papers,
-        "cards": [{field: card[field] for field in fields} for card in cards],
-        "weights_urls": [url.partition(" (")[0] for url in urls],
+        "cards": kept,
+        "weights_urls": addresses,
         "errors": errors_of(cards, entries),
         "issues": issues,
     }
@@ -178,37 +225,46 @@ def repository(
 
 def main() -> None:
     """Write the facts."""
-    content = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    file = Path(sys.argv[1])
+    text = file.read_text(encoding="utf-8")
+    content = json.loads(text)
     hubconfs = {}
     for facts in content["hubconf"]:
-        known = re.split(r" -> | and ", facts["repo"])[-1]
+        *_, known = re.split(r" -> | and ", facts["repo"])
         hubconfs[known] = facts
 
-    image_cards = [card for card in content["cards"] if "vision" in card["tags"]]
-    grouped: dict[str, tuple[set[str], list[dict[str, Any]]]] = {}
+    every = content["cards"]
+    image_cards = [card for card in every if "vision" in card["tags"]]
+    grouped: dict[str, tuple[set[str], list[Facts]]] = {}
     for card in image_cards:
         name, used = names_of(card, hubconfs)
         names, cards = grouped.setdefault(name, (set(), []))
         names |= used
         cards.append(card)
 
-    repositories = [
-        repository(name, used, cards, hubconfs.get(name, {}))
-        for name, (used, cards) in sorted(grouped.items(), key=lambda item: item[0].lower())
-    ]
+    repositories = []
+    for name in sorted(grouped, key=str.lower):
+        used, cards = grouped[name]
+        hubconf = hubconfs.get(name, {})
+        facts = repository(name, used, cards, hubconf)
+        repositories.append(facts)
+
     renamed: dict[str, str] = {}
-    for card in content["cards"]:
+    for card in every:
         name, used = names_of(card, hubconfs)
-        renamed |= {former: name for former in used if former != name}
+        formers = used - {name}
+        renamed.update(dict.fromkeys(formers, name))
     renamed["huggingface/pytorch-transformers"] = "huggingface/transformers"
 
     commit = content["commit"][:7]
+    source = content["source"]
     output = {
-        "source": f"{content['source']} and the repositories' hubconf.py; cards at {commit}",
+        "source": f"{source} and the repositories' hubconf.py; cards at {commit}",
         "repositories": repositories,
         "renamed": dict(sorted(renamed.items())),
     }
-    OUTPUT.write_text(json.dumps(output, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    written = json.dumps(output, indent=1, ensure_ascii=False)
+    OUTPUT.write_text(written + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from zoo.site.build import render_site
 from zoo.site.data import Content
 from zoo.site.server import SiteServer
 
-FIGURE = Path(__file__).resolve().parents[1] / "docs" / "assets" / "site.svg"
+REPOSITORY = Path(__file__).resolve().parents[1]
+FIGURE = REPOSITORY / "docs" / "assets" / "site.svg"
 DRAW = """async () => {
   const { loadRows } = await import("./assets/rows.js");
   const { front, select } = await import("./assets/select.js");
@@ -53,7 +54,8 @@ def draw(program: str) -> str:
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(
-                executable_path=program, args=["--no-sandbox", "--disable-gpu"]
+                executable_path=program,
+                args=["--no-sandbox", "--disable-gpu"],
             )
             page = browser.new_page()
             page.goto(f"{server.url}history.html")
@@ -73,8 +75,11 @@ def main() -> None:
     if program is None:
         print("Chromium is not installed: the figure of the site stays as it is", file=sys.stderr)
         return
-    file = Path(sys.argv[1]) if len(sys.argv) > 1 else FIGURE
-    atomic.write_text(file, draw(program))
+
+    _, *places = sys.argv
+    file = Path(places[0]) if places else FIGURE
+    drawing = draw(program)
+    atomic.write_text(file, drawing)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,12 @@ import sys
 from operator import itemgetter
 from pathlib import Path
 
+Errors = dict[tuple[str, int], dict[str, tuple[str, str]]]
+"""Weights and image size -> test set -> top-1 and top-5 error, as they are written."""
 COMMIT = "aa4b5850c1543fa488abf260f18390eda46cf85d"
-FOLDER = Path(__file__).parents[1] / "zoo" / "curator" / "timm_facts"
-SPEED_FILE = Path(__file__).parents[1] / "registry" / "published_speed.json"
+REPOSITORY = Path(__file__).parents[1]
+FOLDER = REPOSITORY / "zoo" / "curator" / "timm_facts"
+SPEED_FILE = REPOSITORY / "registry" / "published_speed.json"
 FILES = {
     "imagenet1k": "results-imagenet.csv",
     "real": "results-imagenet-real.csv",
@@ -30,16 +33,18 @@ FILES = {
 }
 
 
-def read_errors(folder: Path) -> dict[tuple[str, int], dict[str, tuple[str, str]]]:
+def read_errors(folder: Path) -> Errors:
     """Read top-1 and top-5 errors, by weights and image size, then by test set."""
-    found: dict[tuple[str, int], dict[str, tuple[str, str]]] = {}
+    found: Errors = {}
 
     for test_set, name in FILES.items():
         for row in _rows(folder / name):
             size = int(row["img_size"])
             key = (row["model"], size)
             by_set = found.setdefault(key, {})
-            by_set[test_set] = (row["top1_err"], row["top5_err"])
+            top1 = row["top1_err"]
+            top5 = row["top5_err"]
+            by_set[test_set] = (top1, top5)
 
     return found
 
@@ -56,11 +61,16 @@ def write_results(folder: Path) -> None:
     header = ["weights", "image_size"]
     for test_set in FILES:
         header += [f"{test_set}_top1", f"{test_set}_top5"]
-    with (FOLDER / "results.csv").open("w", encoding="utf-8", newline="") as stream:
+
+    errors = read_errors(folder)
+    file = FOLDER / "results.csv"
+    with file.open("w", encoding="utf-8", newline="") as stream:
         stream.write(f"# timm, folder results/, commit {COMMIT}, Apache-2.0; errors in percent\n")
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(header)
-        for (weights, image_size), by_set in sorted(read_errors(folder).items()):
+        for key in sorted(errors):
+            weights, image_size = key
+            by_set = errors[key]
             line = [weights, str(image_size)]
             for test_set in FILES:
                 line += by_set.get(test_set, ("", ""))
@@ -69,7 +79,8 @@ def write_results(folder: Path) -> None:
 
 def write_papers(folder: Path) -> None:
     """Write the papers once, and which architecture is whose."""
-    given = (folder / "papers_by_architecture.json").read_text(encoding="utf-8")
+    file = folder / "papers_by_architecture.json"
+    given = file.read_text(encoding="utf-8")
     content = json.loads(given)
     papers: dict[str, dict[str, object]] = {}
     architectures: dict[str, str] = {}
@@ -89,7 +100,8 @@ def write_papers(folder: Path) -> None:
         "architectures": architectures,
     }
     text = json.dumps(facts, ensure_ascii=False, indent=1, sort_keys=True)
-    (FOLDER / "papers.json").write_text(text + "\n", encoding="utf-8")
+    output = FOLDER / "papers.json"
+    output.write_text(text + "\n", encoding="utf-8")
 
 
 SPEEDS = {
@@ -107,19 +119,23 @@ def write_speeds(folder: Path) -> None:
     """Write images a second by machine, network and image size, one network a line."""
     machines = []
     for machine, name in SPEEDS.items():
-        lines = []
         rows = _rows(folder / name)
         rows.sort(key=itemgetter("model", "infer_img_size"))
+        lines = []
         for row in rows:
-            speed = row["infer_samples_per_sec"]
-            if not speed:
+            measured = row["infer_samples_per_sec"]
+            if not measured:
                 continue
-            network = f"{row['model']}@{row['infer_img_size']}"
+            model = row["model"]
+            size = row["infer_img_size"]
+            speed = float(measured)
             batch = float(row["infer_batch_size"])
-            lines.append(f'   "{network}": [{float(speed)}, {int(batch)}]')
+            values = [speed, int(batch)]
+            lines.append(f'   "{model}@{size}": {values}')
 
         speeds = ",\n".join(lines)
-        source = json.dumps(f"timm, results/{name} at {COMMIT[:7]}")
+        commit = COMMIT[:7]
+        source = json.dumps(f"timm, results/{name} at {commit}")
         body = f'  "source": {source},\n  "speeds": {{\n{speeds}\n  }}'
         machines.append(f' "{machine}": {{\n{body}\n }}')
 
@@ -129,6 +145,7 @@ def write_speeds(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write_results(Path(sys.argv[1]))
-    write_papers(Path(sys.argv[1]))
-    write_speeds(Path(sys.argv[1]))
+    TIMM = Path(sys.argv[1])
+    write_results(TIMM)
+    write_papers(TIMM)
+    write_speeds(TIMM)

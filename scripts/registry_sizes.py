@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zoo.catalog.index import index_of, index_text, read_index
+from zoo.catalog.index import MAIN_SOURCES, index_of, index_text, read_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +26,12 @@ if TYPE_CHECKING:
     from zoo.catalog.entries import Entry
 
 REPOSITORY = Path(__file__).parents[1]
+Medians = dict[tuple[str, str], float]
+"""Command and size of registry -> seconds."""
 SYNTHETIC_ROWS = 8_000
-SMALL, SHIPPED, LARGE = "133 models", "as it ships", f"{SYNTHETIC_ROWS:,} sets"
+SMALL = "133 models"
+SHIPPED = "as it ships"
+LARGE = f"{SYNTHETIC_ROWS:,} sets"
 COMMANDS = {
     "zoo list": ("list",),
     "zoo list --limit 15": ("list", "--limit", "15"),
@@ -43,8 +47,9 @@ COMPLETION = {
 
 def make_folders(place: Path) -> dict[str, Path]:
     """Make a folder for each size of registry."""
-    index, registry_sha256 = read_index(REPOSITORY / "registry" / "index.json")
-    small = [entry for entry in index.entries if entry.source in {"torchvision", "zoo"}]
+    path = REPOSITORY / "registry" / "index.json"
+    index, registry_sha256 = read_index(path)
+    small = [entry for entry in index.entries if entry.source in MAIN_SOURCES]
     chosen = {
         SMALL: small,
         SHIPPED: list(index.entries),
@@ -53,11 +58,16 @@ def make_folders(place: Path) -> dict[str, Path]:
     folders = {}
     for number, (name, entries) in enumerate(chosen.items()):
         folder = place / str(number)
-        (folder / "registry").mkdir(parents=True)
-        (folder / "zoo").symlink_to(REPOSITORY / "zoo")
+        beside = folder / "registry"
+        beside.mkdir(parents=True)
+        package = folder / "zoo"
+        package.symlink_to(REPOSITORY / "zoo")
         shutil.copy(REPOSITORY / "registry.json", folder)
-        text = index_text(index_of(entries, index.families, index.aliases), registry_sha256, {})
-        (folder / "registry" / "index.json").write_text(text, encoding="utf-8")
+
+        sized = index_of(entries, index.families, index.aliases)
+        text = index_text(sized, registry_sha256, {})
+        file = beside / "index.json"
+        file.write_text(text, encoding="utf-8")
         folders[name] = folder
     return folders
 
@@ -69,29 +79,47 @@ def _multiplied(entries: tuple[Entry, ...]) -> Iterator[Entry]:
         for entry in entries:
             if made == SYNTHETIC_ROWS:
                 return
-            suffix = f"_{hashlib.sha256(entry.spec.encode()).hexdigest()[:4]}_{round_number}"
-            yield entry._replace(name=entry.name + suffix) if round_number else entry
             made += 1
+            if round_number == 0:
+                yield entry
+                continue
+            spec = entry.spec.encode()
+            digest = hashlib.sha256(spec).hexdigest()
+            name = f"{entry.name}_{digest[:4]}_{round_number}"
+            yield entry._replace(name=name)
 
 
-def measure(folders: dict[str, Path], rounds: int) -> dict[tuple[str, str], float]:
+def measure(folders: dict[str, Path], rounds: int) -> Medians:
     """Give the median processor time of each command with each registry, in turns; seconds."""
     times: dict[tuple[str, str], list[float]] = {}
     for number in range(rounds + 1):
         for command, arguments in COMMANDS.items():
             for name, folder in folders.items():
                 seconds = _processor_time(arguments, folder)
-                if number:  # the first round fills the caches
-                    times.setdefault((command, name), []).append(seconds)
-    return {key: statistics.median(values) for key, values in times.items()}
+                if number == 0:  # the first round fills the caches
+                    continue
+                taken = times.setdefault((command, name), [])
+                taken.append(seconds)
+
+    medians = {}
+    for key, values in times.items():
+        medians[key] = statistics.median(values)
+    return medians
 
 
 def _processor_time(arguments: tuple[str, ...], folder: Path) -> float:
-    extra = {} if arguments else COMPLETION
-    environment = {**os.environ, **extra, "PYTHONPATH": str(folder), "ZOO_HOME": str(folder)}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(folder),
+        "ZOO_HOME": str(folder),
+    }
+    if not arguments:
+        environment.update(COMPLETION)
+
+    command = [sys.executable, "-m", "zoo", *arguments]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
-        [sys.executable, "-m", "zoo", *arguments],
+        command,
         capture_output=True,
         env=environment,
         cwd=folder,
@@ -99,18 +127,26 @@ def _processor_time(arguments: tuple[str, ...], folder: Path) -> float:
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     user_s = after.ru_utime - before.ru_utime
-    return user_s + after.ru_stime - before.ru_stime
+    system_s = after.ru_stime - before.ru_stime
+    return user_s + system_s
 
 
-def report(medians: dict[tuple[str, str], float]) -> str:
+def report(medians: Medians) -> str:
     """Write the times and their ratios to the small registry as Markdown."""
     names = (SMALL, SHIPPED, LARGE)
-    lines = [f"| processor time, ms | {' | '.join(names)} |", "|---|---:|---:|---:|"]
+    titles = " | ".join(names)
+    lines = [
+        f"| processor time, ms | {titles} |",
+        "|---|---:|---:|---:|",
+    ]
     for command in COMMANDS:
         small = medians[command, SMALL]
         cells = []
         for name in names:
             seconds = medians[command, name]
-            cells.append(f"{1e3 * seconds:.0f} ({seconds / small:.2f} times)")
-        lines.append(f"| `{command}` | {' | '.join(cells)} |")
+            milliseconds = 1e3 * seconds
+            ratio = seconds / small
+            cells.append(f"{milliseconds:.0f} ({ratio:.2f} times)")
+        joined = " | ".join(cells)
+        lines.append(f"| `{command}` | {joined} |")
     return "\n".join(lines)

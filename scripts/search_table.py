@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from zoo.models.genotype import Genotype
 
+Kept = dict[tuple[str, int], dict[str, Any]]
+"""Name and seed -> what came of a training."""
 SPACE = Space(blocks=2, operations=("identity", "max_pool_3x3", "separable_3x3"))
 FILTERS = 4
 TRAIN_IMAGES = 1000
@@ -63,9 +65,13 @@ def load_digits() -> tuple[Digits, Digits]:
     from sklearn import datasets
 
     loaded = datasets.load_digits()
-    order = torch.randperm(len(loaded.target), generator=torch.Generator().manual_seed(0))
-    pixels = torch.tensor(loaded.images, dtype=torch.float32).unsqueeze(1)
-    images = (pixels / 8 - 1)[order]
+    count = len(loaded.target)
+    chance = torch.Generator().manual_seed(0)
+    order = torch.randperm(count, generator=chance)
+
+    pixels = torch.tensor(loaded.images, dtype=torch.float32)
+    scaled = pixels.unsqueeze(1) / 8 - 1
+    images = scaled[order]
     labels = torch.tensor(loaded.target)[order]
     learnt = Digits(images[:TRAIN_IMAGES], labels[:TRAIN_IMAGES])
     judged = Digits(images[TRAIN_IMAGES:], labels[TRAIN_IMAGES:])
@@ -94,16 +100,20 @@ def train(
     torch.manual_seed(seed)
     model = build(genotype)
     optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE)
-    batches = len(learnt.labels) // BATCH
+    count = len(learnt.labels)
+    batches = count // BATCH
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, LEARNING_RATE, total_steps=EPOCHS * batches
+        optimizer,
+        LEARNING_RATE,
+        total_steps=EPOCHS * batches,
     )
     for _ in range(EPOCHS):
-        order = torch.randperm(len(learnt.labels))
+        order = torch.randperm(count)
         for batch in torch.split(order, BATCH):
             optimizer.zero_grad()
             logits = model(learnt.images[batch])
-            functional.cross_entropy(logits, learnt.labels[batch]).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            loss = functional.cross_entropy(logits, learnt.labels[batch])
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
             optimizer.step()
             schedule.step()
     settle_statistics(model, learnt.images)
@@ -126,16 +136,22 @@ def judge(model: nn.Module, judged: Digits) -> tuple[int, float]:
     """Count the errors, and say the mean cross-entropy."""
     with torch.inference_mode():
         logits = model(judged.images)
-        errors = int((logits.argmax(1) != judged.labels).sum())
-        loss = float(functional.cross_entropy(logits, judged.labels))
-    return errors, loss
+        answers = logits.argmax(1)
+        is_wrong = answers != judged.labels
+        loss = functional.cross_entropy(logits, judged.labels)
+
+    errors = int(is_wrong.sum())
+    return errors, float(loss)
 
 
-def read_kept(journal: Path) -> dict[tuple[str, int], dict[str, Any]]:
+def read_kept(journal: Path) -> Kept:
     """Read what an earlier run has trained; a torn last line is left out."""
-    kept = {}
-    lines = journal.read_text(encoding="utf-8").splitlines() if journal.exists() else []
-    for line in lines:
+    kept: Kept = {}
+    if not journal.exists():
+        return kept
+
+    text = journal.read_text(encoding="utf-8")
+    for line in text.splitlines():
         try:
             row = json.loads(line)
         except json.JSONDecodeError:
@@ -149,7 +165,7 @@ def all_genotypes() -> list[Genotype]:
     return [*SPACE.first(), *SPACE.all()]
 
 
-def train_all(journal: Path) -> dict[tuple[str, int], dict[str, Any]]:
+def train_all(journal: Path) -> Kept:
     """Train what is not kept yet."""
     learnt, judged = load_digits()
     kept = read_kept(journal)
@@ -158,16 +174,25 @@ def train_all(journal: Path) -> dict[tuple[str, int], dict[str, Any]]:
         for number, genotype in enumerate(genotypes):
             if (genotype.name, seed) in kept:
                 continue
-            errors, loss = judge(train(genotype, learnt, seed), judged)
-            row = {"name": genotype.name, "seed": seed, "errors": errors, "loss": round(loss, 4)}
+            model = train(genotype, learnt, seed)
+            errors, loss = judge(model, judged)
+            row = {
+                "name": genotype.name,
+                "seed": seed,
+                "errors": errors,
+                "loss": round(loss, 4),
+            }
+            line = json.dumps(row)
             with journal.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(row) + "\n")
+                stream.write(f"{line}\n")
             kept[genotype.name, seed] = row
-            print(f"\rseed {seed}: {number + 1} of {len(genotypes)}", end="", file=sys.stderr)
+            done = number + 1
+            line = f"\rseed {seed}: {done} of {len(genotypes)}"
+            print(line, end="", file=sys.stderr)
     return kept
 
 
-def table_row(genotype: Genotype, kept: dict[tuple[str, int], dict[str, Any]]) -> TableRow:
+def table_row(genotype: Genotype, kept: Kept) -> TableRow:
     """Join what was trained with what is counted and scored."""
     trained = [kept[genotype.name, seed] for seed in SEEDS]
     learnt, _ = load_digits()
@@ -188,10 +213,13 @@ def main() -> None:
     """Train, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table", type=Path)
-    table: Path = parser.parse_args().table
+    options = parser.parse_args()
+    table: Path = options.table
     torch.set_num_threads(1)
     kept = train_all(table.with_suffix(".journal"))
-    rows = {genotype.name: table_row(genotype, kept) for genotype in all_genotypes()}
+    rows = {}
+    for genotype in all_genotypes():
+        rows[genotype.name] = table_row(genotype, kept)
     content = Table(
         schema_version=SCHEMA_VERSION,
         command="python scripts/search_table.py tests/searcher/digits_cells.json",

@@ -31,7 +31,12 @@ BOX_HEIGHT = 38
 ROW_HEIGHT = 84
 GAP = 12
 TITLE_HEIGHT = 26
-_SHORT = {"separable": "sep", "identity": "identity", "max_pool": "max", "avg_pool": "avg"}
+_SHORT = {
+    "separable": "sep",
+    "identity": "identity",
+    "max_pool": "max",
+    "avg_pool": "avg",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,36 +57,47 @@ class _Box:
 
 def draw(panels: Sequence[Panel], label: str) -> str:
     """Draw the panels in a row; the label is what a screen reader says."""
-    height = max(_height(panel.cell) for panel in panels)
+    heights = [_height(panel.cell) for panel in panels]
+    height = max(heights)
     parts = []
     left = 0.0
     for panel in panels:
         width = _width(panel.cell)
         parts += _panel(panel, left, width, height)
         left += width + 2 * GAP
-    size = f'viewBox="0 0 {left:g} {height:g}" width="{left:g}"'
+
+    box = f"0 0 {left:g} {height:g}"
+    size = f'viewBox="{box}" width="{left:g}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">'
-    return "\n".join([head, f"<title>{escape(label)}</title>", _STYLE, *parts, "</svg>", ""])
+    title = f"<title>{escape(label)}</title>"
+    lines = [head, title, _STYLE, *parts, "</svg>", ""]
+    return "\n".join(lines)
 
 
 def _rows(cell: Cell) -> list[list[int]]:
     """Put each state into the row above the highest state that it reads."""
     depths = [0] * INPUTS
     for block in cell.blocks:
-        depths.append(1 + max(depths[branch.state] for branch in block.branches))
-    rows: list[list[int]] = [[] for _ in range(max(depths) + 1)]
+        below = [depths[branch.state] for branch in block.branches]
+        depths.append(1 + max(below))
+
+    deepest = max(depths)
+    rows: list[list[int]] = [[] for _ in range(deepest + 1)]
     for state, depth in enumerate(depths):
-        rows[depth].append(state)
+        row = rows[depth]
+        row.append(state)
     return rows
 
 
 def _width(cell: Cell) -> float:
-    widest = max(len(row) for row in _rows(cell))
-    return widest * (BOX_WIDTH + GAP) + GAP
+    widest = max(map(len, _rows(cell)))
+    step = BOX_WIDTH + GAP
+    return widest * step + GAP
 
 
 def _height(cell: Cell) -> float:
-    return TITLE_HEIGHT + (len(_rows(cell)) + 1) * ROW_HEIGHT
+    rows = len(_rows(cell)) + 1
+    return TITLE_HEIGHT + rows * ROW_HEIGHT
 
 
 def _panel(
@@ -93,18 +109,21 @@ def _panel(
     boxes = _boxes(panel.cell, left, width, height)
     top = height - _height(panel.cell)
     output = _Box(
-        left + width / 2,
-        top + TITLE_HEIGHT + 22,
-        ("concat",),
+        x=left + width / 2,
+        y=top + TITLE_HEIGHT + 22,
+        lines=("concat",),
     )
     above = output.y - 28
-    parts = [f'<text class="title" x="{output.x:g}" y="{above:g}">{panel.title}</text>']
+    place = f'x="{output.x:g}" y="{above:g}"'
+    parts = [f'<text class="title" {place}>{panel.title}</text>']
 
     quarter = BOX_WIDTH / 4
     for state, block in enumerate(panel.cell.blocks, start=INPUTS):
-        for shift, branch in zip((-quarter, quarter), block.branches, strict=True):
-            edge = _edge(boxes[branch.state], boxes[state], shift)
-            parts.append(edge)
+        first, second = block.branches
+        box = boxes[state]
+        left_edge = _edge(boxes[first.state], box, -quarter)
+        right_edge = _edge(boxes[second.state], box, quarter)
+        parts += [left_edge, right_edge]
 
     for state in panel.cell.output:
         edge = _edge(boxes[state], output, 0)
@@ -121,17 +140,23 @@ def _boxes(
 ) -> list[_Box]:
     """Place every state."""
     places: dict[int, tuple[float, float]] = {}
-    for depth, row in enumerate(_rows(cell)):
-        for index, state in enumerate(row):
-            x = left + width * (index + 0.5) / len(row)
-            places[state] = (x, height - ROW_HEIGHT * depth - ROW_HEIGHT / 2)
+    y = height - ROW_HEIGHT / 2
+    for row in _rows(cell):
+        share = width / len(row)
+        x = left + share / 2
+        for state in row:
+            places[state] = (x, y)
+            x += share
+        y -= ROW_HEIGHT
+
     boxes = [
         _Box(*places[0], ("cell before",)),
         _Box(*places[1], ("the one before",)),
     ]
     for state, block in enumerate(cell.blocks, start=INPUTS):
-        words = tuple(_words(branch.operation) for branch in block.branches)
-        boxes.append(_Box(*places[state], words, "block"))
+        words = [_words(branch.operation) for branch in block.branches]
+        box = _Box(*places[state], tuple(words), "block")
+        boxes.append(box)
     return boxes
 
 
@@ -139,7 +164,9 @@ def _words(operation: str) -> str:
     name, _, size = operation.rpartition("_")
     if not name:
         return operation
-    return f"{_SHORT[name]} {size.replace('x', '×')}"  # noqa: RUF001 - a sign of multiplication
+    short = _SHORT[name]
+    sides = size.replace("x", "\N{MULTIPLICATION SIGN}")
+    return f"{short} {sides}"
 
 
 def _edge(
@@ -147,12 +174,16 @@ def _edge(
     above: _Box,
     shift: float,
 ) -> str:
-    start = below.y - BOX_HEIGHT / 2
-    end = above.y + BOX_HEIGHT / 2
+    half = BOX_HEIGHT / 2
+    start = below.y - half
+    end = above.y + half
     middle = (start + end) / 2
     x = above.x + shift
-    curve = f"C{below.x:g},{middle:g} {x:g},{middle:g} {x:g},{end:g}"
-    return f'<path d="M{below.x:g},{start:g} {curve}"/>'
+    first = f"{below.x:g},{start:g}"
+    first_handle = f"{below.x:g},{middle:g}"
+    second_handle = f"{x:g},{middle:g}"
+    last = f"{x:g},{end:g}"
+    return f'<path d="M{first} C{first_handle} {second_handle} {last}"/>'
 
 
 def _drawn(box: _Box) -> str:
@@ -160,11 +191,14 @@ def _drawn(box: _Box) -> str:
     top = box.y - BOX_HEIGHT / 2
     corner = f'x="{left:g}" y="{top:g}"'
     size = f'width="{BOX_WIDTH}" height="{BOX_HEIGHT}"'
-    parts = [f'<rect class="{box.kind}" {corner} {size}/>']
+    frame = f'<rect class="{box.kind}" {corner} {size}/>'
+    parts = [frame]
 
-    y = box.y + 4 - 7 * (len(box.lines) - 1)
+    more = len(box.lines) - 1
+    y = box.y + 4 - 7 * more
     for line in box.lines:
         words = escape(line)
-        parts.append(f'<text x="{box.x:g}" y="{y:g}">{words}</text>')
+        place = f'x="{box.x:g}" y="{y:g}"'
+        parts.append(f"<text {place}>{words}</text>")
         y += 14
     return "".join(parts)

@@ -65,8 +65,10 @@ class Flow:
 
 def draw(flow: Flow) -> str:
     """Draw the lanes with their heads, then step under step."""
-    width = 2 * MARGIN + LANE_WIDTH * len(flow.lanes)
-    height = HEAD_HEIGHT + STEP_HEIGHT * (len(flow.steps) + 1)
+    lanes = len(flow.lanes)
+    rows = len(flow.steps) + 1
+    width = 2 * MARGIN + LANE_WIDTH * lanes
+    height = HEAD_HEIGHT + STEP_HEIGHT * rows
 
     parts = []
     for number, lane in enumerate(flow.lanes):
@@ -76,10 +78,12 @@ def draw(flow: Flow) -> str:
     for step in flow.steps:
         y += STEP_HEIGHT
         is_note = step.start == step.end
-        drawn = _note(step, y) if is_note else _arrow(step, y)
+        draw_step = _note if is_note else _arrow
+        drawn = draw_step(step, y)
         parts.append(drawn)
 
-    size = f'viewBox="0 0 {width} {height}" width="{width}"'
+    box = f"0 0 {width} {height}"
+    size = f'viewBox="{box}" width="{width}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">'
     title = f"<title>{escape(flow.title)}</title>"
     lines = [head, title, _STYLE, *parts, "</svg>", ""]
@@ -96,14 +100,17 @@ def _lane(
     height: int,
 ) -> str:
     x = _middle(number)
-    left = x - LANE_WIDTH / 2 + MARGIN / 2
-    size = f'width="{LANE_WIDTH - MARGIN}" height="{HEAD_HEIGHT - 2}"'
+    width = LANE_WIDTH - MARGIN
+    left = x - width / 2
+    size = f'width="{width}" height="{HEAD_HEIGHT - 2}"'
+    name = escape(lane.name)
+    module = escape(lane.module)
     return "\n".join(
         [
             f'<line class="life" x1="{x:g}" y1="{HEAD_HEIGHT}" x2="{x:g}" y2="{height}"/>',
             f'<rect class="head" x="{left:g}" y="1" {size}/>',
-            f'<text class="lane" x="{x:g}" y="18">{escape(lane.name)}</text>',
-            f'<text class="module" x="{x:g}" y="33">{escape(lane.module)}</text>',
+            f'<text class="lane" x="{x:g}" y="18">{name}</text>',
+            f'<text class="module" x="{x:g}" y="33">{module}</text>',
         ]
     )
 
@@ -116,10 +123,14 @@ def _arrow(step: Step, y: int) -> str:
     middle = (start + end) / 2
     words = escape(step.words)
 
-    behind = end - ARROW if end > start else end + ARROW
+    goes_right = end > start
+    behind = end - ARROW if goes_right else end + ARROW
     upper = y - ARROW / 2
     lower = y + ARROW / 2
-    corners = f"{end:g},{y} {behind:g},{upper:g} {behind:g},{lower:g}"
+    tip = f"{end:g},{y}"
+    above = f"{behind:g},{upper:g}"
+    below = f"{behind:g},{lower:g}"
+    corners = f"{tip} {above} {below}"
     return "\n".join(
         [
             f'<path class="step{fault}" d="M{start:g} {y}H{end:g}"/>',
@@ -134,8 +145,9 @@ def _note(step: Step, y: int) -> str:
     usual_width = LANE_WIDTH - 2 * MARGIN
     width_of_words = LETTER_WIDTH * len(step.words) + 2 * MARGIN
     width = max(usual_width, width_of_words)
-    left = max(_middle(step.start) - width / 2, 1)
-    middle = left + width / 2
+    half = width / 2
+    left = max(_middle(step.start) - half, 1)
+    middle = left + half
     top = y - NOTE_HEIGHT / 2 - 4
 
     words = escape(step.words)

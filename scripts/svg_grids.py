@@ -55,9 +55,12 @@ def document(
     *parts: str,
 ) -> str:
     """Put parts together into a file; the label is what a screen reader says."""
-    size = f'viewBox="0 0 {width:g} {height:g}" width="{width:g}"'
+    box = f"0 0 {width:g} {height:g}"
+    size = f'viewBox="{box}" width="{width:g}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">'
-    return "\n".join([head, f"<title>{escape(label)}</title>", _STYLE, *parts, "</svg>", ""])
+    title = f"<title>{escape(label)}</title>"
+    lines = [head, title, _STYLE, *parts, "</svg>", ""]
+    return "\n".join(lines)
 
 
 def grid(
@@ -68,12 +71,14 @@ def grid(
     digits: int = 0,
 ) -> str:
     """Draw a matrix of numbers: the larger, the fuller; blue above zero, orange below."""
-    columns = values.shape[1]
-    parts = [text(place.x + columns * place.cell / 2, place.y - 9, title, "title")]
+    _, columns = values.shape
+    width = columns * place.cell
+    middle = place.x + width / 2
+    parts = [text(middle, place.y - 9, title, "title")]
     for row, numbers in enumerate(values.tolist()):
-        parts += [
-            cell(place, row, column, number, limit, digits) for column, number in enumerate(numbers)
-        ]
+        for column, number in enumerate(numbers):
+            square = cell(place, row, column, number, limit, digits)
+            parts.append(square)
     return "\n".join(parts)
 
 
@@ -89,16 +94,16 @@ def cell(
     """Draw one number in its square; ``name`` is a CSS class by which an animation finds it."""
     share = min(abs(number) / limit, 1.0)
     kind = "cell negative" if number < 0 else "cell"
-    middle_x = place.x + (column + 0.5) * place.cell
-    middle_y = place.y + (row + 0.5) * place.cell
-    square = (
-        f'<rect class="{kind}" x="{place.x + column * place.cell:g}" '
-        f'y="{place.y + row * place.cell:g}" '
-        f'width="{place.cell:g}" height="{place.cell:g}" fill-opacity="{share * 0.95:.2f}"/>'
-    )
-    label = text(
-        middle_x, middle_y + 4.5, minus(f"{number:.{digits}f}"), "full" if share > 0.6 else ""
-    )
+    frame = window(place, row, column, 1, kind)
+    opacity = 0.95 * share
+    square = frame.replace("/>", f' fill-opacity="{opacity:.2f}"/>')
+
+    half = place.cell / 2
+    middle_x = place.x + column * place.cell + half
+    middle_y = place.y + row * place.cell + half
+    words = minus(f"{number:.{digits}f}")
+    weight = "full" if share > 0.6 else ""
+    label = text(middle_x, middle_y + 4.5, words, weight)
     if name:
         return f'<g class="{name}">{square}{label}</g>'
     return square + label
@@ -112,11 +117,12 @@ def window(
     kind: str = "window",
 ) -> str:
     """Draw a frame around some cells."""
-    return (
-        f'<rect class="{kind}" x="{place.x + column * place.cell:g}" '
-        f'y="{place.y + row * place.cell:g}" '
-        f'width="{side * place.cell:g}" height="{side * place.cell:g}"/>'
-    )
+    x = place.x + column * place.cell
+    y = place.y + row * place.cell
+    length = side * place.cell
+    corner = f'x="{x:g}" y="{y:g}"'
+    size = f'width="{length:g}" height="{length:g}"'
+    return f'<rect class="{kind}" {corner} {size}/>'
 
 
 def text(
@@ -127,7 +133,8 @@ def text(
 ) -> str:
     """Write centred text."""
     mark = f' class="{kind}"' if kind else ""
-    return f'<text{mark} x="{x:g}" y="{y:g}">{escape(content)}</text>'
+    words = escape(content)
+    return f'<text{mark} x="{x:g}" y="{y:g}">{words}</text>'
 
 
 def minus(number: str) -> str:
@@ -147,6 +154,10 @@ def shown_in_step(
     """Write the keyframes that show an element in one step of an animation, or from then on."""
     begin = 100 * step / steps
     end = 100 * (step + 1) / steps
-    hidden = f"0% {{ opacity: 0 }} {begin:.3f}% {{ opacity: 1 }}" if step else "0% { opacity: 1 }"
-    leaves = "" if stays else f" {end:.3f}% {{ opacity: 0 }}"
-    return f"@keyframes {name} {{ {hidden}{leaves} }}"
+    frames = ["0% { opacity: 1 }"]
+    if step:
+        frames = ["0% { opacity: 0 }", f"{begin:.3f}% {{ opacity: 1 }}"]
+    if not stays:
+        frames.append(f"{end:.3f}% {{ opacity: 0 }}")
+    joined = " ".join(frames)
+    return f"@keyframes {name} {{ {joined} }}"

@@ -30,7 +30,8 @@ from zoo.models.lenet import lenet5
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-PRETRAINED = Path(__file__).resolve().parents[1] / "zoo" / "pretrained"
+REPOSITORY = Path(__file__).resolve().parents[1]
+PRETRAINED = REPOSITORY / "zoo" / "pretrained"
 SPLIT_SEED = 0
 TEST_IMAGES = 450
 TRAIN_IMAGES = 1_347
@@ -69,17 +70,26 @@ class Digits:
         """Set aside the test part, with the classes in proportion, by the fixed seed."""
         places = range(len(self.labels))
         kept, aside = train_test_split(
-            places, test_size=TEST_IMAGES, random_state=SPLIT_SEED, stratify=self.labels
+            places,
+            test_size=TEST_IMAGES,
+            random_state=SPLIT_SEED,
+            stratify=self.labels,
         )
-        return self.take(torch.tensor(kept)), self.take(torch.tensor(aside))
+        train_part = self.take(torch.tensor(kept))
+        test_part = self.take(torch.tensor(aside))
+        return train_part, test_part
 
 
 def load_images() -> Digits:
     """Read the 1,797 digits of scikit-learn, 8x8 with ink 0 to 16, and enlarge them to 32x32."""
     digits = load_digits()
-    small = torch.as_tensor(digits.images, dtype=torch.float32)[:, None] / 16  # (N, 1, 8, 8)
+    ink = torch.as_tensor(digits.images, dtype=torch.float32)  # (N, 8, 8)
+    small = ink[:, None] / 16  # (N, 1, 8, 8)
     images = functional.interpolate(
-        small, size=(32, 32), mode="bilinear", align_corners=False
+        small,
+        size=(32, 32),
+        mode="bilinear",
+        align_corners=False,
     )  # (N, 1, 32, 32)
     return Digits(images, torch.as_tensor(digits.target))
 
@@ -90,22 +100,31 @@ def distort(
     generator: torch.Generator,
 ) -> Tensor:
     """Turn, shift, scale and shear each image a little, at random."""
-    turn, shift_x, shift_y, scale_x, scale_y, shear = (
-        torch.rand(6, len(images), generator=generator) * 2 - 1
-    )
+    chances = torch.rand(6, len(images), generator=generator)
+    signed = chances * 2 - 1
+    turn, shift_x, shift_y, scale_x, scale_y, shear = signed
     angle = turn * math.radians(settings.rotation_degrees)
     shift = (
         settings.shift_pixels / 16
     )  # in the units of affine_grid, where an image of 32 pixels goes from -1 to 1
     width = 1 + scale_x * settings.scale
     height = 1 + scale_y * settings.scale
-    rows = [
-        torch.stack(
-            [width * angle.cos(), shear * settings.shear - angle.sin(), shift_x * shift], dim=1
-        ),
-        torch.stack([angle.sin(), height * angle.cos(), shift_y * shift], dim=1),
+    cosine = angle.cos()
+    sine = angle.sin()
+    first_row = [
+        width * cosine,
+        shear * settings.shear - sine,
+        shift_x * shift,
     ]
-    grid = functional.affine_grid(torch.stack(rows, dim=1), list(images.shape), align_corners=False)
+    second_row = [
+        sine,
+        height * cosine,
+        shift_y * shift,
+    ]
+    rows = [torch.stack(row, dim=1) for row in (first_row, second_row)]
+    matrices = torch.stack(rows, dim=1)  # (N, 2, 3)
+    size = list(images.shape)
+    grid = functional.affine_grid(matrices, size, align_corners=False)
     return functional.grid_sample(images, grid, align_corners=False)
 
 
@@ -122,7 +141,9 @@ class Normalisation:
     @classmethod
     def of(cls, data: Digits) -> Normalisation:
         """Measure them."""
-        return cls(round(float(data.images.mean()), 4), round(float(data.images.std()), 4))
+        mean = float(data.images.mean())
+        std = float(data.images.std())
+        return cls(round(mean, 4), round(std, 4))
 
     def __call__(self, images: Tensor) -> Tensor:
         """Subtract and divide."""
@@ -138,7 +159,8 @@ def train(
     torch.manual_seed(settings.seed)
     generator = torch.Generator().manual_seed(settings.seed)
     model = lenet5()
-    steps_per_epoch = math.ceil(len(data.labels) / settings.batch_size)
+    count = len(data.labels)
+    steps_per_epoch = math.ceil(count / settings.batch_size)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
@@ -147,13 +169,14 @@ def train(
         steps_per_epoch=steps_per_epoch,
     )
     for _ in range(settings.epochs):
-        for batch in torch.split(
-            torch.randperm(len(data.labels), generator=generator), settings.batch_size
-        ):
+        order = torch.randperm(count, generator=generator)
+        for batch in torch.split(order, settings.batch_size):
             images = distort(data.images[batch], settings, generator)
             logits = model(normalise(images))
             loss = functional.cross_entropy(
-                logits, data.labels[batch], label_smoothing=settings.label_smoothing
+                logits,
+                data.labels[batch],
+                label_smoothing=settings.label_smoothing,
             )
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -169,36 +192,46 @@ def count_errors(
     normalise: Normalisation,
     best: int = 1,
 ) -> int:
-    """Count the images whose label is not among the ``best`` best guesses."""
-    guesses = model(normalise(data.images)).topk(best).indices
-    return int((guesses != data.labels[:, None]).all(dim=1).sum())
+    """Count the images whose label is not among the ``best`` best predictions."""
+    logits = model(normalise(data.images))
+    predictions = logits.topk(best).indices
+    is_other = predictions != data.labels[:, None]
+    is_error = is_other.all(dim=1)
+    return int(is_error.sum())
 
 
 def wilson_interval(errors: int, images: int) -> tuple[float, float]:
     """Bound the true error rate in percent at 95 % confidence (Wilson 1927)."""
     z = 1.959964
+    squared = z**2
     rate = errors / images
-    shift = z**2 / (2 * images)
+    shift = squared / (2 * images)
     variance = rate * (1 - rate) / images
-    correction = z**2 / (4 * images**2)
+    correction = squared / (4 * images**2)
     half = z * math.sqrt(variance + correction)
-    scale = 1 + z**2 / images
+    scale = 1 + squared / images
 
-    low = 100 * (rate + shift - half) / scale
-    high = 100 * (rate + shift + half) / scale
-    return round(max(low, 0.0), 2), round(high, 2)
+    middle = rate + shift
+    low = 100 * (middle - half) / scale
+    high = 100 * (middle + half) / scale
+    at_least_zero = max(low, 0.0)
+    return round(at_least_zero, 2), round(high, 2)
 
 
 def cross_validate(data: Digits, settings: Settings) -> int:
     """Train on four fifths and count errors on the last, for each fifth in turn."""
-    order = torch.randperm(len(data.labels), generator=torch.Generator().manual_seed(settings.seed))
+    generator = torch.Generator().manual_seed(settings.seed)
+    order = torch.randperm(len(data.labels), generator=generator)
+    folds = [order[number::FOLDS] for number in range(FOLDS)]
+
     errors = 0
-    for fold in range(FOLDS):
-        rest = torch.cat([order[other::FOLDS] for other in range(FOLDS) if other != fold])
-        kept = data.take(rest)
-        aside = data.take(order[fold::FOLDS])
+    for number, fold in enumerate(folds):
+        others = folds[:number] + folds[number + 1 :]
+        kept = data.take(torch.cat(others))
+        aside = data.take(fold)
         normalise = Normalisation.of(kept)
-        errors += count_errors(train(kept, settings, normalise), aside, normalise)
+        model = train(kept, settings, normalise)
+        errors += count_errors(model, aside, normalise)
     return errors
 
 
@@ -257,7 +290,9 @@ def measure(
 
 def describe(file: Path, settings: Settings) -> dict[str, object]:
     """Say which file it is and how to make it again."""
-    options = "" if settings == Settings() else f" --epochs {settings.epochs}"
+    options = ""
+    if settings != Settings():
+        options = f" --epochs {settings.epochs}"
     return {
         "architecture": "lenet5",
         "tag": "digits",
@@ -279,7 +314,8 @@ def describe(file: Path, settings: Settings) -> dict[str, object]:
 def write(model: nn.Module, folder: Path) -> Path:
     """Write the parameters under a name with the digest, in the place of older ones."""
     data = safetensors.torch.save(model.state_dict(), metadata={"format": "pt"})
-    file = folder / f"lenet5-digits-{hashlib.sha256(data).hexdigest()[:8]}.safetensors"
+    digest = hashlib.sha256(data).hexdigest()
+    file = folder / f"lenet5-digits-{digest[:8]}.safetensors"
     folder.mkdir(parents=True, exist_ok=True)
     for older in folder.glob("lenet5-digits-*.safetensors"):
         older.unlink()
@@ -289,9 +325,13 @@ def write(model: nn.Module, folder: Path) -> Path:
 
 def main() -> None:
     """Read the options, train, write and say what came out."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    first, _, _ = (__doc__ or "").partition("\n")
+    parser = argparse.ArgumentParser(description=first)
     parser.add_argument(
-        "--epochs", type=int, default=Settings().epochs, help="default: %(default)s"
+        "--epochs",
+        type=int,
+        default=Settings().epochs,
+        help="default: %(default)s",
     )
     parser.add_argument(
         "--output",
@@ -310,10 +350,9 @@ def main() -> None:
     torch.set_num_threads(1)  # more threads add up in another order
     kept, test = load_images().split()
     if options.validate:
-        print(
-            f"{cross_validate(kept, settings)} errors in {len(kept.labels)} images, "
-            "five-fold cross-validation"
-        )
+        errors = cross_validate(kept, settings)
+        count = len(kept.labels)
+        print(f"{errors} errors in {count} images, five-fold cross-validation")
         return
     normalise = Normalisation.of(kept)
     model = train(kept, settings, normalise)
@@ -322,10 +361,12 @@ def main() -> None:
     record["preprocessing"] = describe_preprocessing(normalise)
     record["data"] = describe_data(len(test.labels))
     record["measured"] = measure(model, test, normalise)
-    (options.output / "lenet5-digits.json").write_text(
-        json.dumps(record, indent=2) + "\n", encoding="utf-8"
-    )
-    print(f"{file.name}: {record['measured']}")
+
+    text = json.dumps(record, indent=2)
+    card = options.output / "lenet5-digits.json"
+    card.write_text(text + "\n", encoding="utf-8")
+    measured = record["measured"]
+    print(f"{file.name}: {measured}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
+DATA = "../shared/data"
 sys.path.insert(0, str(REPOSITORY))
 
 from tests.support.code_blocks import ELLIPSIS, GENERATED, run_page, with_tables  # noqa: E402 - the repository comes first on the path
@@ -22,24 +23,40 @@ from tests.support.code_blocks import ELLIPSIS, GENERATED, run_page, with_tables
 def main() -> None:
     """Run each page that is named, or every one, and write what its blocks print into it."""
     os.chdir(REPOSITORY)
-    for name in sys.argv[1:] or ["README.md", *map(str, sorted(Path("docs").rglob("*.md")))]:
+    pages = sorted(Path("docs").rglob("*.md"))
+    every = ["README.md", *map(str, pages)]
+
+    for name in sys.argv[1:] or every:
         page = Path(name)
         text = page.read_text(encoding="utf-8")
         if text.startswith(GENERATED):
             continue
-        if "../shared/data" in text and not Path("../shared/data").is_dir():
-            print(
-                f"{name}: left as it is, for want of the real images and weights in ../shared/data"
-            )
+
+        needs_data = DATA in text
+        if needs_data and not Path(DATA).is_dir():
+            print(f"{name}: left as it is, for want of the real images and weights in {DATA}")
             continue
-        with tempfile.TemporaryDirectory() as torch_home, tempfile.TemporaryDirectory() as scratch:
-            os.environ["TORCH_HOME"] = torch_home
-            for shown in reversed(run_page(text, REPOSITORY, Path(scratch))):
-                if not shown.is_right and ELLIPSIS not in shown.expected.split("\n"):
-                    lines = "".join(f"{line.rstrip()}\n" for line in shown.actual.splitlines())
-                    text = text[: shown.start] + lines + text[shown.end :]
-        page.write_text(with_tables(text, REPOSITORY), encoding="utf-8")
+
+        renewed = with_tables(with_output(text), REPOSITORY)
+        page.write_text(renewed, encoding="utf-8")
         print(name)
+
+
+def with_output(text: str) -> str:
+    """Put what the blocks of a page print where they show something else."""
+    with tempfile.TemporaryDirectory() as torch_home, tempfile.TemporaryDirectory() as scratch:
+        os.environ["TORCH_HOME"] = torch_home
+        outputs = run_page(text, REPOSITORY, Path(scratch))
+
+    for shown in reversed(outputs):  # from the end, so that the places before stay
+        expected = shown.expected.split("\n")
+        if shown.is_right or ELLIPSIS in expected:
+            continue
+        lines = [f"{line.rstrip()}\n" for line in shown.actual.splitlines()]
+        before = text[: shown.start]
+        behind = text[shown.end :]
+        text = before + "".join(lines) + behind
+    return text
 
 
 if __name__ == "__main__":
