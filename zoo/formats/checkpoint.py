@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.errors import CheckpointError
 from zoo.formats.known import find_format
+from zoo.formats.training_metadata import read_own_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +38,14 @@ def scan(
     """
     path = Path(path)
     _require_file(path)
-    return find_format(path).scan(path, sums=sums, advance=advance)
+    found = find_format(path).scan(path, sums=sums, advance=advance)
+    if not found.is_safe:
+        return found
+    try:
+        read_own_record(path)
+    except CheckpointError as error:  # which keeps the file from being loaded, too
+        return replace(found, faults=(error.fault,))
+    return found
 
 
 def _require_file(path: Path) -> None:
