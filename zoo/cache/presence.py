@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo.cache import hub_files, paths
-from zoo.catalog.entries import indexed_file
-from zoo.catalog.local import SOURCE as LOCAL_SOURCE
+from zoo.catalog.entries import LOCAL_SOURCE, indexed_file
 
 if TYPE_CHECKING:
     from zoo.catalog.entries import Entry, IndexedFile

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
     from zoo.catalog.records import Architecture, Weights, WeightsFile
 
+LOCAL_SOURCE = "local"
+"""The source of the user's own models."""
+
 
 class IndexedFile(NamedTuple):
     """What tells whether a file is in a cache."""

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from zoo import atomic
-from zoo.catalog.entries import Entry, IndexedFile
+from zoo.catalog.entries import LOCAL_SOURCE, Entry, IndexedFile
 from zoo.catalog.index import index_of
 from zoo.catalog.nearness import nearest
 from zoo.catalog.reading import naming
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 LARGEST_BYTES = 16 << 20
-SOURCE = "local"
+SOURCE = LOCAL_SOURCE
 PREFIX = f"{SOURCE}/"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 _ADVICE = "fix or remove it"
