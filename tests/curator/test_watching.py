@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.faulty_server import Exchange
+
 FIRST, SECOND = "1" * 40, "2" * 40
 REPOSITORY = "org/tiny"
 
@@ -227,6 +229,43 @@ def test_a_file_that_another_host_sends_has_changed(
         (now,) = watch([address], transport, path)
     assert (before.host, now.host) == ("127.0.0.1", "127.0.0.2")
     assert (before.state, now.state) == ("alive", "changed")
+
+
+def test_what_has_not_changed_is_not_sent_again(
+    upstream: HubUpstream, transport: Transport, tmp_path: Path
+) -> None:
+    """Conditional requests, also by weak ETags as GitHub has them; what was seen stays known."""
+    path = tmp_path / "watch.json"
+    sent: list[int] = []
+    package = {"tag": 'W/"1"', "version": "1.0"}
+
+    def answer(exchange: Exchange) -> None:
+        is_known = exchange.headers.get("if-none-match") == package["tag"]
+        body = json.dumps({"info": {"version": package["version"]}}).encode()
+        sent.append(0 if is_known else len(body))
+        exchange.answer(304 if is_known else 200, b"" if is_known else body, ETag=package["tag"])
+
+    upstream.faults["/index/torch/json"] = answer
+    expected = {f"{upstream.base}/a.pth": "", f"{upstream.base}/index/torch/json": "1.0"}
+    first = watch(expected, transport, path, pace=Clock().pace(), expected=expected)
+    second = watch(expected, transport, path, pace=Clock().pace(), expected=expected)
+    assert second == first
+    assert [one.state for one in first] == ["alive", "alive"]
+    assert sent[1:] == [0]
+
+    package |= {"tag": 'W/"2"', "version": "2.0"}
+    for _ in range(2):  # told again when it is not sent again
+        (_, newer) = watch(expected, transport, path, pace=Clock().pace(), expected=expected)
+        assert (newer.state, newer.version) == ("changed", "2.0")
+    assert sent[3:] == [0]
+
+    upstream.is_dead = True
+    watch(expected, transport, path, pace=Clock().pace(), expected=expected)
+    upstream.is_dead = False
+    (file, package_again) = watch(expected, transport, path, pace=Clock().pace(), expected=expected)
+    assert (file.state, file.size_bytes) == ("alive", 100)
+    assert package_again.version == "2.0"
+    assert sent[4:] == [sent[0]]  # after a failure nothing is taken for known
 
 
 def test_certificates_are_watched_to_their_end(

@@ -123,6 +123,10 @@ class Exchange:
             end: What then happens: ``"close"``, ``"reset"`` or ``"stall"``.
             headers: More headers, or others.
         """
+        if etag is not None and self.headers.get("if-none-match") == etag:
+            self.answer(304, ETag=etag)
+            return
+
         span = self.span if ranges else None
         is_other = self.headers.get("if-range", etag) != etag
         if if_range and is_other:

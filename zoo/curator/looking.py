@@ -36,6 +36,8 @@ LEAST_DAYS = 21
 """A certificate that ends sooner is expiring: most are renewed a month before."""
 _CONNECT_S = 10.0
 _ABSENT = (404, 410)
+_NOT_MODIFIED = 304
+_NOTHING_SEEN = ("gone", "unreachable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Seen:
     since: str
     """When it was first found in this state."""
     etag: str | None = None
+    validator: str | None = None
+    """What the server is asked to answer only if it has changed: the ETag, also a weak one."""
     size_bytes: int | None = None
     commit: str | None = None
     """Of a repository."""
@@ -65,6 +69,7 @@ def look(
     address: str,
     transport: Transport,
     moment: str,
+    before: Seen | None = None,
 ) -> Seen:
     """Ask, and say what came; an address that cannot be asked is unreachable.
 
@@ -72,6 +77,7 @@ def look(
         address: What to look at.
         transport: Asks.
         moment: When, UTC, ISO 8601.
+        before: What was seen at the last look, so that a server need not answer the same again.
     """
     blank = Seen(
         url=address,
@@ -83,24 +89,49 @@ def look(
         return _certificate(blank)
 
     source = sources.trusted(address)
+    known = before if before is not None and before.state not in _NOTHING_SEEN else None
+    unless = known.validator if known else None
     try:
         read = _reader_of(address)
         if read is not None:
-            answer = transport.json(source)
-            return read(blank, answer.content)
-        head = transport.head(source)
+            answer = transport.json(source, unless=unless)
+            found = read(blank, answer.content)
+            return replace(found, validator=answer.validator)
+        head = transport.head(source, unless=unless)
     except SourceError as error:
+        if known is not None and error.status == _NOT_MODIFIED:
+            return _as_before(known, blank, _host_of(transport.landed(source)))
         state: State = "gone" if error.status in _ABSENT else "unreachable"
         return replace(blank, state=state, fault=str(error))
 
-    landed = transport.landed(source)
-    parts = urlsplit(landed)
     return replace(
         blank,
         etag=head.etag,
+        validator=head.validator,
         size_bytes=head.length_bytes,
-        host=parts.hostname,
+        host=_host_of(transport.landed(source)),
     )
+
+
+def _as_before(
+    known: Seen,
+    blank: Seen,
+    host: str | None,
+) -> Seen:
+    """Say that a server has what it had, which another host may send now."""
+    is_moved = known.state == "moved"
+    return replace(
+        known,
+        state="moved" if is_moved else "alive",
+        checked=blank.checked,
+        since=blank.since,
+        host=host if known.host else None,
+        fault=known.fault if is_moved else None,
+    )
+
+
+def _host_of(address: str) -> str | None:
+    return urlsplit(address).hostname
 
 
 def _reader_of(address: str) -> Callable[[Seen, object], Seen] | None:

@@ -3,8 +3,8 @@
 Each address is asked with HEAD, each repository for its commit, each package for its newest
 version, each host for the end of its certificate (:mod:`zoo.curator.looking`). What was seen is
 kept in a file, so that the next watch can say what changed and since when, and an interrupted one
-goes on. Requests are spaced out; an answer younger than a given age is not asked
-for again.
+goes on. Requests are spaced out and conditional: a server that has what it had answers 304. An
+answer younger than a given age is not asked for again.
 """
 
 from __future__ import annotations
@@ -238,7 +238,7 @@ def _ask(
 ) -> Seen:
     """Ask for one address, and compare with what was there before."""
     moment = pace.now().isoformat(timespec="seconds")
-    found = looking.look(address, transport, moment)
+    found = looking.look(address, transport, moment, before)
     now = _held_against(found, expected)
     if before is None:
         return now
@@ -251,6 +251,7 @@ def _ask(
         now = replace(
             now,
             etag=before.etag,
+            validator=before.validator,
             size_bytes=before.size_bytes,
             commit=before.commit,
             version=before.version,

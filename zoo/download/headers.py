@@ -33,6 +33,8 @@ class Head:
     """Encodings of the body, in the order in which they were applied."""
     next_url: str | None = None
     """Where a list goes on: the ``Link`` header with ``rel="next"``."""
+    validator: str | None = None
+    """The ETag, also a weak one: what an answer of today is compared with another day."""
 
 
 def read(raw: urllib3.BaseHTTPResponse) -> Head:
@@ -49,6 +51,7 @@ def read(raw: urllib3.BaseHTTPResponse) -> Head:
         is_web_page=content_type.startswith("text/html"),
         packings=decoding.packings(headers.get("Content-Encoding"), transfer_codings),
         next_url=_next_url(headers),
+        validator=_etag(headers),
     )
 
 
@@ -59,9 +62,16 @@ def _stated_length(raw: urllib3.BaseHTTPResponse) -> int | None:
 
 def _strong_etag(headers: Mapping[str, str]) -> str | None:
     """Return an ETag that stands for the very bytes, ``None`` for a weak or odd one."""
+    etag = _etag(headers)
+    is_strong = etag is not None and etag.startswith('"')
+    return etag if is_strong else None
+
+
+def _etag(headers: Mapping[str, str]) -> str | None:
+    """Return an ETag as it stands there, ``None`` for an odd one."""
     etag = headers.get("ETag", "").strip()
     is_plain = etag.isascii() and etag.isprintable() and len(etag) <= _LONGEST_ETAG
-    if is_plain and etag.startswith('"'):
+    if is_plain and etag.startswith(('"', 'W/"')):
         return etag
     return None
 

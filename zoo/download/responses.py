@@ -35,6 +35,8 @@ class JsonDocument:
 
     content: Any
     next_url: str | None
+    validator: str | None
+    """Its ETag."""
 
 
 class Response:

@@ -98,6 +98,8 @@ class Transport:
         source: Source,
         span: ranges.Span | None = None,
         etag: str | None = None,
+        *,
+        unless: str | None = None,
     ) -> Response:
         """Send one GET, follow redirects, and return the answer with its body unread.
 
@@ -106,11 +108,13 @@ class Transport:
             span: The bytes to ask for; ``None`` for the whole file.
             etag: Sent as ``If-Range``: the server should answer with the whole file if it has
                 changed.
+            unless: An ETag. A server that still has it answers 304, which is an error with that
+                status.
 
         Raises:
             SourceError: There is no usable answer; says whether trying again can help.
         """
-        headers = self._plain_headers()
+        headers = self._plain_headers(unless)
         if span is not None:
             headers["Range"] = ranges.range_header(span)
             if etag is not None:
@@ -133,21 +137,31 @@ class Transport:
 
     # -- whole questions
 
-    def head(self, source: Source) -> Head:
+    def head(
+        self,
+        source: Source,
+        *,
+        unless: str | None = None,
+    ) -> Head:
         """Ask what there is, without its bytes; servers that know no HEAD are asked with GET.
+
+        Args:
+            source: Where to ask.
+            unless: As :meth:`open` takes it.
 
         Raises:
             SourceError: There is no usable answer.
         """
 
         def ask() -> Head:
-            url, raw = self._follow("HEAD", source, source.url, self._plain_headers())
+            headers = self._plain_headers(unless)
+            url, raw = self._follow("HEAD", source, source.url, headers)
             if raw.status in _NO_HEAD:
                 raw.close()
-                url, raw = self._follow("GET", source, source.url, self._plain_headers())
+                url, raw = self._follow("GET", source, source.url, headers)
+            self._answered_at[source.url] = url
             response = self._response(source, raw, was_ranged=False)
             raw.close()
-            self._answered_at[source.url] = url
             return response.head
 
         return self._persistently(ask)
@@ -174,8 +188,15 @@ class Transport:
         self,
         source: Source,
         most_bytes: int,
+        *,
+        unless: str | None = None,
     ) -> Document:
         """Read a small answer whole.
+
+        Args:
+            source: Where to ask.
+            most_bytes: The most that it may have.
+            unless: As :meth:`open` takes it.
 
         Raises:
             SourceError: There is no usable answer, or it is longer or slower than it may be.
@@ -184,7 +205,7 @@ class Transport:
         def ask() -> Document:
             begun_s = time.monotonic()
             data = bytearray()
-            with self.open(source) as response:
+            with self.open(source, unless=unless) as response:
                 for block in response.blocks(unpacks=True):
                     data += block
                     _check_size(source, len(data), most_bytes)
@@ -199,19 +220,22 @@ class Transport:
         self,
         source: Source,
         most_bytes: int = LARGEST_JSON_BYTES,
+        *,
+        unless: str | None = None,
     ) -> JsonDocument:
-        """Read a JSON answer.
+        """Read a JSON answer, as :meth:`read` does.
 
         Raises:
             SourceError: There is no usable answer, or it is no JSON.
         """
-        document = self.read(source, most_bytes)
+        document = self.read(source, most_bytes, unless=unless)
         try:
             content = json.loads(document.data)
         except (ValueError, RecursionError) as error:
             fault = f"expected JSON, got {document.data[:40]!r}"
             raise SourceError(source.shown, fault) from error
-        return JsonDocument(content, document.head.next_url)
+        head = document.head
+        return JsonDocument(content, head.next_url, head.validator)
 
     def save(
         self,
@@ -282,13 +306,16 @@ class Transport:
                     raise
                 self._sleep(pause_s)
 
-    def _plain_headers(self) -> dict[str, str]:
+    def _plain_headers(self, unless: str | None = None) -> dict[str, str]:
         """Return the headers of every request."""
-        return {
+        headers = {
             "Accept": "*/*",
             "Accept-Encoding": "identity",
             "User-Agent": self._user_agent,
         }
+        if unless is not None:
+            headers["If-None-Match"] = unless
+        return headers
 
     def _response(
         self,
