@@ -23,7 +23,7 @@ SMALL_INPUT = {
     "wheel": "--no-isolation",
     "bench-cli": "--rounds 1",
     "bench-models": "--models mobilenet_v1_100 --batches 1 --ways zoo --rounds 1",
-    "bench-evaluate": "--rounds 1 --engines eager",
+    "bench-evaluate": "--rounds 1 --engines eager --data few-images",
     "bench-load": "--rounds 1 squeezenet1_1",
     "bench-download": "--rounds 1 --size-mb 2",
     "bench-mirror": "--rounds 1 --size-mb 2",
@@ -71,6 +71,15 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def put_few_images(shared_data: Path, folder: Path) -> None:
+    """Lead to one image of each of a few classes."""
+    classes = sorted((shared_data / "imagenet-sample" / "val").iterdir())
+    for source in classes[:12]:
+        (folder / source.name).mkdir(parents=True)
+        image = min(source.iterdir())
+        (folder / source.name / image.name).symlink_to(image)
+
+
 def test_each_target_is_run_by_ci_or_here() -> None:
     """A target that nothing runs breaks unseen."""
     script = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
@@ -82,8 +91,13 @@ def test_each_target_is_run_by_ci_or_here() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("target", SMALL_INPUT)
-def test_target_runs_to_its_end(target: str, checkout: Path) -> None:
+def test_target_runs_to_its_end(
+    target: str, checkout: Path, request: pytest.FixtureRequest
+) -> None:
     """The command of the Makefile itself, in a copy of the repository."""
+    if target == "bench-evaluate":
+        put_few_images(request.getfixturevalue("shared_data"), checkout / "few-images")
+
     command = ["make", f"BIN={Path(sys.executable).parent}", f"ARGS={SMALL_INPUT[target]}", target]
     for prerequisite in SETTING_UP:
         command += ["--assume-old", prerequisite]

@@ -19,7 +19,8 @@ address that the user or the program itself has chosen. Everything raises
 
 urllib3 carries the bytes over the connections of :mod:`zoo.download.connections`; requests' helpers
 read the environment. What neither has is here and in the policy: a lower bound on speed, redirects
-that never lead to a weaker scheme, and credentials that never leave their host.
+that never lead to a weaker scheme, and credentials that never leave their host. The file is long
+since every kind of question says what it raises, beside the one exchange that all of them are.
 """
 
 from __future__ import annotations
