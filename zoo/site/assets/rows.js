@@ -2,7 +2,7 @@
 
 import { show } from "./format.js";
 
-const collator = new Intl.Collator("en", { numeric: true });
+let collator = null; // made when texts are first sorted, not while the page waits
 
 export const SIZE_OR_ABOUT = "size_or_about";
 
@@ -34,6 +34,7 @@ function rankChoices(column) {
 }
 
 function rankTexts(texts) {
+  collator ??= new Intl.Collator("en", { numeric: true });
   const distinct = [...new Set(texts)].filter((text) => text !== null).sort(collator.compare);
   const places = new Map(distinct.map((text, place) => [text, place]));
   return texts.map((text) => places.get(text) ?? -1);
