@@ -32,11 +32,12 @@
     │   ├── DeviceError      no such device, busy, or lost; lists the devices that exist
     │   ├── ResultFileError  a result file is malformed; says the JSON path
     │   └── UnlikeError      two results were not measured alike; names what differs
-    ├── ExecutorError        a cluster cannot be reached
-    ├── ImageError           an image cannot be had or decoded; says which and why
-    ├── DatasetError         a folder of labelled images cannot be used
-    ├── TrainingError        a training run cannot begin, go on or converge
-    └── SearchError          a search cannot begin, go on or be read
+    └── PlaceError           something that stands at a place, or has a name, cannot be used
+        ├── ExecutorError    a cluster cannot be reached
+        ├── ImageError       an image cannot be had or decoded; says which and why
+        ├── DatasetError     a folder of labelled images cannot be used
+        ├── TrainingError    a training run cannot begin, go on or converge
+        └── SearchError      a search cannot begin, go on or be read
 
 The command line prints ``str(error)`` on stderr and exits with 1 (2 for ``UsageError``). Every
 error carries ``subject`` (what it is about), ``fault`` (what was expected and what is there) and
@@ -50,7 +51,7 @@ carries. In one place they can be read against each other and against the tree.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -654,99 +655,6 @@ class UnlikeError(BenchError):
         super().__init__(fault, subject=model, advice=advice, opening="")
 
 
-class ExecutorError(ZooError):
-    """Report a cluster, or a node of one, that cannot be worked with.
-
-    Args:
-        place: The cluster or the node.
-        fault: What is wrong with it.
-        advice: What to do.
-    """
-
-    def __init__(
-        self,
-        place: str,
-        fault: str,
-        advice: str = "",
-    ) -> None:
-        """Keep the facts and make the message."""
-        opening = f"cannot use {place}"
-        super().__init__(fault, subject=place, advice=advice, opening=opening)
-
-
-class ImageError(ZooError):
-    """Report an image that cannot be used.
-
-    Args:
-        place: The file, folder, pattern or URL.
-        fault: What is wrong with it.
-        advice: What to do.
-    """
-
-    def __init__(
-        self,
-        place: str,
-        fault: str,
-        advice: str = "",
-    ) -> None:
-        """Keep the facts and make the message."""
-        opening = f"cannot use the image {place}"
-        super().__init__(fault, subject=place, advice=advice, opening=opening)
-
-
-class DatasetError(ZooError):
-    """Report a folder of labelled images that cannot be used.
-
-    Args:
-        place: The folder or folders.
-        fault: What was expected.
-        advice: What to do.
-    """
-
-    def __init__(
-        self,
-        place: str,
-        fault: str,
-        advice: str = "",
-    ) -> None:
-        """Keep the facts and make the message."""
-        opening = f"cannot use the data set {place}"
-        super().__init__(fault, subject=place, advice=advice, opening=opening)
-
-
-class TrainingError(ZooError):
-    """Report a training run that cannot begin, go on or converge.
-
-    Args:
-        place: The model or the folder.
-        fault: What is wrong.
-        advice: What to do.
-    """
-
-    def __init__(
-        self,
-        place: str,
-        fault: str,
-        advice: str = "",
-    ) -> None:
-        """Keep the facts and make the message."""
-        super().__init__(fault, subject=place, advice=advice, opening=f"training {place}")
-
-
-class SearchError(ZooError):
-    """Report an architecture search that cannot begin, go on or be read.
-
-    Args:
-        folder: Of the search, or a file of it.
-        fault: What is wrong.
-        advice: What to do.
-    """
-
-    def __init__(self, folder: str, fault: str, advice: str = "") -> None:
-        """Keep the facts and make the message."""
-        super().__init__(fault, subject=folder, advice=advice)
-
-
 class OptimizeError(ZooError):
     """Report a network that cannot be made faster as asked.
 
@@ -763,3 +671,54 @@ class OptimizeError(ZooError):
         if engine == "eager":
             advice = "use the model itself"
         super().__init__(fault, subject=engine, advice=advice, opening=opening)
+
+
+class PlaceError(ZooError):
+    """Report something that stands at a place, or has a name, and cannot be used.
+
+    Args:
+        place: The place or the name.
+        fault: What was expected and what is there.
+        advice: What to do.
+    """
+
+    OPENING: ClassVar[str] = "{place}"
+    """What the message says before the fault."""
+
+    def __init__(
+        self,
+        place: str,
+        fault: str,
+        advice: str = "",
+    ) -> None:
+        """Keep the facts and make the message."""
+        opening = self.OPENING.format(place=place)
+        super().__init__(fault, subject=place, advice=advice, opening=opening)
+
+
+class ExecutorError(PlaceError):
+    """Report a cluster, or a node of one, that cannot be worked with."""
+
+    OPENING = "cannot use {place}"
+
+
+class ImageError(PlaceError):
+    """Report an image that cannot be used: a file, folder, pattern or URL."""
+
+    OPENING = "cannot use the image {place}"
+
+
+class DatasetError(PlaceError):
+    """Report a folder, or folders, of labelled images that cannot be used."""
+
+    OPENING = "cannot use the data set {place}"
+
+
+class TrainingError(PlaceError):
+    """Report a training run, of a model or in a folder, that cannot begin, go on or converge."""
+
+    OPENING = "training {place}"
+
+
+class SearchError(PlaceError):
+    """Report an architecture search, or a file of one, that cannot begin, go on or be read."""

@@ -83,7 +83,6 @@ OTHER_NAMES = {
     "classify": "predict",
     "eval": "evaluate",
     "benchmark": "bench",
-    "verify": "cache verify",
 }
 """What other programs call a command, and what it is called here."""
 
