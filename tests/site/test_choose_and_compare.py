@@ -20,7 +20,7 @@ from zoo.site.data import Content
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
     from zoo.catalog.rows import Value
 
@@ -157,10 +157,42 @@ def test_limits_that_nothing_meets_are_said(open_page: Open, site: str) -> None:
     """And what cannot be read is marked."""
     page = open_page(f"{site}choose.html")
     page.fill("#parameters", "1")
-    assert "None of" in page.locator("#answer").inner_text()
+    page.wait_for_selector("#answer:has-text('None of')")
     page.fill("#parameters", "many")
     assert page.get_attribute("#parameters", "aria-invalid") == "true"
     assert page.locator(".place").count() > 5
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "text", "answer"),
+    [
+        ("choose.html", "#parameters", "1", "#answer:has-text('None of')"),
+        ("index.html", "#q", "alexnet", "#count:text-matches('^[0-9] model')"),
+    ],
+)
+def test_what_is_typed_before_the_rows_are_here_counts(
+    open_page: Open, site: str, name: str, field: str, text: str, answer: str
+) -> None:
+    """On a slow connection a person is quicker than the data; the address says it, too."""
+    page = open_page("about:blank")
+    held: list[Route] = []
+    is_slow = [True]
+
+    def hold(route: Route) -> None:
+        if is_slow:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/data/rows.json", hold)
+    page.goto(f"{site}{name}", wait_until="domcontentloaded")
+    page.fill(field, text)
+    is_slow.clear()
+    for route in held:
+        route.continue_()
+    page.wait_for_selector(answer)
+    assert page.input_value(field) == text
+    assert page.url.endswith(f"={text}")
 
 
 def test_task_without_published_top5_errors_is_said(open_page: Open, site: str) -> None:

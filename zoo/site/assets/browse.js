@@ -13,6 +13,10 @@ export class Browse {
     this.state = readState(location.search, rows);
     this.filters = new Filters({ rows, state: this.state, onChange: () => this.change() });
     this.box = find("q");
+    if (this.box.value !== "") {
+      this.state.words = this.box.value; // typed before the rows were here
+      this.writeAddress();
+    }
     this.box.value = this.state.words;
     this.listen();
   }
@@ -54,8 +58,12 @@ export class Browse {
 
   /** Write the address anew and draw. */
   change() {
-    history.replaceState(null, "", writeState(this.state) || location.pathname);
+    this.writeAddress();
     this.draw();
+  }
+
+  writeAddress() {
+    history.replaceState(null, "", writeState(this.state) || location.pathname);
   }
 
   compare(spec) {

@@ -20,6 +20,7 @@ const LICENSES = [
   { name: "Not forbidden", about: "commercial use, or no license is stated", patterns: "commercial,none" },
 ];
 const LIMITS = ["multiply_adds", "parameters", "size", "top5_error", "p50"];
+const TEXTS = [...LIMITS, "license"];
 const OPTIONS = { multiply_adds: "--max-multiply-adds", parameters: "--max-parameters", size: "--max-size", top5_error: "--max-top5-error" };
 const MOST_COMPARED = 6;
 
@@ -32,7 +33,9 @@ class Page {
     this.offerTasks();
     this.offer("devices", DEVICES, (device) => this.takeDevice(device));
     this.offer("licenses", LICENSES, ({ patterns }) => this.set("license", patterns));
+    const typed = TEXTS.map((id) => [id, find(id).value]).filter(([, text]) => text !== "");
     this.read();
+    for (const [id, text] of typed) this.set(id, text); // before the rows were here
     const form = find("questions");
     form.addEventListener("input", () => this.change());
     form.addEventListener("submit", (event) => event.preventDefault());
@@ -40,7 +43,8 @@ class Page {
       this.read();
       this.draw();
     });
-    this.draw();
+    if (typed.length > 0) this.change();
+    else this.draw();
   }
 
   offerCosts() {
@@ -71,7 +75,7 @@ class Page {
 
   read() {
     const parameters = new URLSearchParams(location.search);
-    for (const key of [...LIMITS, "license"]) this.set(key, parameters.get(key) ?? "");
+    for (const key of TEXTS) this.set(key, parameters.get(key) ?? "");
     const has = (list, value) => [...list.options].some((option) => option.value === value);
     const cost = parameters.get("cost");
     const task = parameters.get("task");
@@ -94,7 +98,7 @@ class Page {
 
   change() {
     const parameters = new URLSearchParams();
-    for (const key of [...LIMITS, "license"]) if (find(key).value.trim() !== "") parameters.set(key, find(key).value.trim());
+    for (const key of TEXTS) if (find(key).value.trim() !== "") parameters.set(key, find(key).value.trim());
     if (find("cost").value !== "multiply_adds") parameters.set("cost", find("cost").value);
     if (find("task").value !== "classification") parameters.set("task", find("task").value);
     const query = parameters.toString();
