@@ -4,8 +4,8 @@ The sets are scikit-learn's digits and the larger one that ``scripts/draw_shapes
 decides the split of the images, the first parameters and the strategy. Every search has the same
 number of trials, so that a slow or busy machine changes nothing but the time. What is finished is
 kept in the work folder, and a second run goes on from there; a search that is killed goes on from
-its last epoch. After each seed the section of the set is written anew into the page, between
-its two comments.
+its last epoch. ``--jobs`` searches run side by side, each on one core. After each seed the section
+of the set is written anew into the page, between its two comments.
 
     python -m scripts.bench_search digits WORK_FOLDER docs/benchmarks/search.md
     python -m scripts.bench_search shapes WORK_FOLDER docs/benchmarks/search.md
@@ -20,7 +20,9 @@ import json
 import os
 import resource
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING
@@ -106,7 +108,7 @@ SHAPES = ImageSet(
     name="shapes",
     write=lambda folder: write_shapes(folder, images=4000),
     stack=Stack(channels=3, pixels=16, num_classes=10, filters=8),
-    trials=40,
+    trials=85,
     max_parameters=30_000,
     seeds=(0, 1, 2),
     batch=64,
@@ -165,11 +167,12 @@ Found = dict[str, list[Search]]
 
 def search_one(
     work: Path,
-    images: ImageSet,
+    image_set: str,
     name: str,
     seed: int,
 ) -> Search:
     """Carry out a search, or go on with it."""
+    images = IMAGE_SETS[image_set]
     words = name.replace(",", "").split()
     joined = "-".join(words)
     folder = work / f"{joined}-{seed}"
@@ -447,6 +450,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("page", type=Path)
     parser.add_argument("--date", default=time.strftime("%Y-%m-%d", time.gmtime()))
+    parser.add_argument("--jobs", type=int, default=1, help="searches at a time")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     images = IMAGE_SETS[arguments.images]
@@ -459,19 +463,31 @@ def main() -> None:
         lenet = [train_lenet(arguments.work, folder, seed) for seed in images.seeds]
     file: Path = arguments.page
     found: Found = {name: [] for name in STRATEGIES}
-    for seed in images.seeds:
-        for name, searches in found.items():
-            search = search_one(arguments.work, images, name, seed)
-            searches.append(search)
-            result = f"{search.report.test}, CPU {search.cpu_s:.0f} s"
-            print(f"{name}, seed {seed}: {result}", flush=True)
+    workers = ProcessPoolExecutor(
+        arguments.jobs,
+        mp_context=get_context("spawn"),
+        initializer=torch.set_num_threads,
+        initargs=(1,),
+    )
+    with workers as pool:
+        running = {
+            (name, seed): pool.submit(search_one, arguments.work, images.name, name, seed)
+            for seed in images.seeds
+            for name in STRATEGIES
+        }
+        for seed in images.seeds:
+            for name, searches in found.items():
+                search = running[name, seed].result()
+                searches.append(search)
+                result = f"{search.report.test}, CPU {search.cpu_s:.0f} s"
+                print(f"{name}, seed {seed}: {result}", flush=True)
 
-        section = section_of(images, found, lenet, arguments.date)
-        page = ""
-        if file.exists():
-            page = file.read_text(encoding="utf-8")
-        renewed = put_section(page, images.name, section)
-        atomic.write_text(file, renewed)
+            section = section_of(images, found, lenet, arguments.date)
+            page = ""
+            if file.exists():
+                page = file.read_text(encoding="utf-8")
+            renewed = put_section(page, images.name, section)
+            atomic.write_text(file, renewed)
 
 
 if __name__ == "__main__":

@@ -164,22 +164,44 @@ def test_a_file_may_not_give_options_to_builders_that_fetch(found: Path, tmp_pat
         load_checkpoint("resnet18", file)
 
 
-def test_a_process_that_is_killed_and_one_without_memory_are_results(
+def test_processes_that_are_killed_and_one_without_memory_are_results(
     digits: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The journal says what befell them; the third trial is trained, and wins."""
+    """The journal says what befell them; of two trials that are trained, the second best wins."""
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     means = Means(workshop="tests.support.workshops:TrainingWithFates")
-    run_search(_setup(digits), tmp_path, Budget(trials=3), means)
-    killed, without_memory, trained = read_report(tmp_path).trials
+    setup = _setup(digits, eta=1)
+    run_search(setup, tmp_path, Budget(trials=4), means)
+    report = read_report(tmp_path)
+    killed, without_memory, *_ = report.trials
     assert killed.outcome.startswith("crashed: the process was ended by SIGKILL, most likely")
     assert without_memory.outcome.startswith("out-of-memory: ")
-    assert trained.outcome == "whole"
-    report = read_report(tmp_path)
-    assert report.winner == trained
+    best, second = report.whole
+    assert best.unfit.startswith("crashed: the process was ended by SIGKILL, most likely")
+    assert report.winner == second
+    assert not second.unfit
     assert report.test is not None
+    run_search(setup, tmp_path, Budget(trials=4), means, resume=True)
+    assert read_report(tmp_path) == report
+
+
+def test_winners_that_nothing_can_train_are_said_and_tried_again(
+    digits: Path,
+    tmp_path: Path,
+) -> None:
+    """Each is tried once; with more memory, the best wins after all."""
+    setup = _setup(digits, eta=1)
+    means = Means(workshop="tests.support.workshops:WithoutMemoryForWinners")
+    wanted = "as the winner .out-of-memory: as was to be shown.; give it more memory"
+    with pytest.raises(SearchError, match=wanted):
+        run_search(setup, tmp_path, Budget(trials=2), means)
+
+    run_search(setup, tmp_path, Budget(trials=2), HERE, resume=True)
+    report = read_report(tmp_path)
+    assert all(trial.unfit for trial in report.trials)
+    assert report.winner == report.whole[0]
 
 
 def test_a_trial_that_takes_too_long_is_ended(digits: Path, tmp_path: Path) -> None:

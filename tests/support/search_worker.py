@@ -1,7 +1,8 @@
-"""The process of trials, with a fate for two of them.
+"""The process of trials, with a fate for three of them.
 
 The first trial is ended by SIGKILL, as the kernel does when memory runs out; the second is a
-network that does not fit into what RLIMIT_AS leaves it. All others are trained as they are.
+network that does not fit into what RLIMIT_AS leaves it. The first winner is killed, too. All others
+are trained as they are.
 """
 
 from __future__ import annotations
@@ -23,8 +24,13 @@ FILTERS = 1024
 
 def meet_fate(task: dict[str, Any]) -> dict[str, Any]:
     """Carry out an order, if its fate lets it."""
-    trial = Path(task["order"]["folder"]).name
-    if trial == KILLED:
+    folder = Path(task["order"]["folder"])
+    trial = folder.name
+    winners = list(folder.parent.glob("winner-*"))
+    is_first_winner = task["order"]["is_final"] and not winners
+    if is_first_winner:
+        folder.mkdir()
+    if trial == KILLED or is_first_winner:
         os.kill(os.getpid(), signal.SIGKILL)
     if trial == WITHOUT_MEMORY:
         task["order"]["setup"]["stack"]["filters"] = FILTERS

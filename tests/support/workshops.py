@@ -58,6 +58,16 @@ class TrainingHere:
         """Have nothing to end."""
 
 
+class WithoutMemoryForWinners(TrainingHere):
+    """Trains every trial, and has no memory for any winner."""
+
+    def carry_out(self, work: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Train as ordered, or fail as a worker would."""
+        if work["order"]["is_final"]:
+            return {"failure": {"kind": "out-of-memory", "message": "as was to be shown"}}
+        return super().carry_out(work)
+
+
 class TrainingWithFates(Workshop):
     """Trains in a process of its own, as users do; what befalls some trials is for real."""
 

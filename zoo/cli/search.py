@@ -274,6 +274,11 @@ def _verdict_lines(found: "SearchReport") -> list[str]:
     noun = "trial" if count == 1 else "trials"
     lines = [f"{count} {noun} in {found.spent_s:.0f} s"]
     winner, rate, judged = found.winner, found.test, found.judged
+    lines += [
+        f"trial {trial.number} could not be trained as the winner ({trial.unfit})"
+        for trial in found.trials
+        if trial.unfit and trial is not winner
+    ]
     if winner is None or rate is None or judged is None:
         return [*lines, "not judged yet; to go on, give --resume to", "  zoo search run"]
     low, high = rate.interval

@@ -51,6 +51,8 @@ class Trial:
     """Whether its last rung was its last one."""
     is_ended: bool = False
     failure: str = ""
+    unfit: str = ""
+    """Why it could not be trained as the winner."""
 
     @property
     def epochs(self) -> int:
@@ -134,6 +136,9 @@ class SearchDesk:
             elif isinstance(event, lines.Ended):
                 self._spent_s = event.at_s
                 self._end(self.trials[event.trial - 1], event.failure)
+            elif isinstance(event, lines.Unfit):
+                self._spent_s = event.at_s
+                self.trials[event.trial - 1].unfit = event.failure
             elif isinstance(event, lines.Judged):
                 self._spent_s = event.at_s
         self._began_s = time.monotonic()
@@ -299,6 +304,15 @@ class SearchDesk:
         )
         self._write(ended)
         self._end(trial, failure)
+
+    def reject(
+        self,
+        trial: Trial,
+        failure: str,
+    ) -> None:
+        """Note that a trial could not be trained as the winner."""
+        self._write(lines.Unfit(trial.number, failure, self.spent_s))
+        trial.unfit = failure
 
     def _end(
         self,

@@ -80,6 +80,15 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfit:
+    """The best trial could not be trained as the winner; the next best takes its place."""
+
+    trial: int
+    failure: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Judged:
     """The winner was trained, and judged by images that nothing before had seen."""
 
@@ -92,9 +101,9 @@ class Judged:
     at_s: float
 
 
-Event = Begun | Asked | Reached | Ended | Measured | Judged
+Event = Begun | Asked | Reached | Ended | Measured | Unfit | Judged
 _KINDS: dict[str, type[Any]] = {
-    kind.__name__.lower(): kind for kind in (Begun, Asked, Reached, Ended, Measured, Judged)
+    kind.__name__.lower(): kind for kind in (Begun, Asked, Reached, Ended, Measured, Unfit, Judged)
 }
 
 

@@ -35,6 +35,8 @@ class TrialReport:
     outcome: str = "unfinished"
     """``"whole"``, ``"stopped"``, ``"unfinished"``, or why it failed."""
     ended_s: float | None = None
+    unfit: str = ""
+    """Why it could not be trained as the winner, though it was the best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,8 @@ def read_report(folder: Path) -> SearchReport:
             trial.seconds += event.seconds
         elif isinstance(event, lines.Ended):
             _end(trials[event.trial - 1], event, begun.setup.epochs)
+        elif isinstance(event, lines.Unfit):
+            trials[event.trial - 1].unfit = event.failure
         elif isinstance(event, lines.Judged):
             judged = event
     winner = None

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 FOUND = "found.safetensors"
 """The trained winner, in the folder of its search."""
 SCORED_IMAGES = 32
+UNBEARABLE = ("out-of-memory", "crashed", "timed-out")
+"""Failures of which another network may be free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +226,12 @@ def _open_executor(means: Means) -> Executor:
 def choose_winner(
     trials: Sequence[Trial],
 ) -> Trial | None:
-    """Choose the trial with the least error among those that were trained longest."""
-    sound = [trial for trial in trials if trial.reached and not trial.failure]
+    """Choose the trial with the least error among those that were trained longest.
+
+    One that could not be trained as the winner before is chosen when no other is left.
+    """
+    trained = [trial for trial in trials if trial.reached and not trial.failure]
+    sound = [trial for trial in trained if not trial.unfit] or trained
     if not sound:
         return None
     longest = max(trial.epochs for trial in sound)
@@ -239,23 +245,27 @@ def _finish(
     executor: Executor,
     journal: Journal,
 ) -> None:
-    """Train the winner, keep it, and judge it by images that nothing has seen before."""
-    winner = choose_winner(desk.trials)
-    if winner is None:
-        faults = [trial.failure for trial in desk.trials if trial.failure]
-        fault = f"no trial could be trained ({faults[0]})" if faults else "no trial was finished"
-        advice = "go on with --resume and a larger --budget, or loosen the limits"
-        raise SearchError(str(desk.folder), fault, advice)
+    """Train the winner, keep it, and judge it by images that nothing has seen before.
 
-    order = Order(
-        setup=desk.setup,
-        genotype=one_line(winner.genotype),
-        folder=str(desk.folder / "winner"),
-        epochs=desk.setup.final_epochs,
-        is_final=True,
-    )
-    work = order_as_work(order, means.threads, means.timeout_s)
-    answer = _carry_out(work, executor, desk.folder)
+    Where memory or time is too short for the best trial, the next best wins.
+
+    Raises:
+        SearchError: There is none, or none can be trained.
+    """
+    tried: set[int] = set()
+    while True:
+        winner = choose_winner(desk.trials)
+        if winner is None or winner.number in tried:
+            raise _no_winner(desk, winner)
+        tried.add(winner.number)
+        order = _final_order(desk, winner)
+        work = order_as_work(order, means.threads, means.timeout_s)
+        answer = _carry_out(work, executor, desk.folder)
+        failure = answer.get("failure")
+        if failure is None:
+            break
+        desk.reject(winner, _story_of(failure))
+
     best = answer["best"]
     trained = checkpoints.best_path(Path(order.folder))
     atomic.write_bytes(desk.folder / FOUND, trained.read_bytes())
@@ -270,6 +280,36 @@ def _finish(
         at_s=desk.spent_s,
     )
     journal.append(judged)
+
+
+def _no_winner(
+    desk: SearchDesk,
+    unfit: Trial | None,
+) -> SearchError:
+    """Say why a search ends without one."""
+    if unfit is not None:
+        fault = f"no trial could be trained as the winner ({unfit.unfit})"
+        advice = "give it more memory or a larger --timeout, with --resume"
+        return SearchError(str(desk.folder), fault, advice)
+
+    faults = [trial.failure for trial in desk.trials if trial.failure]
+    fault = f"no trial could be trained ({faults[0]})" if faults else "no trial was finished"
+    advice = "go on with --resume and a larger --budget, or loosen the limits"
+    return SearchError(str(desk.folder), fault, advice)
+
+
+def _final_order(
+    desk: SearchDesk,
+    winner: Trial,
+) -> Order:
+    """Order the whole training of a winner, in a folder of its own."""
+    return Order(
+        setup=desk.setup,
+        genotype=one_line(winner.genotype),
+        folder=str(desk.folder / f"winner-{winner.number:05d}"),
+        epochs=desk.setup.final_epochs,
+        is_final=True,
+    )
 
 
 class _OneTask:
@@ -302,18 +342,25 @@ def _carry_out(
 ) -> Mapping[str, Any]:
     """Have an order carried out at a place.
 
+    Returns:
+        Its answer, or the failure of a network that its place could not bear.
+
     Raises:
-        SearchError: It fails, or the place is lost.
+        SearchError: It fails otherwise, or the place is lost.
     """
     desk = _OneTask(work)
     dispatch(executor, desk)
     answer = desk.ended.answer if desk.ended else None
-    if answer is not None and "failure" not in answer:
+    failure = answer.get("failure") if answer is not None else None
+    if answer is not None and (failure is None or failure["kind"] in UNBEARABLE):
         return answer
 
     story = desk.ended.lost if desk.ended else "there is no place for it"
-    if answer is not None:
-        failure = answer["failure"]
-        story = f"{failure['kind']}: {failure['message']}"
+    if failure is not None:
+        story = _story_of(failure)
     fault = f"the winner could not be trained ({story})"
     raise SearchError(str(folder), fault, "try again with --resume")
+
+
+def _story_of(failure: Mapping[str, str]) -> str:
+    return f"{failure['kind']}: {failure['message']}"
