@@ -38,7 +38,6 @@ class Page {
     for (const [id, text] of typed) this.set(id, text); // before the rows were here
     const form = find("questions");
     form.addEventListener("input", () => this.change());
-    form.addEventListener("submit", (event) => event.preventDefault());
     addEventListener("popstate", () => {
       this.read();
       this.draw();

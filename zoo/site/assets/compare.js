@@ -27,10 +27,7 @@ class Page {
     this.state = readState(location.search, rows);
     const specs = Array.from({ length: rows.count }, (_, row) => rows.spec(row));
     find("specs").append(...specs.map((spec) => el("option", { value: spec })));
-    find("add").addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.add(find("spec").value.trim());
-    });
+    find("add").addEventListener("submit", () => this.add(find("spec").value.trim()));
     find("differences").addEventListener("change", () => this.draw());
     addEventListener("popstate", () => {
       this.state = readState(location.search, rows);

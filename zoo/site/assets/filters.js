@@ -13,7 +13,6 @@ export class Filters {
     this.inputs = new Map(); // column -> its two inputs
     this.boxes = new Map(); // column -> the yes and no boxes
     const form = find("filter-form");
-    form.addEventListener("submit", (event) => event.preventDefault());
     const ranges = rows.columns.filter((column) => column.filter === "range");
     const flags = rows.columns.filter((column) => column.filter === "flag");
     const choices = rows.columns.filter((column) => column.filter === "choices" && column.choices.length > 1);

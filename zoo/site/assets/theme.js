@@ -11,6 +11,9 @@
   }
   if (kept === "dark" || kept === "light") root.dataset.theme = kept;
 
+  // Forms are read by the pages themselves; Enter before a page is ready must not load it anew without its address.
+  addEventListener("submit", (event) => event.preventDefault());
+
   const prefersDark = matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : prefersDark.matches);
 
