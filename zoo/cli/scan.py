@@ -78,8 +78,12 @@ def _print(found: "Sequence[tuple[Path, Scan]]") -> None:
     """Print a verdict for each file, then its faults, then what it imports."""
     lines = []
     for path, one in found:
-        lines += _verdict(output.safe(str(path)), one)
-        lines += [output.fitted(f"  {output.safe(remark)}") for remark in _remarks(one)]
+        place = output.safe(str(path))
+        lines += _verdict(place, one)
+        for remark in _remarks(one):
+            safe = output.safe(remark)
+            lines.append(output.fitted(f"  {safe}"))
+
     output.write_painted("\n".join(lines))
 
 
@@ -87,12 +91,15 @@ def _verdict(place: str, scanned: "Scan") -> list[str]:
     """Say whether a file is safe; why it is not goes on below where the line has no room."""
     opening = f"{place}: {scanned.format.value}"
     if scanned.is_safe:
-        return [f"{opening}, {output.paint('safe', 'title')}"]
+        safe = output.paint("safe", "title")
+        return [f"{opening}, {safe}"]
 
     summary = output.safe(scanned.summary)
     refused = output.paint("REFUSED", "error")
+    needed = cell_width(f"{opening}, REFUSED, {summary}")
+
     width = output.terminal_width()
-    if width and cell_width(f"{opening}, REFUSED, {summary}") > width:
+    if width and needed > width:
         return [f"{opening}, {refused}", output.fitted(f"  {summary}")]
     return [f"{opening}, {refused}, {summary}"]
 
@@ -100,19 +107,28 @@ def _verdict(place: str, scanned: "Scan") -> list[str]:
 def _remarks(scanned: "Scan") -> list[str]:
     """Say what was found: once for all imports and opcodes; --json has the place of each."""
     refused = dict.fromkeys(use.name for use in scanned.imports if not use.is_allowed)
-    opcodes = [fault.split()[4] for fault in scanned.faults if fault.startswith(_OPCODE)]
-    others = [fault for fault in scanned.faults if not fault.startswith((_OPCODE, _IMPORT))]
+    harmless = dict.fromkeys(use.name for use in scanned.imports if use.is_allowed)
+
+    opcodes: dict[str, None] = {}
+    others = []
+    for fault in scanned.faults:
+        if fault.startswith(_OPCODE):
+            opcodes[fault.split()[4]] = None
+        elif not fault.startswith(_IMPORT):
+            others.append(fault)
 
     remarks = []
     if refused:
-        remarks.append(f"{_IMPORT}{', '.join(refused)}, which {_LOADER} does not allow")
+        names = ", ".join(refused)
+        remarks.append(f"{_IMPORT}{names}, which {_LOADER} does not allow")
     if opcodes:
-        names = ", ".join(dict.fromkeys(opcodes))
-        remarks.append(
-            f"{_OPCODE}{'s' if ', ' in names else ''} {names}, which {_LOADER} does not run"
-        )
+        names = ", ".join(opcodes)
+        plural = "s" if len(opcodes) > 1 else ""
+        remarks.append(f"{_OPCODE}{plural} {names}, which {_LOADER} does not run")
 
-    harmless = dict.fromkeys(use.name for use in scanned.imports if use.is_allowed)
+    remarks += others
     if harmless:
-        others.append(f"harmless imports: {', '.join(harmless)}")
-    return [*remarks, *others, *scanned.notes]
+        names = ", ".join(harmless)
+        remarks.append(f"harmless imports: {names}")
+    remarks += scanned.notes
+    return remarks

@@ -38,29 +38,40 @@ def count_bad_values(tensor: Tensor) -> BadValues:
     """
     if tensor.is_complex():
         tensor = torch.view_as_real(tensor)
-    has_none = tensor.dtype is torch.float4_e2m1fn_x2  # neither NaN nor infinities
-    if not tensor.is_floating_point() or tensor.numel() == 0 or has_none:
+
+    has_neither = tensor.dtype is torch.float4_e2m1fn_x2
+    if has_neither or not tensor.is_floating_point() or tensor.numel() == 0:
         return BadValues(0, 0)
     if tensor.dtype.itemsize == 1:  # the 8-bit types can do little but be converted
         tensor = tensor.to(torch.float32)
+
     lowest, highest = torch.aminmax(tensor)  # one pass without a copy; NaN comes through
     if torch.isfinite(lowest) and torch.isfinite(highest):
         return BadValues(0, 0)
-    return BadValues(int(tensor.isnan().sum()), int(tensor.isinf().sum()))
+
+    nan = tensor.isnan().sum()
+    infinite = tensor.isinf().sum()
+    return BadValues(int(nan), int(infinite))
 
 
-def warn_of_bad_values(
-    state_dict: Mapping[str, Tensor],
-    file: str,
-) -> None:
+def warn_of_bad_values(state_dict: Mapping[str, Tensor], file: str) -> None:
     """Warn if tensors hold NaN or infinities, naming the first of them."""
-    bad = {key: count for key, tensor in state_dict.items() if (count := count_bad_values(tensor))}
-    if bad:
-        nan = sum(count.nan for count in bad.values())
-        infinite = sum(count.infinite for count in bad.values())
-        shown = ", ".join(list(bad)[:_NAMED]) + (", ..." if len(bad) > _NAMED else "")
-        text = (
-            f"{file} holds {nan} NaN and {infinite} infinite values, in {shown}; "
-            f'to see them all, run "zoo inspect {file} --tensors"'
-        )
-        warnings.warn(text, UserWarning, stacklevel=4)
+    names = []
+    nan = infinite = 0
+    for name, tensor in state_dict.items():
+        bad = count_bad_values(tensor)
+        if bad:
+            names.append(name)
+            nan += bad.nan
+            infinite += bad.infinite
+    if not names:
+        return
+
+    shown = ", ".join(names[:_NAMED])
+    if len(names) > _NAMED:
+        shown += ", ..."
+    text = (
+        f"{file} holds {nan} NaN and {infinite} infinite values, in {shown}; "
+        f'to see them all, run "zoo inspect {file} --tensors"'
+    )
+    warnings.warn(text, UserWarning, stacklevel=4)

@@ -10,12 +10,15 @@ from zoo.cli.terminal import output
 from zoo.cli.terminal.tables import Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from zoo.formats.training_metadata import OwnRecord
     from zoo.inspector.identify import Contents, Fit
     from zoo.inspector.weights_file import WeightsFileReport
+
+    Fact = tuple[str, str | None]
+    """A name and its value; without a value it is not shown."""
 
 _SHOWN_LABELS = 8
 _SHOWN_MODELS = 5
@@ -31,12 +34,16 @@ _TENSORS = (
 
 def describe_file(path: Path, report: WeightsFileReport) -> str:
     """Write what a file is, how sure that is, and what it holds."""
-    identity = report.identity
-    title = output.paint(f"{path.name}: {identity.words}", "title")
-    facts = [("because", _certainty(report)), *_contents_facts(report.contents, path)]
+    answer = f"{path.name}: {report.identity.words}"
+    title = output.paint(answer, "title")
+
+    facts: list[Fact] = [("because", _certainty(report))]
+    facts += _contents_facts(report.contents, path)
     if report.trained is not None:
         facts += _training_facts(report.trained)
-    return "\n".join([title, *output.pairs(facts)])
+
+    lines = output.pairs(facts)
+    return "\n".join([title, *lines])
 
 
 def next_commands(path: Path, report: WeightsFileReport) -> list[str]:
@@ -44,45 +51,71 @@ def next_commands(path: Path, report: WeightsFileReport) -> list[str]:
     import shlex
 
     file = shlex.quote(str(path))
+    model = report.identity.model
+
     if report.is_classifier:
-        commands = ("zoo predict {} IMAGE", "zoo evaluate {} FOLDER", "zoo bench {}")
-        return [command.format(file) for command in commands]
-    if report.identity.model is None:
+        return [
+            f"zoo predict {file} IMAGE",
+            f"zoo evaluate {file} FOLDER",
+            f"zoo bench {file}",
+        ]
+    if model is None:
         return [
             f"zoo inspect {file} --tensors",
             f"zoo predict {file} IMAGE --architecture NAME --num-classes N",
         ]
-    return [f"zoo inspect {report.identity.model}"]
+    return [f"zoo inspect {model}"]
 
 
 def tensors_table(contents: Contents) -> Table:
     """Tabulate the tensors of a file."""
-    rows = [[t.name, t.dtype, t.shape, t.count, t.nan, t.infinite] for t in contents.tensors]
+    rows = [
+        [
+            tensor.name,
+            tensor.dtype,
+            tensor.shape,
+            tensor.count,
+            tensor.nan,
+            tensor.infinite,
+        ]
+        for tensor in contents.tensors
+    ]
     return Table(_TENSORS, rows, optional=("count", "infinite", "nan"))
 
 
 def report_as_dict(report: WeightsFileReport) -> dict[str, Any]:
     """Everything as plain values, for JSON."""
-    identity = {**asdict(report.identity), "certainty": report.identity.certainty.name.lower()}
-    return {
-        "identity": identity,
-        **asdict(report.contents),
-        "count": report.contents.count,
-        "bad_count": report.contents.bad_count,
-        "fits": [{**asdict(fit), "is_exact": fit.is_exact} for fit in report.fits],
-        "trained": asdict(report.trained) if report.trained else None,
-    }
+    identity = asdict(report.identity)
+    identity["certainty"] = report.identity.certainty.name.lower()
+
+    contents = asdict(report.contents)
+    contents["count"] = report.contents.count
+    contents["bad_count"] = report.contents.bad_count
+
+    fits = []
+    for fit in report.fits:
+        plain = asdict(fit)
+        plain["is_exact"] = fit.is_exact
+        fits.append(plain)
+
+    trained = asdict(report.trained) if report.trained else None
+    return {"identity": identity, **contents, "fits": fits, "trained": trained}
 
 
 def _certainty(report: WeightsFileReport) -> str:
+    """Say how sure it is what the file is, and what is changed on loading it as that."""
     identity = report.identity
     text = identity.certainty.value
     if identity.others:
         text += f": {_few(identity.others)}"
+    if report.trained is not None:
+        return text
 
-    remarks = [fit for fit in report.fits if fit.model == identity.model]
-    changes = _changes_of(remarks[0]) if remarks and report.trained is None else ""
-    return f"{text}; {changes}" if changes else text
+    for fit in report.fits:
+        if fit.model == identity.model:
+            changes = _changes_of(fit)
+            return f"{text}; {changes}" if changes else text
+    return text
 
 
 def _changes_of(fit: Fit) -> str:
@@ -93,43 +126,56 @@ def _changes_of(fit: Fit) -> str:
     return ", ".join(changes)
 
 
-def _contents_facts(contents: Contents, path: Path) -> Iterator[tuple[str, str | None]]:
-    tensors = f"{len(contents.tensors)} tensors, {quantities.count(contents.count)} values"
-    types = ", ".join(sorted({tensor.dtype for tensor in contents.tensors}))
-    yield "format", f"{contents.format}, {quantities.size(path.stat().st_size)}"
-    yield "holds", f"{tensors} ({types})"
+def _contents_facts(contents: Contents, path: Path) -> Iterator[Fact]:
+    """Tell what lies in the file, apart from what it is good for."""
+    size = quantities.size(path.stat().st_size)
+    yield "format", f"{contents.format}, {size}"
+
+    types = {tensor.dtype for tensor in contents.tensors}
+    values = quantities.count(contents.count)
+    yield "holds", f"{len(contents.tensors)} tensors, {values} values ({', '.join(sorted(types))})"
 
     unwrapped = [f'the key "{key}"' for key in contents.keys]
     unwrapped += [f'the prefix "{prefix}" of every name' for prefix in contents.prefixes]
-    yield "unwrapped", ", ".join(unwrapped) or None
+    yield "unwrapped", ", ".join(unwrapped)
 
-    if contents.bad_count is not None:
-        bad = contents.bad_count
+    bad = contents.bad_count
+    if bad is not None:
         yield "values", f"{bad:,} are NaN or infinite" if bad else "all finite"
 
-    said = ", ".join(f"{key}={value}" for key, value in contents.metadata.items() if key != "zoo")
-    yield "metadata", said or None
+    foreign = dict(contents.metadata)
+    foreign.pop("zoo", None)  # our own record has facts of its own
+    yield "metadata", _listed(foreign, "=")
 
 
-def _training_facts(record: OwnRecord) -> Iterator[tuple[str, str | None]]:
-    yield "classes", f"{len(record.labels)}: {_few(record.labels, _SHOWN_LABELS)}"
+def _training_facts(record: OwnRecord) -> Iterator[Fact]:
+    """Tell what ``zoo train`` or ``zoo search`` recorded."""
+    labels = _few(record.labels, _SHOWN_LABELS)
+    yield "classes", f"{len(record.labels)}: {labels}"
+
     error = record.validation_error_percent
     if error is not None:
         images = f"on {record.validation_images} held-out images"
         yield "validation", f"{error:.2f} % top-1 error {images}"
+
+    sides = map(str, record.input_size)
     yield "epoch", str(record.epoch)
-    yield "recipe", ", ".join(f"{name} {value}" for name, value in record.recipe.items())
+    yield "recipe", _listed(record.recipe)
     yield "data set", record.data
-    yield (
-        "built with",
-        ", ".join(f"{name} {value}" for name, value in record.options.items()) or None,
-    )
-    yield "images", "x".join(map(str, record.input_size)) or None
+    yield "built with", _listed(record.options)
+    yield "images", "x".join(sides)
     yield "genotype", record.genotype
+
+
+def _listed(values: Mapping[str, object], between: str = " ") -> str:
+    """Write names with their values: ``epochs 5, lr 0.1``."""
+    return ", ".join(f"{name}{between}{value}" for name, value in values.items())
 
 
 def _few(names: Iterable[str], limit: int = _SHOWN_MODELS) -> str:
     """Join the first few names."""
     listed = list(names)
+    shown = ", ".join(listed[:limit])
+
     more = len(listed) - limit
-    return ", ".join(listed[:limit]) + (f" and {more} more" if more > 0 else "")
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -9,7 +9,7 @@ from zoo.cli.terminal import output
 from zoo.cli.terminal.tables import Column, Table, to_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from zoo.catalog.hub_repositories import HubRepository, HubWeights
 
@@ -27,31 +27,43 @@ def describe(record: HubRepository) -> str:
     """Write everything that is known before any of its code runs."""
     titles = ", ".join(card.title for card in record.cards)
     heading = output.fitted(f"{record.repository} ({titles})")
-    lines = [output.paint(heading, "title"), *output.pairs(_facts(record))]
+    lines = [output.paint(heading, "title")]
+    lines += output.pairs(_facts(record))
 
-    lines += ["", output.paint("entry points", "title"), *_entry_points(record)]
+    lines += _section("entry points", _entry_points(record))
     if record.weights:
-        lines += ["", output.paint("addresses of weights", "title"), *_weights(record)]
+        lines += _section("addresses of weights", _weights(record))
     if record.issues:
-        lines += ["", output.paint("known issues", "title")]
-        lines += output.pairs((str(number), text) for number, text in enumerate(record.issues, 1))
+        numbered = enumerate(record.issues, start=1)
+        issues = [(str(number), text) for number, text in numbered]
+        lines += _section("known issues", output.pairs(issues))
     return "\n".join(lines)
+
+
+def _section(title: str, lines: Iterable[str]) -> list[str]:
+    """Put a title above lines, and a blank line above the title."""
+    return ["", output.paint(title, "title"), *lines]
 
 
 def _facts(record: HubRepository) -> list[tuple[str, str | None]]:
     commit = record.commit or "not known"
-    branch = f"{commit}, of {record.ref or 'the default branch'}"
+    branch = record.ref or "the default branch"
+    cards = " ".join(card.url for card in record.cards)
+
     dependencies = "hubconf.py states none"
     if record.dependencies is not None:
         dependencies = ", ".join(record.dependencies)
-    license = f"{record.license} ({record.license_source})" if record.license else None
-    cards = " ".join(card.url for card in record.cards)
+
+    license = "not known: look in the repository before use"
+    if record.license:
+        license = f"{record.license} ({record.license_source})"
+
     return [
         ("name", record.name),
         ("formerly", ", ".join(record.former_names)),
-        ("commit", branch),
+        ("commit", f"{commit}, of {branch}"),
         ("needs", dependencies),
-        ("license", license or "not known: look in the repository before use"),
+        ("license", license),
         ("papers", ", ".join(record.papers)),
         ("cards", cards),
         ("also listed", ", ".join(record.also_listed)),
@@ -60,23 +72,31 @@ def _facts(record: HubRepository) -> list[tuple[str, str | None]]:
 
 
 def _entry_points(record: HubRepository) -> Iterator[str]:
-    rows = [
-        [name, entry.top1_error_percent, entry.top5_error_percent, entry.is_on_card]
-        for name, entry in record.entry_points.items()
-    ]
+    rows = []
+    has_errors = False
+    for name, entry in record.entry_points.items():
+        top1 = entry.top1_error_percent
+        rows.append([name, top1, entry.top5_error_percent, entry.is_on_card])
+        has_errors = has_errors or top1 is not None
+
     table = Table(_ENTRY_POINTS, rows, optional=("is_on_card", "top5_error_percent"))
-    if all(row[1] is None for row in rows):
+    if not has_errors:
         table = table.without(["top1_error_percent", "top5_error_percent"])
+
     width = output.terminal_width()
-    lines, _ = to_lines(table, width and width - len(_INDENT), output.paint)
-    yield from (f"{_INDENT}{line}" for line in lines)
+    room = width and width - len(_INDENT)
+    lines, _ = to_lines(table, room, output.paint)
+    for line in lines:
+        yield f"{_INDENT}{line}"
 
 
 def _weights(record: HubRepository) -> Iterator[str]:
+    below = _INDENT * 2
     for weights in record.weights:
         yield f"{_INDENT}{output.safe(weights.url)}"
         for note in _notes(weights):
-            yield from (f"{_INDENT * 2}{line}" for line in output.fitted(note).splitlines())
+            for line in output.fitted(note).splitlines():
+                yield f"{below}{line}"
 
 
 def _notes(weights: HubWeights) -> Iterator[str]:

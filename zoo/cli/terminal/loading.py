@@ -1,4 +1,4 @@
-"""Start fast: a command's module is imported when that command runs, and Typer's converters when a value needs them."""
+"""Start fast: a command's module is imported when it runs, Typer's converters when a value needs them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Entry:
     """One command of ``zoo``."""
 
     module: str
-    """Its module, which holds a ``typer.Typer`` called ``app``; with a colon, another name for it."""
+    """Its module, which holds a ``typer.Typer`` called ``app``, or what stands after a colon."""
     help: str
     """The line on the page of ``zoo --help``: the first line of the command's own help."""
     panel: str
@@ -39,47 +39,58 @@ class LazyGroup(TyperGroup):
         """Show each command by its line of help."""
         super().__init__(**settings)
         for name, entry in self.entries.items():
-            self.commands[name] = TyperCommand(name, help=entry.help, rich_help_panel=entry.panel)
+            stand_in = TyperCommand(name, help=entry.help, rich_help_panel=entry.panel)
+            self.commands[name] = stand_in
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands under the titles of their panels."""
+        widest = max(map(len, self.entries))
         panels: dict[str, list[tuple[str, str]]] = {}
+
         for name in self.list_commands(ctx):
             entry = self.entries[name]
-            panels.setdefault(entry.panel, []).append((name, entry.help))
-        widest = max(len(name) for name in self.entries)
+            rows = panels.setdefault(entry.panel, [])
+            rows.append((name.ljust(widest), entry.help))
+
         for title, rows in panels.items():
             with formatter.section(title):
-                formatter.write_dl([(name.ljust(widest), line) for name, line in rows])
+                formatter.write_dl(rows)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Import the command that is called, then go on as Typer does."""
-        if args and args[0] in self.entries:
-            self.commands[args[0]] = load_command(args[0], self.entries[args[0]], ctx)
+        name = args[0] if args else None
+        entry = self.entries.get(name or "")
+        if name is not None and entry is not None:
+            self.commands[name] = load_command(name, entry, ctx)
         return super().resolve_command(ctx, args)
 
 
 def load_command(name: str, entry: Entry, parent: Any) -> Any:
     """Import a command."""
-    module, _, attribute = entry.module.partition(":")
-    command: Any = typer.main.get_command(
-        getattr(importlib.import_module(module), attribute or "app")
-    )
+    path, _, attribute = entry.module.partition(":")
+    module = importlib.import_module(path)
+    app = getattr(module, attribute or "app")
+
+    command: Any = typer.main.get_command(app)
     command.name = name
     prepare(command, parent)
     return command
 
 
 def prepare(command: Any, parent: Any = None) -> None:
-    """Spare a command, and those below it, Typer's converters until a value needs one, and rich for its help page."""
+    """Spare a command, and those below it, Typer's converters, and rich for its help page."""
     command.rich_markup_mode = None
     context = typer.Context(command, parent=parent, **command.context_settings)
+
     for parameter in command.get_params(context):
         parameter.opts.sort(key=len)  # Typer takes the two names of the help option from a set
         parameter._runtime_param = _LateConversion()  # noqa: SLF001 - see its docstring
-    if not isinstance(command, LazyGroup):
-        for nested in getattr(command, "commands", {}).values():
-            prepare(nested, context)
+
+    if isinstance(command, LazyGroup):
+        return  # each of its commands is prepared when it is called
+    nested = getattr(command, "commands", {})
+    for below in nested.values():
+        prepare(below, context)
 
 
 class _LateConversion:
@@ -95,17 +106,18 @@ class _LateConversion:
         is_list = param.multiple or param.nargs == -1
         if value is None:
             return () if is_list else None
-        descriptor = param.type_descriptor
-        values = value if is_list else (value,)
-        if all(isinstance(item, str) for item in values):
-            if descriptor.annotation in (str, list[str]):
+
+        given = value if is_list else (value,)
+        if all(isinstance(item, str) for item in given):
+            wanted = param.type_descriptor
+            if wanted.annotation in (str, list[str]):
                 return value
 
-            choices = descriptor.choices
-            if choices is not None and all(item in choices for item in values):
+            choices = wanted.choices
+            if choices is not None and all(item in choices for item in given):
                 return value
 
-            is_number = descriptor.annotation is int and not descriptor.is_ranged
+            is_number = wanted.annotation is int and not wanted.is_ranged
             if is_number and _WHOLE_NUMBER.fullmatch(value):
                 return int(value)
 

@@ -22,7 +22,7 @@ _JOINT = "\x00"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: what machines call it, what people call it, and how its values are written for people."""
+    """What machines call a column, what people call it, and how its values are written for them."""
 
     key: str
     """Name in JSON and CSV, with its unit: ``"size_bytes"``."""
@@ -47,18 +47,25 @@ class Table:
     asked: frozenset[str] = frozenset()
     """Keys of the columns that somebody asked for: they are never lost."""
     sentences: frozenset[str] = frozenset()
-    """Keys of the columns that hold sentences or commands: below their row, where a line has no room."""
+    """Keys of the columns with sentences or commands: below their row where a line has no room."""
 
     def without(self, keys: Sequence[str]) -> Table:
         """Leave columns out."""
         kept = [index for index, column in enumerate(self.columns) if column.key not in keys]
-        place = {index: number for number, index in enumerate(kept)}
-        marked = {(row, place[index]) for row, index in self.marked if index in place}
+        columns = [self.columns[index] for index in kept]
+        rows = [[row[index] for index in kept] for row in self.rows]
+        optional = [key for key in self.optional if key not in keys]
+
+        new_places = {index: place for place, index in enumerate(kept)}
+        marked = set()
+        for row, index in self.marked:
+            if index in new_places:
+                marked.add((row, new_places[index]))
 
         return Table(
-            columns=tuple(self.columns[index] for index in kept),
-            rows=[[row[index] for index in kept] for row in self.rows],
-            optional=tuple(key for key in self.optional if key not in keys),
+            columns=tuple(columns),
+            rows=rows,
+            optional=tuple(optional),
             bonus=self.bonus,
             marked=frozenset(marked),
             asked=self.asked,
@@ -67,10 +74,15 @@ class Table:
 
     def shown(self) -> list[list[str]]:
         """Write the values for people, column by column, each below its title."""
-        by_column = list(zip(*self.rows, strict=True)) or [()] * len(self.columns)
+        values_of: list[Sequence[Any]] = list(zip(*self.rows, strict=True))
+        if not self.rows:
+            values_of = [()] * len(self.columns)
+
         shown = []
-        for column, values in zip(self.columns, by_column, strict=True):
-            shown.append([column.title, *map(column.show, values)])
+        for column, values in zip(self.columns, values_of, strict=True):
+            cells = [column.title]
+            cells += map(column.show, values)
+            shown.append(cells)
         return shown
 
 
@@ -115,31 +127,52 @@ def to_lines(
     in_line = _in_line(table, widths, kept, width)
     below = [index for index in kept if index not in in_line]
 
-    padded = [_padded(shown[index], widths[index], table.columns[index]) for index in in_line]
-    for row, index in table.marked:
-        if index in in_line:
-            cells = padded[in_line.index(index)]
-            cells[row + 1] = _painted(cells[row + 1], paint)
-
-    title, *rest = [GAP.join(cells).rstrip() for cells in zip(*padded, strict=True)]
+    title, *rest = _joined(table, shown, widths, in_line, paint)
     lines = [paint(title, "header")]
     for number, line in enumerate(rest, start=1):
         lines.append(line)
         if below and width is not None:
             cells = [column[number] for column in shown]
-            lines += [paint(folded, "dim") for folded in _folded(table, cells, below, width)]
+            folded = _folded(table, cells, below, width)
+            lines += [paint(line_below, "dim") for line_below in folded]
 
-    lost = [column for index, column in enumerate(table.columns) if index not in kept]
-    left_out = [column.title for column in lost if column.key not in table.bonus]
-    return lines, left_out
+    missed = []
+    for index, column in enumerate(table.columns):
+        if index not in kept and column.key not in table.bonus:
+            missed.append(column.title)
+    return lines, missed
+
+
+def _joined(
+    table: Table,
+    shown: Sequence[Sequence[str]],
+    widths: Sequence[int],
+    in_line: Sequence[int],
+    paint: Painter,
+) -> list[str]:
+    """Write the title and each row as one line of the columns that stand in it."""
+    padded = {
+        index: _padded(shown[index], widths[index], table.columns[index]) for index in in_line
+    }
+
+    for row, index in table.marked:
+        if index in padded:
+            below_title = row + 1
+            cells = padded[index]
+            cells[below_title] = _painted(cells[below_title], paint)
+
+    rows = zip(*padded.values(), strict=True)
+    return [GAP.join(cells).rstrip() for cells in rows]
 
 
 def _is_plain(cells: Sequence[str]) -> bool:
     """Tell whether each letter of a column fills one cell of the terminal."""
-    return "".join(cells).isascii()
+    letters = "".join(cells)
+    return letters.isascii()
 
 
 def _widest(cells: Sequence[str]) -> int:
+    """Count the terminal columns of the widest cell; ``len`` is much quicker where it will do."""
     measure = len if _is_plain(cells) else cell_width
     return max(map(measure, cells))
 
@@ -151,32 +184,38 @@ def _padded(cells: Sequence[str], width: int, column: Column) -> list[str]:
         return [pad(cell, width) for cell in cells]
 
     # What fills two cells of the terminal counts as one letter there, and accents as one more.
-    return [pad(cell, width + len(cell) - cell_width(cell)) for cell in cells]
+    padded = []
+    for cell in cells:
+        letters = width + len(cell) - cell_width(cell)
+        padded.append(pad(cell, letters))
+    return padded
 
 
 def _painted(cell: str, paint: Painter) -> str:
     """Mark the text of a cell and not the space around it."""
     text = cell.strip()
-    return cell.replace(text, paint(text, "marked"), 1) if text else cell
+    if not text:
+        return cell
+    return cell.replace(text, paint(text, "marked"), 1)
 
 
 def _fitting(table: Table, widths: Sequence[int], width: int | None) -> list[int]:
-    """Choose the columns that fit: drop in the table's order, then take back what has room after all."""
+    """Choose the columns that fit: drop in the table's order, then take back what has room."""
     kept = list(range(len(widths)))
     if width is None:
         return kept
 
     keys = [column.key for column in table.columns]
     costs = [column_width + len(GAP) for column_width in widths]
-    room = width + len(GAP) - sum(costs)
-    if room < 0:
+    all_room = width + len(GAP)
+    if sum(costs) > all_room:
         for index, key in enumerate(keys):
             if key in table.sentences:  # they go below their row
                 costs[index] = 0
-        room = width + len(GAP) - sum(costs)
+    room = all_room - sum(costs)
 
-    droppable = [keys.index(key) for key in table.optional if key not in table.asked]
     dropped = []
+    droppable = [keys.index(key) for key in table.optional if key not in table.asked]
     for index in droppable:
         if room >= 0:
             break
@@ -195,20 +234,24 @@ def _in_line(
     table: Table, widths: Sequence[int], kept: Sequence[int], width: int | None
 ) -> list[int]:
     """Choose the columns that stand in one line: the first that fit, at least one."""
+    candidates = list(kept)
     if width is None:
-        return list(kept)
+        return candidates
 
     costs = [column_width + len(GAP) for column_width in widths]
     room = width + len(GAP)
     needed = sum(costs[index] for index in kept)
     if needed > room:
-        kept = [index for index in kept if table.columns[index].key not in table.sentences]
+        keys = [column.key for column in table.columns]
+        candidates = [index for index in kept if keys[index] not in table.sentences]
 
-    for count, index in enumerate(kept):
+    fitting: list[int] = []
+    for index in candidates:
         room -= costs[index]
-        if room < 0:
-            return list(kept[: max(count, 1)])
-    return list(kept)
+        if room < 0 and fitting:
+            break
+        fitting.append(index)
+    return fitting
 
 
 def _folded(table: Table, cells: Sequence[str], below: Sequence[int], width: int) -> list[str]:
@@ -262,7 +305,12 @@ def fold(text: str, width: int, *, indent: str = "") -> list[str]:
 def to_records(table: Table) -> list[dict[str, Any]]:
     """Turn each row into an object of raw values."""
     keys = [column.key for column in table.columns]
-    return [dict(zip(keys, row, strict=True)) for row in table.rows]
+
+    records = []
+    for row in table.rows:
+        named = zip(keys, row, strict=True)
+        records.append(dict(named))
+    return records
 
 
 def to_csv(table: Table) -> str:
@@ -289,10 +337,13 @@ def to_markdown(table: Table) -> str:
     """Write a table of GitHub's Markdown."""
     titles, *rows = zip(*table.shown(), strict=True)
     rules = ["---:" if column.is_number else "---" for column in table.columns]
-    lines = map(_markdown_line, [titles, rules, *rows])
+
+    lines = [_markdown_line(titles), _markdown_line(rules)]
+    lines += map(_markdown_line, rows)
     return "\n".join(lines) + "\n"
 
 
 def _markdown_line(cells: Sequence[str]) -> str:
     escaped = [cell.replace("|", "\\|") for cell in cells]
-    return f"| {' | '.join(escaped)} |"
+    line = " | ".join(escaped)
+    return f"| {line} |"
