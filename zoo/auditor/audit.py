@@ -35,10 +35,7 @@ GENERATED_CONFIGS = frozenset(
 )
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Selection:
     """Which files and which rules."""
 
@@ -48,10 +45,7 @@ class Selection:
     """Names of rules."""
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Audit:
     """What was found."""
 
@@ -90,21 +84,24 @@ def audit(
         uses += found
         unread += [Unread(shown, fault) for fault in faults]
 
-    judged = [finding for use in uses for finding in rules.judge(use, knowledge)]
-    findings = [one for one in judged if one.rule.name not in selection.ignored]
+    findings: list[Finding] = []
+    for use in uses:
+        judged = rules.judge(use, knowledge)
+        findings += [one for one in judged if one.rule.name not in selection.ignored]
+
     return Audit(
-        count,
-        tuple(uses),
-        tuple(findings),
-        tuple(unread),
+        files=count,
+        uses=tuple(uses),
+        findings=tuple(findings),
+        unread=tuple(unread),
     )
 
 
 def find_files(paths: Iterable[Path], excluded: Sequence[str] = ()) -> Iterator[tuple[Path, str]]:
     """Yield every file to read with the name to show for it, sorted within each folder.
 
-    Hidden folders, virtual environments, build outputs and installed packages are passed over; a file that is named
-    is read, whatever its folder.
+    Hidden folders, virtual environments, build outputs and installed packages are passed over; a
+    file that is named is read, whatever its folder.
     """
     seen: set[Path] = set()
     for path in paths:
@@ -126,11 +123,14 @@ def read_file(path: Path, shown: str) -> tuple[list[Use], list[str]]:
         OSError: It cannot be read, or is too long.
         SourceFaultError: It is not what its name says.
     """
+    text = read_text(path)
+
     if path.suffix == NOTEBOOK_SUFFIX:
-        return notebooks.read(read_text(path), shown)
+        return notebooks.read(text, shown)
     if path.suffix in configs.SUFFIXES:
-        return configs.read(read_text(path), shown), []
-    return python_code.read(Source(read_text(path), shown)), []
+        return configs.read(text, shown), []
+    source = Source(text, shown)
+    return python_code.read(source), []
 
 
 def read_text(path: Path) -> str:
@@ -142,57 +142,73 @@ def read_text(path: Path) -> str:
     """
     data = read_regular_file(path, _limit(path))
     try:
+        encoding = "utf-8-sig"
         if path.suffix in PYTHON_SUFFIXES:
-            encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        else:
-            encoding = "utf-8-sig"
+            stream = io.BytesIO(data)
+            encoding, _ = tokenize.detect_encoding(stream.readline)
         text = data.decode(encoding)
     except (SyntaxError, UnicodeDecodeError, LookupError) as error:
         raise SourceFaultError(f"no text: {error}") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+    without_windows = text.replace("\r\n", "\n")
+    return without_windows.replace("\r", "\n")
 
 
 def is_audited(name: str) -> bool:
     """Tell by its name whether a file is one to read."""
-    is_config = name.endswith(configs.SUFFIXES) and name not in GENERATED_CONFIGS
-    return is_config or name.endswith((*PYTHON_SUFFIXES, NOTEBOOK_SUFFIX))
+    if name.endswith(configs.SUFFIXES):
+        return name not in GENERATED_CONFIGS
+
+    is_notebook = name.endswith(NOTEBOOK_SUFFIX)
+    return is_notebook or name.endswith(PYTHON_SUFFIXES)
 
 
 def _below(folder: Path, excluded: Sequence[str]) -> Iterator[tuple[Path, str]]:
     for root, folders, names in os.walk(folder):
         here = Path(root)
         entered = [name for name in folders if _is_entered(here / name, folder, excluded)]
-        folders[:] = sorted(entered)
-        for name in sorted(names):
+        folders[:] = sorted(entered)  # os.walk goes into what is left, in this order
+
+        audited = [name for name in names if is_audited(name)]
+        for name in sorted(audited):
             path = here / name
             shown = _shown(path, folder)
-            is_small = not name.endswith(configs.SUFFIXES) or _size(path) <= LARGEST_CONFIG_BYTES
-            if is_audited(name) and is_small and not _is_excluded(shown, excluded):
+            is_left_out = _is_data(path) or _is_excluded(shown, excluded)
+            if not is_left_out:
                 yield path, shown
 
 
-def _is_entered(
-    path: Path,
-    folder: Path,
-    excluded: Sequence[str],
-) -> bool:
+def _is_data(path: Path) -> bool:
+    """Tell whether a file has the ending of a configuration and the length of data."""
+    is_config = path.name.endswith(configs.SUFFIXES)
+    return is_config and _size(path) > LARGEST_CONFIG_BYTES
+
+
+def _is_entered(path: Path, folder: Path, excluded: Sequence[str]) -> bool:
     name = path.name
-    is_usual = not name.startswith(".") and name not in SKIPPED_FOLDERS
+    if name.startswith(".") or name in SKIPPED_FOLDERS:
+        return False
+
     is_environment = (path / "pyvenv.cfg").exists()
-    return is_usual and not is_environment and not _is_excluded(_shown(path, folder), excluded)
+    shown = _shown(path, folder)
+    return not is_environment and not _is_excluded(shown, excluded)
 
 
 def _is_excluded(shown: str, excluded: Sequence[str]) -> bool:
-    plain = [pattern.rstrip("/") for pattern in excluded]
-    return any(fnmatch.fnmatch(shown, pattern) for pattern in plain)
+    for pattern in excluded:
+        plain = pattern.rstrip("/")
+        if fnmatch.fnmatch(shown, plain):
+            return True
+    return False
 
 
 def _shown(path: Path, folder: Path) -> str:
     """Write a path as seen from the working folder, else from the folder that is audited."""
     try:
-        return path.resolve().relative_to(Path.cwd()).as_posix()
+        seen = path.resolve().relative_to(Path.cwd())
     except (ValueError, OSError):
-        return path.relative_to(folder).as_posix()
+        seen = path.relative_to(folder)
+    return seen.as_posix()
 
 
 def _size(path: Path) -> int:
@@ -205,7 +221,9 @@ def _size(path: Path) -> int:
 def _limit(path: Path) -> int:
     if path.suffix == NOTEBOOK_SUFFIX:
         return LARGEST_NOTEBOOK_BYTES
-    return LARGEST_CONFIG_BYTES if path.suffix in configs.SUFFIXES else LARGEST_PYTHON_BYTES
+    if path.suffix in configs.SUFFIXES:
+        return LARGEST_CONFIG_BYTES
+    return LARGEST_PYTHON_BYTES
 
 
 def _check(paths: Sequence[Path], selection: Selection) -> None:

@@ -1,6 +1,7 @@
 """The calls that fetch: what each client takes, and what it makes of it.
 
-A reader gets one call and returns what it would fetch. It states facts only; :mod:`zoo.auditor.rules` judges them.
+A reader gets one call and returns what it would fetch. It states facts only;
+:mod:`zoo.auditor.rules` judges them.
 
 The file is long because there is one reader for each client that people use.
 """
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from zoo.auditor.findings import Ecosystem
 
 WEIGHTS_SUFFIXES = (
-    ".pth", ".pt", ".th", ".ckpt", ".bin", ".pkl", ".tar", ".safetensors", ".onnx", ".npz", ".h5", ".gguf",
+    ".pth", ".pt", ".th", ".ckpt", ".bin", ".pkl", ".tar", ".safetensors", ".onnx", ".npz",
+    ".h5", ".gguf",
 )  # fmt: skip
 PICKLE_SUFFIXES = (".pth", ".pt", ".th", ".ckpt", ".bin", ".pkl")
 HUGGINGFACE_LIBRARIES = frozenset(
@@ -44,13 +46,11 @@ SEGMENTERS = ("deeplabv3_", "fcn_", "lraspp_")
 _MODEL_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 _REPOSITORY = re.compile(r"(?P<name>[A-Za-z0-9][\w-]{0,38}/[\w.-]{1,100})(:(?P<ref>\S+))?")
 _HASHED_NAME = re.compile(r"-[0-9a-f]{8,64}\.")
+_NOT_REMOTE = (None, "localhost", "127.0.0.1", "::1", "example.com")
 HUB_PREFIXES = ("hf-hub:", "hf_hub:")
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Fetch:
     """What a call would fetch."""
 
@@ -64,15 +64,12 @@ class Fetch:
     pinned_by: PinnedBy | None = None
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class PinnedBy:
     """How a call is told which commit to take."""
 
     node: ast.expr | None
-    """The text that names repository and ref, or the revision's argument; ``None``: there is none yet."""
+    """The text with repository and ref, or the revision's argument; ``None``: there is none yet."""
     before: str
     """What stands before the commit in the text that is written."""
     after: str
@@ -106,7 +103,8 @@ def is_repository_id(text: str) -> bool:
 
 def has_digest_in_name(address: str) -> bool:
     """Tell whether a file name holds the beginning of its digest, as torch.hub's names do."""
-    return _HASHED_NAME.search(address.rpartition("/")[2]) is not None
+    _, _, name = address.rpartition("/")
+    return _HASHED_NAME.search(name) is not None
 
 
 def is_weights_address(text: str) -> bool:
@@ -115,22 +113,27 @@ def is_weights_address(text: str) -> bool:
         parts = urlsplit(text)
     except ValueError:
         return False
-    is_remote = parts.hostname not in (None, "localhost", "127.0.0.1", "::1", "example.com")
-    is_http = parts.scheme in ("http", "https") and is_remote
-    return is_http and parts.path.lower().endswith(WEIGHTS_SUFFIXES)
+
+    is_http = parts.scheme in ("http", "https")
+    is_remote = parts.hostname not in _NOT_REMOTE
+    path = parts.path.lower()
+    return is_http and is_remote and path.endswith(WEIGHTS_SUFFIXES)
 
 
 def hub_model(text: str) -> tuple[str, str | None] | None:
     """Split timm's ``hf-hub:org/name@revision``; ``None`` for another text."""
     for prefix in HUB_PREFIXES:
-        if text.startswith(prefix):
-            name, _, revision = text.removeprefix(prefix).partition("@")
-            return (name, revision or None) if is_repository_id(name) else None
+        if not text.startswith(prefix):
+            continue
+        spec = text.removeprefix(prefix)
+        name, _, revision = spec.partition("@")
+        if is_repository_id(name):
+            return name, revision or None
     return None
 
 
 def _torch_hub(name: str, call: Call) -> Iterator[Fetch]:
-    """Read ``torch.hub.load``, ``list``, ``help``: ``owner/repository[:ref]`` unless the source is local."""
+    """Read ``torch.hub.load``, ``list``, ``help`` of ``owner/repository[:ref]``."""
     source = call.argument(None, "source")
     repository = call.argument(
         0,
@@ -150,12 +153,16 @@ def _torch_hub(name: str, call: Call) -> Iterator[Fetch]:
         return
 
     skips = call.argument(None, "skip_validation")
-    marks = {"skips-validation"} if skips.may_be_on() else set()
+    says_nothing = not skips.is_given and not call.has_more
+    after = ", skip_validation=True" if says_nothing else ""
+    marks = set()
+    if skips.may_be_on():
+        marks.add("skips-validation")
+
     for text in repository.texts:
         match = _REPOSITORY.fullmatch(text)
         if match is None:
             continue
-        after = "" if skips.is_given or call.has_more else ", skip_validation=True"
         pinned_by = PinnedBy(_literal(repository), f"{match['name']}:", after)
         yield Fetch(
             name,
@@ -171,17 +178,24 @@ def _from_address(name: str, call: Call) -> Iterator[Fetch]:
     """Read ``load_state_dict_from_url`` and ``download_url_to_file``."""
     address = call.argument(0, "url", takes_defaults=True)
     is_plain = name.endswith("download_url_to_file")
-    check = call.argument(2, "hash_prefix") if is_plain else call.argument(None, "check_hash")
+    if is_plain:
+        check = call.argument(2, "hash_prefix")
+    else:
+        check = call.argument(None, "check_hash")
+
+    marks = set()
     is_unchecked = check.is_known and not any(check.values or ())
+    if is_unchecked:
+        marks.add("digest-unchecked")
     only_tensors = call.argument(None, "weights_only")
-    marks = {"digest-unchecked"} if is_unchecked else set()
     if only_tensors.is_surely(False):
         marks.add("runs-pickles")
 
     texts = address.texts if address.is_known else ()
     if not texts:
         start = beginning(address.node) if address.node is not None else ""
-        marks |= {"insecure"} if start.startswith("http://") else set()
+        if start.startswith("http://"):
+            marks.add("insecure")
         yield Fetch(
             name,
             "url",
@@ -190,7 +204,8 @@ def _from_address(name: str, call: Call) -> Iterator[Fetch]:
             marks=frozenset(marks),
         )
     for text in texts:
-        if urlsplit(text).scheme in ("http", "https"):
+        address_parts = urlsplit(text)
+        if address_parts.scheme in ("http", "https"):
             named = set() if has_digest_in_name(text) else {"name-without-digest"}
             yield Fetch(
                 name,
@@ -201,7 +216,7 @@ def _from_address(name: str, call: Call) -> Iterator[Fetch]:
 
 
 def _plain_download(name: str, call: Call) -> Iterator[Fetch]:
-    """Read the downloaders of Python and requests, which fetch anything; only weights are of interest."""
+    """Read the downloaders of Python and requests; only weights are of interest."""
     address = call.argument(0, "url", takes_defaults=True)
     for text in address.texts:
         if is_weights_address(text):
@@ -215,8 +230,9 @@ def _plain_download(name: str, call: Call) -> Iterator[Fetch]:
 
 def _torchvision_builder(name: str, call: Call) -> Iterator[Fetch]:
     """Read ``torchvision.models.resnet50(weights=...)`` and its older form ``pretrained=True``."""
-    model = name.rpartition(".")[2]
-    if not model.islower() or model.startswith(("_", "get_", "list_", "load_")):
+    _, _, model = name.rpartition(".")
+    is_another = model.startswith(("_", "get_", "list_", "load_"))
+    if is_another or not model.islower():
         return
     if ".quantization." in name:
         model = f"quantized_{model}"
@@ -225,7 +241,8 @@ def _torchvision_builder(name: str, call: Call) -> Iterator[Fetch]:
 
 def _torchvision_by_name(name: str, call: Call) -> Iterator[Fetch]:
     """Read ``torchvision.models.get_model("resnet50", weights=...)``."""
-    for model in call.argument(0, "name", takes_defaults=True).texts:
+    named = call.argument(0, "name", takes_defaults=True)
+    for model in named.texts:
         yield from _torchvision_weights(name, model, call)
 
 
@@ -268,13 +285,17 @@ def _torchvision_weights(
 
 
 def _weights_tags(weights: Argument, call: Call) -> Iterator[str | None]:
-    """Name the weights: of a text, or of a member of an enumeration as ``ResNet50_Weights.DEFAULT``."""
+    """Name the weights: of a text, or of a member as ``ResNet50_Weights.DEFAULT``."""
     if weights.values is not None:
         for value in weights.texts:
-            yield value.rpartition(".")[2].lower()
+            _, _, tag = value.rpartition(".")
+            yield tag.lower()
         return
-    member = dotted_name(weights.node, call.scope) if weights.node is not None else None
-    owner, _, tag = (member or "").rpartition(".")
+    if weights.node is None:
+        return
+
+    member = dotted_name(weights.node, call.scope) or ""
+    owner, _, tag = member.rpartition(".")
     if owner.endswith("_Weights") and tag.isupper():
         yield tag.lower()
 
@@ -316,7 +337,7 @@ def _timm_model(name: str, call: Call) -> Iterator[Fetch]:
 
 
 def _from_pretrained(name: str, call: Call) -> Iterator[Fetch]:
-    """Read ``AnyClass.from_pretrained("org/name", revision=...)`` of the libraries that ask Hugging Face."""
+    """Read ``AnyClass.from_pretrained("org/name", revision=...)``."""
     model = call.argument(
         0,
         "pretrained_model_name_or_path",
@@ -397,9 +418,14 @@ def _huggingface(
 
     revision = call.argument(None, "revision")
     revisions = revision.texts or (None,)
-    is_ours = bool(revision.texts) and isinstance(revision.node, ast.Constant)
-    slot = PinnedBy(revision.node if is_ours else None, "", "")
-    can_be_pinned = is_ours or not (revision.is_given or call.has_more)
+    is_written_here = bool(revision.texts) and isinstance(revision.node, ast.Constant)
+    can_be_added = not revision.is_given and not call.has_more
+
+    slot = None
+    if is_written_here:
+        slot = PinnedBy(revision.node, "", "")
+    elif can_be_added:
+        slot = PinnedBy(None, "", "")
     marks = frozenset(_huggingface_marks(call))
     for text in model.texts:
         if is_repository_id(text) and (accepts_bare_names or "/" in text):
@@ -411,12 +437,13 @@ def _huggingface(
                 is_revision_known=revision.is_known,
                 path=path,
                 marks=marks,
-                pinned_by=slot if can_be_pinned else None,
+                pinned_by=slot,
             )
 
 
 def _huggingface_marks(call: Call) -> Iterator[str]:
-    if call.argument(None, "trust_remote_code").may_be_on():
+    remote = call.argument(None, "trust_remote_code")
+    if remote.may_be_on():
         yield "runs-remote-code"
     safe = call.argument(None, "use_safetensors", "safe_serialization")
     if safe.is_surely(False):
@@ -442,7 +469,9 @@ def _zoo_model(name: str, call: Call) -> Iterator[Fetch]:
     weights = call.argument(1, "weights")
     if weights.is_surely(None):
         return
-    for text in call.argument(0, "name", takes_defaults=True).texts:
+
+    named = call.argument(0, "name", takes_defaults=True)
+    for text in named.texts:
         model, _, tag = text.partition(":")
         yield Fetch(
             name,

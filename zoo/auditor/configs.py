@@ -1,7 +1,8 @@
 """Read what a configuration would make a program fetch: YAML, JSON, TOML and INI files.
 
-A configuration is read line by line, so that places can be named and no parser of YAML is needed. Three things are
-looked for: addresses of weights files, ``hf-hub:`` names, and the keys by which frameworks name a model of Hugging Face.
+A configuration is read line by line, so that places can be named and no parser of YAML is needed.
+Three things are looked for: addresses of weights files, ``hf-hub:`` names, and the keys by which
+frameworks name a model of Hugging Face.
 """
 
 from __future__ import annotations
@@ -33,10 +34,7 @@ _COMMENT = re.compile(r"(^|\s)[#;].*$")
 _IGNORE = re.compile(r"#\s*zoo:\s*ignore\b")
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Setting:
     """One line ``key: value``."""
 
@@ -119,9 +117,13 @@ def _model(
     name = setting.value
     if "/" not in name or not is_repository_id(name):
         return
-    revision = next(
-        (one.value for one in _siblings(setting, settings) if one.key in REVISION_KEYS), None
-    )
+
+    revision = None
+    for one in _siblings(setting, settings):
+        if one.key in REVISION_KEYS:
+            revision = one.value
+            break
+
     column = line.index(name) + 1
     place = Place(
         file,
@@ -140,20 +142,25 @@ def _model(
 
 
 def _siblings(setting: Setting, settings: list[Setting | None]) -> Iterator[Setting]:
-    """Yield the settings of the same block: as far indented, with nothing between that is less so."""
+    """Yield the settings of the same block: as far indented, with nothing less so between."""
     index = setting.line - 1
-    for other in settings[index + 1 :]:
-        if other is not None and (other.indent < setting.indent or other.begins_item):
+    below = [other for other in settings[index + 1 :] if other is not None]
+    above = [other for other in settings[:index] if other is not None]
+
+    for other in below:
+        if other.begins_item or other.indent < setting.indent:
             break
-        if other is not None and other.indent == setting.indent:
+        if other.indent == setting.indent:
             yield other
 
-    for other in settings[:index][::-1]:
-        if setting.begins_item or (other is not None and other.indent < setting.indent):
+    if setting.begins_item:
+        return
+    for other in reversed(above):
+        if other.indent < setting.indent:
             break
-        if other is not None and other.indent == setting.indent:
+        if other.indent == setting.indent:
             yield other
-        if other is not None and other.begins_item:
+        if other.begins_item:
             break
 
 

@@ -28,10 +28,7 @@ class Severity(StrEnum):
         }[self.value]
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One kind of finding."""
 
@@ -42,12 +39,12 @@ class Rule:
     advice: str
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands. Lines and columns count from 1, columns in characters; the end is exclusive."""
+    """Where something stands.
+
+    Lines and columns count from 1, columns in characters; the end is exclusive.
+    """
 
     file: str
     """Below the folder that is audited, with slashes."""
@@ -66,12 +63,9 @@ class Place:
         return f"{self.file}{cell}:{self.line}"
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Slot:
-    """Where a pin can be written into a source: offsets in characters within the text that was parsed."""
+    """Where a pin can be written: offsets in characters within the text that was parsed."""
 
     start: int
     end: int
@@ -80,10 +74,7 @@ class Slot:
     after: str
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Use:
     """One place of a program that fetches something, or loads a file."""
 
@@ -92,7 +83,7 @@ class Use:
     """What does it: ``torch.hub.load``, ``timm.create_model``."""
     ecosystem: Ecosystem
     subject: str | None
-    """The repository, model, weights or address; ``None`` where only running the program would tell."""
+    """The repository, model, weights or address; ``None``: only running the program would tell."""
     revision: str | None = None
     """The ref, revision or tag as written; ``None`` where none is given."""
     is_revision_known: bool = True
@@ -116,10 +107,7 @@ class Use:
         return f"{self.subject}{joint}{self.revision}"
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that should be otherwise."""
 
@@ -133,13 +121,11 @@ class Finding:
     @property
     def is_fixable(self) -> bool:
         """Whether ``--fix`` can write the pin."""
-        return self.commit is not None and bool(self.use.slots)
+        has_place = bool(self.use.slots)
+        return has_place and self.commit is not None
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Unread:
     """A file that could not be audited, and why."""
 

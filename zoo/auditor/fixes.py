@@ -17,10 +17,7 @@ if TYPE_CHECKING:
     from zoo.auditor.findings import Finding
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Edit:
     """Characters to replace."""
 
@@ -37,7 +34,7 @@ def fix(files: Mapping[str, Path], findings: Iterable[Finding]) -> list[Finding]
         findings: What was found; those without a commit to write are passed over.
 
     Returns:
-        The findings that are mended. A file that would not parse afterwards is left as it is.
+        The findings that are fixed. A file that would not parse afterwards is left as it is.
 
     Raises:
         WriteError: A file cannot be written.
@@ -45,18 +42,24 @@ def fix(files: Mapping[str, Path], findings: Iterable[Finding]) -> list[Finding]
     by_file: dict[str, list[Finding]] = {}
     for finding in findings:
         if finding.is_fixable:
-            by_file.setdefault(finding.use.place.file, []).append(finding)
+            file = finding.use.place.file
+            by_file.setdefault(file, []).append(finding)
 
-    mended: list[Finding] = []
+    fixed: list[Finding] = []
     for file, ours in by_file.items():
         path = files[file]
         before = audit.read_text(path)
         is_notebook = path.suffix == audit.NOTEBOOK_SUFFIX
-        after = _fixed_notebook(before, ours) if is_notebook else _fixed(before, ours)
+        if is_notebook:
+            after = _fixed_notebook(before, ours)
+        else:
+            after = _fixed(before, ours)
+
         if after is not None:
-            atomic.write_text(path, _with_line_ends(after, path))
-            mended += ours
-    return mended
+            text = _with_line_ends(after, path)
+            atomic.write_text(path, text)
+            fixed += ours
+    return fixed
 
 
 def edits_of(findings: Iterable[Finding]) -> list[Edit]:
@@ -66,12 +69,15 @@ def edits_of(findings: Iterable[Finding]) -> list[Edit]:
         commit = finding.commit or ""
         for slot in finding.use.slots:
             text = _written(slot.before, commit, slot.after)
-            edits.add(Edit(slot.start, slot.end, text))
-    return sorted(edits, key=_from_the_end)
+            edit = Edit(slot.start, slot.end, text)
+            edits.add(edit)
+
+    by_text = sorted(edits, key=lambda edit: edit.text)
+    return sorted(by_text, key=_place, reverse=True)
 
 
-def _from_the_end(edit: Edit) -> tuple[int, int, str]:
-    return -edit.start, -edit.end, edit.text
+def _place(edit: Edit) -> tuple[int, int]:
+    return edit.start, edit.end
 
 
 def apply(text: str, edits: Iterable[Edit]) -> str:
@@ -83,18 +89,17 @@ def apply(text: str, edits: Iterable[Edit]) -> str:
     return text
 
 
-def _written(
-    before: str,
-    commit: str,
-    after: str,
-) -> str:
+def _written(before: str, commit: str, after: str) -> str:
     """Write the commit between its texts; a slot that only adds an option has no place for it."""
     is_option = before.startswith(", ") and not after
-    return before if is_option else f"{before}{commit}{after}"
+    if is_option:
+        return before
+    return f"{before}{commit}{after}"
 
 
 def _fixed(text: str, findings: Iterable[Finding]) -> str | None:
-    after = apply(text, edits_of(findings))
+    edits = edits_of(findings)
+    after = apply(text, edits)
     try:
         python_code.parse(after)
     except SourceFaultError:
@@ -103,31 +108,31 @@ def _fixed(text: str, findings: Iterable[Finding]) -> str | None:
 
 
 def _fixed_notebook(text: str, findings: Iterable[Finding]) -> str | None:
-    """Mend the cells, and write the notebook as Jupyter does: one line of code on a line."""
+    """Fix the cells, and write the notebook as Jupyter does: one line of code on a line."""
     content = notebooks.parse(text)
     by_cell: dict[int, list[Finding]] = {}
     for finding in findings:
-        by_cell.setdefault(finding.use.place.cell or 0, []).append(finding)
+        number = finding.use.place.cell or 0
+        by_cell.setdefault(number, []).append(finding)
 
     for number, ours in by_cell.items():
         cell: dict[str, Any] = content["cells"][number - 1]
-        code = apply(notebooks.source_of(cell), edits_of(ours))
+        before = notebooks.source_of(cell)
+        after = apply(before, edits_of(ours))
+        plain = notebooks.without_magics(after)
         try:
-            python_code.parse(notebooks.without_magics(code))
+            python_code.parse(plain)
         except SourceFaultError:
             return None
-        cell["source"] = code.splitlines(keepends=True)
-    return (
-        json.dumps(
-            content,
-            indent=1,
-            ensure_ascii=False,
-        )
-        + "\n"
-    )
+        cell["source"] = after.splitlines(keepends=True)
+
+    written = json.dumps(content, indent=1, ensure_ascii=False)
+    return f"{written}\n"
 
 
 def _with_line_ends(text: str, path: Path) -> str:
     """Keep the line ends that a file had."""
-    is_windows = b"\r\n" in path.read_bytes()
-    return text.replace("\n", "\r\n") if is_windows else text
+    had_windows_ends = b"\r\n" in path.read_bytes()
+    if had_windows_ends:
+        return text.replace("\n", "\r\n")
+    return text

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from zoo.auditor.findings import Use
 
 LARGEST_INDEX_BYTES = 1 << 30
+_HUB_CACHE = "hf/hub"
+"""Where a bundle puts the cache of huggingface_hub."""
 ADVICE = "name a mirror's folder or address with --mirror, a bundle with --bundle"
 
 
@@ -31,39 +33,39 @@ class MirrorHoldings:
     def has(self, use: Use) -> bool:
         """Tell whether the mirror holds what a program would fetch."""
         subject = use.subject or ""
-        if use.ecosystem == "github":
-            return bool(self._commits("repository", subject, use.revision))
-        if use.ecosystem == "huggingface":
-            return bool(self._commits("huggingface", subject, use.revision or "main"))
-        if use.ecosystem == "timm":
-            wanted = f"timm/{subject}.{use.revision or ''}"
-            names = (item.name for item in self.held.items if item.kind == "huggingface")
-            return any(name.startswith(wanted) for name in names)
-        if use.ecosystem == "url":
-            return any(file.origin == subject for file in self.held.files.values())
-        files = _files_of(use)
-        held = set()
-        for path in self.held.files:
-            _, _, name = path.rpartition("/")
-            held.add(name)
-        return files <= held
 
-    def _commits(
-        self,
-        kind: index.Kind,
-        name: str,
-        ref: str | None,
-    ) -> list[index.Item]:
+        if use.ecosystem == "github":
+            return self._has_commit("repository", subject, use.revision)
+
+        if use.ecosystem == "huggingface":
+            return self._has_commit("huggingface", subject, use.revision or "main")
+
+        if use.ecosystem == "timm":
+            wanted = _timm_name(use)
+            for item in self.held.items:
+                if item.kind == "huggingface" and item.name.startswith(wanted):
+                    return True
+            return False
+
+        if use.ecosystem == "url":
+            origins = {file.origin for file in self.held.files.values()}
+            return subject in origins
+
+        held = {_file_name(path) for path in self.held.files}
+        return held.issuperset(_files_of(use))
+
+    def _has_commit(self, kind: index.Kind, name: str, ref: str | None) -> bool:
+        """Tell whether a ref, or for ``None`` any commit, of a repository is held."""
         found = self.held.versions(kind, name)
         if ref is None:
-            return found
-        names = {ref, f"heads/{ref}", f"tags/{ref}"}
-        meant = []
+            return bool(found)
+
+        spellings = {ref, f"heads/{ref}", f"tags/{ref}"}
         for item in found:
-            is_named = not names.isdisjoint(item.refs)
-            if item.revision == ref or is_named:
-                meant.append(item)
-        return meant
+            is_named = not spellings.isdisjoint(item.refs)
+            if is_named or item.revision == ref:
+                return True
+        return False
 
 
 @dataclass(frozen=True)
@@ -75,21 +77,34 @@ class BundleHoldings:
     def has(self, use: Use) -> bool:
         """Tell whether the bundle holds what a program would fetch."""
         subject = use.subject or ""
+
         if use.ecosystem == "github":
             refs = [use.revision] if use.revision else ["main", "master"]
-            folders = [repository_folder(subject, ref) for ref in refs]
-            return any(self._has_below(f"torch/hub/{folder}/") for folder in folders)
+            for ref in refs:
+                folder = repository_folder(subject, ref)
+                if self._has_below(f"torch/hub/{folder}/"):
+                    return True
+            return False
+
         if use.ecosystem == "huggingface":
-            folder = f"hf/hub/models--{subject.replace('/', '--')}"
+            name = subject.replace("/", "--")
+            folder = f"{_HUB_CACHE}/models--{name}"
             revision = use.revision or "main"
             is_named = f"{folder}/refs/{revision}" in self.paths
             return is_named or self._has_below(f"{folder}/snapshots/{revision}/")
+
         if use.ecosystem == "timm":
-            return self._has_below(f"hf/hub/models--timm--{subject}.{use.revision or ''}")
-        names = _files_of(use)
+            name = _timm_name(use).replace("/", "--")
+            return self._has_below(f"{_HUB_CACHE}/models--{name}")
+
         if use.ecosystem == "url":
-            names = {urlsplit(subject).path.rpartition("/")[2]}
-        return all(f"torch/hub/checkpoints/{name}" in self.paths for name in names)
+            address = urlsplit(subject)
+            names = {_file_name(address.path)}
+        else:
+            names = _files_of(use)
+
+        needed = {f"torch/hub/checkpoints/{name}" for name in names}
+        return self.paths.issuperset(needed)
 
     def _has_below(self, start: str) -> bool:
         return any(path.startswith(start) for path in self.paths)
@@ -101,15 +116,26 @@ def read_mirror(place: str) -> MirrorHoldings:
     Raises:
         MirrorError: There is none, or it is malformed.
     """
-    if place.startswith(("http://", "https://")):
-        text = _download(f"{place.rstrip('/')}/{layout.INDEX}")
+    is_served = place.startswith(("http://", "https://"))
+    if is_served:
+        base = place.rstrip("/")
+        text = _download(f"{base}/{layout.INDEX}")
     else:
-        path = Path(place) / layout.INDEX
-        try:
-            text = read_regular_file(path, LARGEST_INDEX_BYTES).decode()
-        except (OSError, UnicodeDecodeError) as error:
-            raise MirrorError(place, f"{layout.INDEX} cannot be read ({error})", ADVICE) from error
-    return MirrorHoldings(index.parse(text, place))
+        text = _read_index(place)
+
+    held = index.parse(text, place)
+    return MirrorHoldings(held)
+
+
+def _read_index(folder: str) -> str:
+    """Read the index of a mirror in a folder."""
+    path = Path(folder) / layout.INDEX
+    try:
+        content = read_regular_file(path, LARGEST_INDEX_BYTES)
+        return content.decode()
+    except (OSError, UnicodeDecodeError) as error:
+        fault = f"{layout.INDEX} cannot be read ({error})"
+        raise MirrorError(folder, fault, ADVICE) from error
 
 
 def read_bundle(path: Path) -> BundleHoldings:
@@ -120,7 +146,8 @@ def read_bundle(path: Path) -> BundleHoldings:
     """
     try:
         with zipfile.ZipFile(path) as archive, archive.open(bundle.MANIFEST) as stream:
-            content = json.loads(stream.read(bundle.LARGEST_MANIFEST_BYTES))
+            text = stream.read(bundle.LARGEST_MANIFEST_BYTES)
+        content = json.loads(text)
         paths = frozenset(content["files"])
     except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
         raise MirrorError(str(path), f"expected a bundle, got: {error}", ADVICE) from error
@@ -129,16 +156,34 @@ def read_bundle(path: Path) -> BundleHoldings:
 
 def _files_of(use: Use) -> set[str]:
     """Name the files of weights of the registry."""
-    architecture = load_registry().architectures.get(use.subject or "")
+    registry = load_registry()
+    name = use.subject or ""
+    architecture = registry.architectures.get(name)
     if architecture is None:
         return set()
+
     tag = use.revision or "default"
-    is_default = tag in ("default", "pretrained")
-    weights = architecture.default if is_default else architecture.weights.get(tag)
+    if tag in ("default", "pretrained"):
+        weights = architecture.default
+    else:
+        weights = architecture.weights.get(tag)
     if weights is None:
         return set()
+
     published = [file for file in weights.files if file.url is not None]
     return {file.file_name for file in published}
+
+
+def _timm_name(use: Use) -> str:
+    """Name what the model of Hugging Face begins with that timm would ask for."""
+    tag = use.revision or ""
+    return f"timm/{use.subject}.{tag}"
+
+
+def _file_name(path: str) -> str:
+    """Take what stands behind the last slash."""
+    _, _, name = path.rpartition("/")
+    return name
 
 
 def _download(address: str) -> str:

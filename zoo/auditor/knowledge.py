@@ -39,56 +39,78 @@ class Knowledge:
         subject: str,
         ref: str | None,
     ) -> str | None:
-        """Find the commit that the lock file has for a ref; for the default branch, the only one that it has."""
+        """Find the commit that the lock file has for a ref.
+
+        For the default branch that is the only commit that it has, whatever it is called there.
+        """
         named: set[str | None] = set()
         every: set[str | None] = set()
         for one in self.locked:
-            if (one.kind, one.subject) != (kind, subject):
-                continue
-            every.add(one.revision)
-            if ref in one.refs:
+            is_it = one.kind == kind and one.subject == subject
+            if is_it:
+                every.add(one.revision)
+            if is_it and ref in one.refs:
                 named.add(one.revision)
 
         is_default = ref in (None, "main")
-        found = every if is_default and not named else named
-        return found.pop() if len(found) == 1 else None
+        found = named
+        if is_default and not named:
+            found = every
+        if len(found) != 1:
+            return None
+        return found.pop()
 
     def has_locked(self, use: Use) -> bool:
         """Tell whether the lock file has a line about a use."""
-        return any(_is_about(thing, use) for thing in self.locked)
+        lines = [thing for thing in self.locked if _is_about(thing, use)]
+        return bool(lines)
 
     def license(self, use: Use) -> str | None:
         """Find the license of what would be fetched, as far as it is known."""
         weights = self._weights(use)
         if weights is not None and weights.license is not None:
             return weights.license
+
         if use.ecosystem in ("timm", "huggingface"):
-            stated = self._licenses.get(_hub_name(use))
+            name = _hub_name(use)
+            stated = self._licenses.get(name)
             if stated is not None:
                 return stated
-        lines = (thing for thing in self.locked if _is_about(thing, use))
-        return next((thing.license for thing in lines if thing.license), None)
+
+        for thing in self.locked:
+            if thing.license and _is_about(thing, use):
+                return thing.license
+        return None
 
     def torchvision_default(self, model: str) -> str | None:
-        """Find the tag that torchvision's DEFAULT means in the version that the registry records."""
+        """Find the tag that torchvision's DEFAULT means, in the version of the registry."""
         architecture = self._torchvision.get(model)
-        return None if architecture is None else architecture.default_weights
+        if architecture is None:
+            return None
+        return architecture.default_weights
 
     def safetensors_of(self, model: str) -> str | None:
         """Name a safetensors file of a Hugging Face model, if one is known to exist."""
         for thing in self.locked:
             path = thing.path or ""
-            is_safe = path.endswith(".safetensors")
-            if thing.kind == "huggingface" and thing.subject == model and is_safe:
+            is_of_model = thing.kind == "huggingface" and thing.subject == model
+            if is_of_model and path.endswith(".safetensors"):
                 return path
+
         is_timm = model.startswith("timm/") and "." in model
-        return "model.safetensors" if is_timm else None
+        if not is_timm:
+            return None
+        return "model.safetensors"
 
     def _weights(self, use: Use) -> Weights | None:
-        if use.ecosystem == "torchvision":
-            architecture = self._torchvision.get(use.subject or "")
-            return None if architecture is None else _tagged(architecture, use.revision)
-        return None
+        if use.ecosystem != "torchvision":
+            return None
+
+        name = use.subject or ""
+        architecture = self._torchvision.get(name)
+        if architecture is None:
+            return None
+        return _tagged(architecture, use.revision)
 
     @cached_property
     def _licenses(self) -> dict[str, str]:
@@ -106,7 +128,8 @@ class Knowledge:
 
     @cached_property
     def _torchvision(self) -> dict[str, Architecture]:
-        architectures = load_registry().architectures.values()
+        registry = load_registry()
+        architectures = registry.architectures.values()
         theirs = [one for one in architectures if one.provider == "torchvision"]
         return {one.name: one for one in theirs}
 
@@ -115,14 +138,18 @@ def _hub_name(use: Use) -> str:
     """Name the model of Hugging Face that timm would ask for; without a tag, its architecture."""
     if use.ecosystem == "huggingface":
         return use.subject or ""
+
     name = f"timm/{use.subject}"
-    return f"{name}.{use.revision}" if use.revision else name
+    if use.revision:
+        name += f".{use.revision}"
+    return name
 
 
 def _tagged(architecture: Architecture, tag: str | None) -> Weights | None:
     """Find weights by the tag as programs write it."""
-    is_default = tag in (None, "default", "pretrained")
-    return architecture.default if is_default else architecture.weights.get(tag or "")
+    if tag is None or tag in ("default", "pretrained"):
+        return architecture.default
+    return architecture.weights.get(tag)
 
 
 def _is_about(thing: LockedThing, use: Use) -> bool:
@@ -130,31 +157,40 @@ def _is_about(thing: LockedThing, use: Use) -> bool:
     subject = use.subject
     if subject is None:
         return False
+
     if use.ecosystem == "timm":
-        return thing.kind == "huggingface" and _is_of_timm(thing.subject, use)
+        is_on_hub = thing.kind == "huggingface"
+        return is_on_hub and _is_of_timm(thing.subject, use)
+
     if use.ecosystem in ("github", "huggingface"):
-        return thing.kind == use.ecosystem and thing.subject == subject
+        is_of_kind = thing.kind == use.ecosystem
+        return is_of_kind and thing.subject == subject
+
     if use.ecosystem == "url":
-        path = urlsplit(subject).path
-        _, _, file_name = path.rpartition("/")
-        return thing.key in (("file", file_name), ("url", subject))
-    return thing.kind == "file" and thing.name in _file_names(use)
+        address = urlsplit(subject)
+        _, _, file_name = address.path.rpartition("/")
+        by_name = ("file", file_name)
+        by_address = ("url", subject)
+        return thing.key in (by_name, by_address)
+
+    is_file = thing.kind == "file"
+    return is_file and thing.name in _file_names(use)
 
 
 def _is_of_timm(model: str, use: Use) -> bool:
     """Tell whether a model of Hugging Face holds the weights that timm would take."""
-    wanted = f"timm/{use.subject}"
-    if use.revision:
-        wanted += f".{use.revision}"
+    wanted = _hub_name(use)
     return model == wanted or model.startswith(f"{wanted}.")
 
 
 def _file_names(use: Use) -> set[str]:
     """Name the files of torchvision's or zoo's weights that a use would fetch."""
-    architectures = load_registry().architectures
-    architecture = architectures.get(use.subject or "")
+    registry = load_registry()
+    name = use.subject or ""
+    architecture = registry.architectures.get(name)
     if architecture is None:
         return set()
+
     weights = _tagged(architecture, use.revision)
     if weights is None:
         return set()

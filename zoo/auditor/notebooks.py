@@ -19,10 +19,7 @@ _MAGIC = re.compile(r"^(\s*)([%!?].*|.*\?)$")
 _CAPTURED = re.compile(r"^(\s*[\w, ]+=\s*)[%!].*$")
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One cell with code."""
 
@@ -41,14 +38,17 @@ def read(text: str, file: str) -> tuple[list[Use], list[str]]:
     """
     uses: list[Use] = []
     faults: list[str] = []
+
     for cell in code_cells(text):
-        source = Source(without_magics(cell.text), file, cell.number)
+        plain = without_magics(cell.text)
+        source = Source(plain, file, cell.number)
         try:
             found = python_code.read(source)
         except SourceFaultError as fault:
             faults.append(f"cell {cell.number}, {fault}")
             continue
         uses += [_with_file_line(use, cell) for use in found]
+
     return uses, faults
 
 
@@ -60,17 +60,26 @@ def code_cells(text: str) -> Iterator[Cell]:
     """
     content = parse(text)
     raw_lines = text.split("\n")
-    position = 0
+    position = 0  # the cells stand in the file in their order: each line is looked for from here
+
     for number, cell in enumerate(content["cells"], start=1):
-        if not isinstance(cell, dict) or cell.get("cell_type") != "code":
+        is_code = isinstance(cell, dict) and cell.get("cell_type") == "code"
+        if not is_code:
             continue
+
         code = source_of(cell)
         file_lines: list[int | None] = []
         for line in code.split("\n"):
-            found = _find_line(raw_lines, line, position)
-            file_lines.append(None if found is None else found + 1)
-            position = position if found is None else found + 1
-        if not code.lstrip().startswith("%%"):
+            index = _find_line(raw_lines, line, position)
+            if index is None:
+                file_lines.append(None)
+                continue
+            position = index + 1
+            file_lines.append(position)
+
+        unindented = code.lstrip()
+        is_another_language = unindented.startswith("%%")
+        if not is_another_language:
             yield Cell(number, code, tuple(file_lines))
 
 
@@ -84,7 +93,10 @@ def parse(text: str) -> dict[str, Any]:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise SourceFaultError(f"no JSON: {error}") from error
-    cells = content.get("cells") if isinstance(content, dict) else None
+
+    cells = None
+    if isinstance(content, dict):
+        cells = content.get("cells")
     if not isinstance(cells, list):
         raise SourceFaultError("no notebook of version 4: it has no list of cells")
     notebook: dict[str, Any] = content
@@ -95,7 +107,9 @@ def source_of(cell: dict[str, Any]) -> str:
     """Return the text of a cell, which notebooks keep whole or in lines."""
     source = cell.get("source", "")
     lines = source if isinstance(source, list) else [source]
-    return "".join(line for line in lines if isinstance(line, str))
+
+    texts = [line for line in lines if isinstance(line, str)]
+    return "".join(texts)
 
 
 def without_magics(text: str) -> str:
@@ -104,31 +118,36 @@ def without_magics(text: str) -> str:
     >>> without_magics("%pip install timm")
     'pass             '
     """
-    return "\n".join(_plain_line(line) for line in text.split("\n"))
+    lines = text.split("\n")
+    return "\n".join(map(_plain_line, lines))
 
 
 def _plain_line(line: str) -> str:
     captured = _CAPTURED.match(line)
     if captured is not None:
-        return f"{captured[1]}0".ljust(len(line))
+        assignment = f"{captured[1]}0"
+        return assignment.ljust(len(line))
+
     magic = _MAGIC.match(line)
+    if magic is None:
+        return line
+
     before, _, _ = line.partition("?")
-    if magic is None or "#" in before:
+    is_in_comment = "#" in before
+    if is_in_comment:
         return line
     statement = f"{magic[1]}pass"
     return statement.ljust(len(line))
 
 
-def _find_line(
-    raw_lines: list[str],
-    line: str,
-    start: int,
-) -> int | None:
+def _find_line(raw_lines: list[str], line: str, start: int) -> int | None:
     """Find the line of JSON that holds one line of code; notebooks are written with one on each."""
     wanted = []
-    for text in (line, f"{line}\n"):
-        wanted.append(json.dumps(text))
-        wanted.append(json.dumps(text, ensure_ascii=False))
+    whole_line = f"{line}\n"
+    for text in (line, whole_line):
+        escaped = json.dumps(text)
+        plain = json.dumps(text, ensure_ascii=False)
+        wanted += [escaped, plain]
 
     for number in range(start, len(raw_lines)):
         raw = raw_lines[number]
@@ -138,6 +157,11 @@ def _find_line(
 
 
 def _with_file_line(use: Use, cell: Cell) -> Use:
+    """Add the line of the notebook's own text to the place of a use."""
     index = use.place.line - 1
-    file_line = cell.file_lines[index] if index < len(cell.file_lines) else None
-    return replace(use, place=replace(use.place, file_line=file_line))
+    if index >= len(cell.file_lines):
+        return use
+
+    file_line = cell.file_lines[index]
+    place = replace(use.place, file_line=file_line)
+    return replace(use, place=place)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _IGNORE = re.compile(r"#\s*zoo:\s*ignore(?:\[(?P<rules>[a-z, -]+)\])?")
 _ALL = frozenset("*")
+_OPENS_SCOPE = (ast.Module, ast.ClassDef, *FUNCTIONS)
 
 
 class SourceFaultError(ValueError):
@@ -46,37 +47,47 @@ class Source:
     def __post_init__(self) -> None:
         """Find where the lines begin: ast counts only these as ends of lines."""
         lines = re.split(r"(?<=\n)", self.text)
-        starts = [0, *accumulate(len(line) for line in lines)]
+        lengths = map(len, lines)
+        starts = [0, *accumulate(lengths)]
         object.__setattr__(self, "_lines", lines)
         object.__setattr__(self, "_starts", starts)
 
     def offset(self, line: int, byte_column: int) -> int:
         """Turn ast's line and column, which counts bytes, into an offset in characters."""
-        before = self._lines[line - 1].encode()[:byte_column]
-        return self._starts[line - 1] + len(before.decode(errors="replace"))
+        index = line - 1
+        data = self._lines[index].encode()
+        before = data[:byte_column].decode(errors="replace")
+        return self._starts[index] + len(before)
 
     def position(self, offset: int) -> tuple[int, int]:
         """Turn an offset into a line and a column, both counted from 1."""
         line = bisect_right(self._starts, offset)
-        return line, offset - self._starts[line - 1] + 1
+        start = self._starts[line - 1]
+        column = offset - start + 1
+        return line, column
 
     def span(self, node: ast.expr) -> tuple[int, int]:
         """Return the offsets of the first character of a node and of the one after its last."""
+        start = self.offset(node.lineno, node.col_offset)
+
         end_line = node.end_lineno or node.lineno
         end_column = node.end_col_offset or node.col_offset
-        start = self.offset(node.lineno, node.col_offset)
-        return start, self.offset(end_line, end_column)
+        end = self.offset(end_line, end_column)
+        return start, end
 
     def ignored(self, node: ast.expr) -> frozenset[str]:
         """List the rules that a comment turns off on the first or last line of a node."""
         found: set[str] = set()
-        for line in {node.lineno, node.end_lineno or node.lineno}:
+        last = node.end_lineno or node.lineno
+
+        for line in {node.lineno, last}:
             match = _IGNORE.search(self._lines[line - 1])
             if match is None:
                 continue
             if match["rules"] is None:
                 return _ALL
-            found |= {rule.strip() for rule in match["rules"].split(",")}
+            names = match["rules"].split(",")
+            found.update(name.strip() for name in names)
         return frozenset(found)
 
 
@@ -90,10 +101,16 @@ def read(source: Source) -> list[Use]:
     uses: list[Use] = []
     try:
         for call in _calls(tree, None):
-            uses += [_use(source, call, fetch) for fetch in fetches_of(call)]
+            fetches = fetches_of(call)
+            uses += [_use(source, call, fetch) for fetch in fetches]
     except RecursionError as error:
         raise SourceFaultError("nested too deeply") from error
-    return sorted(uses, key=lambda use: (use.place.line, use.place.column))
+    return sorted(uses, key=_beginning)
+
+
+def _beginning(use: Use) -> tuple[int, int]:
+    """Tell where a use begins."""
+    return use.place.line, use.place.column
 
 
 def parse(text: str) -> ast.Module:
@@ -114,8 +131,10 @@ def parse(text: str) -> ast.Module:
 
 def _calls(node: ast.AST, scope: Scope | None) -> Iterator[Call]:
     """Walk through all calls, each with its scope."""
-    opens_scope = isinstance(node, (ast.Module, ast.ClassDef, *FUNCTIONS))
-    inner = open_scope(node, scope) if opens_scope else scope
+    inner = scope
+    if isinstance(node, _OPENS_SCOPE):
+        inner = open_scope(node, scope)
+
     if isinstance(node, ast.Call) and inner is not None:
         yield Call(node, inner)
     for child in ast.iter_child_nodes(node):
@@ -203,7 +222,11 @@ def _slots(
 
 def _last_argument(node: ast.Call) -> ast.expr | None:
     """Find the argument that ends last."""
-    arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
-    if not arguments:
-        return None
-    return max(arguments, key=lambda one: (one.end_lineno or 0, one.end_col_offset or 0))
+    arguments = list(node.args)
+    arguments += [keyword.value for keyword in node.keywords]
+    return max(arguments, key=_end, default=None)
+
+
+def _end(node: ast.expr) -> tuple[int, int]:
+    """Tell where an argument ends."""
+    return node.end_lineno or 0, node.end_col_offset or 0

@@ -1,7 +1,8 @@
 """The rules: from what a program would fetch to what should be otherwise.
 
-Marks that the readers set: ``digest-unchecked``, ``name-without-digest``, ``insecure``, ``plain-download``,
-``runs-pickles``, ``may-run-pickles``, ``runs-remote-code``, ``refuses-safetensors``, ``skips-validation``.
+Marks that the readers set: ``digest-unchecked``, ``name-without-digest``, ``insecure``,
+``plain-download``, ``runs-pickles``, ``may-run-pickles``, ``runs-remote-code``,
+``refuses-safetensors``, ``skips-validation``.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ UNCHECKED_DOWNLOAD = Rule(
     "unchecked-download",
     WARNING,
     "Weights are downloaded and no digest is checked",
-    'pass check_hash=True with a file name that holds a digest, or hash_prefix; or use "zoo download"',
+    "pass check_hash=True with a file name that holds a digest, or hash_prefix; "
+    'or use "zoo download"',
 )
 INSECURE_ADDRESS = Rule(
     "insecure-address",
@@ -111,13 +113,15 @@ _VERSION = re.compile(r"v?\d+(\.\d+)+([.-]?\w+)*")
 
 def judge(use: Use, knowledge: Knowledge) -> list[Finding]:
     """List what should be otherwise about one use, gravest first."""
-    findings = [finding for check in _CHECKS for finding in check(use, knowledge)]
-    heard = [finding for finding in findings if not _is_ignored(finding)]
+    if "*" in use.ignored:
+        return []
+
+    findings: list[Finding] = []
+    for check in _CHECKS:
+        findings += check(use, knowledge)
+
+    heard = [finding for finding in findings if finding.rule.name not in use.ignored]
     return sorted(heard, key=lambda finding: -finding.severity.weight)
-
-
-def _is_ignored(finding: Finding) -> bool:
-    return bool({"*", finding.rule.name} & finding.use.ignored)
 
 
 def _repository(use: Use, knowledge: Knowledge) -> Iterator[Finding]:
@@ -170,12 +174,13 @@ def _revision(use: Use, knowledge: Knowledge) -> Iterator[Finding]:
 def _weights(use: Use, knowledge: Knowledge) -> Iterator[Finding]:
     if use.ecosystem == "torchvision" and use.revision in ("default", "pretrained"):
         how = "weights DEFAULT" if use.revision == "default" else "pretrained=True"
+        message = f"{use.client} takes {how}, which another version of torchvision may change"
+
         meant = knowledge.torchvision_default(use.subject or "")
-        named = f"; today that is {meant.upper()}" if meant else ""
-        message = (
-            f"{use.client} takes {how}, which another version of torchvision may change{named}"
-        )
+        if meant:
+            message += f"; today that is {meant.upper()}"
         yield _finding(UNPINNED_WEIGHTS, use, message)
+
     if use.ecosystem != "timm" or use.subject is None:
         return
     if use.revision is None:
@@ -191,16 +196,24 @@ def _weights(use: Use, knowledge: Knowledge) -> Iterator[Finding]:
 def _download(use: Use, knowledge: Knowledge) -> Iterator[Finding]:
     if use.ecosystem != "url":
         return
-    parts = urlsplit(use.subject or "")
-    if "insecure" in use.marks or parts.scheme == "http":
-        yield _finding(INSECURE_ADDRESS, use, f"{use.client} fetches {use} over plain http")
-    if "plain-download" in use.marks or use.subject is None or knowledge.has_locked(use):
+
+    address = use.subject or ""
+    is_plain_http = "insecure" in use.marks or urlsplit(address).scheme == "http"
+    if is_plain_http:
+        message = f"{use.client} fetches {use} over plain http"
+        yield _finding(INSECURE_ADDRESS, use, message)
+
+    is_checked = "plain-download" in use.marks or knowledge.has_locked(use)
+    if is_checked or use.subject is None:
         return
+
+    name = _file_name(address)
+    looks_at_names = use.client.endswith("load_state_dict_from_url")
     if "digest-unchecked" in use.marks:
-        message = f"{use.client} takes whatever {_file_name(use.subject)} holds by then"
+        message = f"{use.client} takes whatever {name} holds by then"
         yield _finding(UNCHECKED_DOWNLOAD, use, message)
-    elif "name-without-digest" in use.marks and use.client.endswith("load_state_dict_from_url"):
-        message = f"check_hash checks nothing: {_file_name(use.subject)} holds no digest"
+    elif "name-without-digest" in use.marks and looks_at_names:
+        message = f"check_hash checks nothing: {name} holds no digest"
         yield _finding(UNCHECKED_DOWNLOAD, use, message)
 
 
@@ -223,8 +236,11 @@ def _format(use: Use, knowledge: Knowledge) -> Iterator[Finding]:
     if use.ecosystem != "huggingface":
         return
     if "refuses-safetensors" in use.marks:
-        yield _finding(UNSAFE_FORMAT, use, f"{use.client} refuses safetensors files")
-    if use.path is None or not use.path.endswith(PICKLE_SUFFIXES):
+        message = f"{use.client} refuses safetensors files"
+        yield _finding(UNSAFE_FORMAT, use, message)
+
+    is_pickle = use.path is not None and use.path.endswith(PICKLE_SUFFIXES)
+    if not is_pickle:
         return
     safe = knowledge.safetensors_of(use.subject or "")
     if safe is not None:
@@ -235,7 +251,8 @@ def _format(use: Use, knowledge: Knowledge) -> Iterator[Finding]:
 def _code(use: Use, knowledge: Knowledge) -> Iterator[Finding]:
     del knowledge
     if "runs-remote-code" in use.marks:
-        yield _finding(REMOTE_CODE, use, f"{use.client} runs the code of {use}")
+        message = f"{use.client} runs the code of {use}"
+        yield _finding(REMOTE_CODE, use, message)
 
 
 def _license(use: Use, knowledge: Knowledge) -> Iterator[Finding]:
@@ -248,11 +265,15 @@ def _license(use: Use, knowledge: Knowledge) -> Iterator[Finding]:
 def _holdings(use: Use, knowledge: Knowledge) -> Iterator[Finding]:
     if use.subject is None or use.ecosystem == "file":
         return
+
     if knowledge.must_be_locked and not knowledge.has_locked(use):
-        yield _finding(NOT_LOCKED, use, f"{knowledge.lock_name} has no line for {use}")
+        message = f"{knowledge.lock_name} has no line for {use}"
+        yield _finding(NOT_LOCKED, use, message)
+
     for place, holdings in knowledge.holdings:
         if not holdings.has(use):
-            yield _finding(NOT_HELD, use, f"{place} does not hold {use}")
+            message = f"{place} does not hold {use}"
+            yield _finding(NOT_HELD, use, message)
 
 
 def _finding(
@@ -273,7 +294,9 @@ def _finding(
 
 
 def _file_name(address: str) -> str:
-    return urlsplit(address).path.rpartition("/")[2] or address
+    path = urlsplit(address).path
+    _, _, name = path.rpartition("/")
+    return name or address
 
 
 _CHECKS: tuple[Callable[[Use, Knowledge], Iterator[Finding]], ...] = (

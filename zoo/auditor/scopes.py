@@ -1,13 +1,18 @@
 """What a name means in a Python source, as far as it can be told without running it.
 
-Three things are followed: imports (``import torch.hub as th``), names for parts of modules (``hub = torch.hub``), and
-names that only ever get constants (``MODEL = "timm/resnet18.a1_in1k"``). All else is unknown, and nothing is said of it.
+Three things are followed: imports (``import torch.hub as th``), names for parts of modules
+(``hub = torch.hub``), and names that only ever get constants (``MODEL = "timm/resnet18.a1_in1k"``).
+All else is unknown, and nothing is said of it.
 """
 
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 MOST_STEPS = 20
@@ -29,6 +34,18 @@ class Scope:
     defaults: dict[str, ast.expr] = field(default_factory=dict)
     """Parameters with a default."""
 
+    def bind(self, name: str, value: ast.expr | None) -> None:
+        """Note one more thing that a name is bound to."""
+        bound = self.assigned.setdefault(name, [])
+        bound.append(value)
+
+    def only_value(self, name: str) -> ast.expr | None:
+        """Return the expression that a name is bound to, if it is bound once."""
+        bound = self.assigned.get(name, [])
+        if len(bound) != 1:
+            return None
+        return bound[0]
+
     def find(self, name: str) -> Scope | None:
         """Return the scope that binds a name."""
         scope: Scope | None = self
@@ -44,10 +61,14 @@ def open_scope(node: ast.AST, parent: Scope | None) -> Scope:
     scope = Scope(parent)
     if isinstance(node, FUNCTIONS):
         _bind_parameters(scope, node.args)
+
+    waiting: list[ast.AST] = []
     body = getattr(node, "body", [])
-    if not isinstance(body, list):
-        body = [body]
-    waiting: list[ast.AST] = [*body]
+    if isinstance(body, list):
+        waiting += body
+    else:
+        waiting.append(body)  # that of a lambda
+
     while waiting:
         statement = waiting.pop()
         _bind(scope, statement)
@@ -56,18 +77,14 @@ def open_scope(node: ast.AST, parent: Scope | None) -> Scope:
     return scope
 
 
-def dotted_name(
-    node: ast.expr,
-    scope: Scope,
-    steps: int = 0,
-) -> str | None:
+def dotted_name(node: ast.expr, scope: Scope, steps: int = 0) -> str | None:
     """Write what an expression names with its module: ``th.load`` is ``torch.hub.load``.
 
     A name that is bound by no import stays as it is: ``MyModel.from_pretrained``.
     """
     if isinstance(node, ast.Attribute):
         base = dotted_name(node.value, scope, steps)
-        return None if base is None else f"{base}.{node.attr}"
+        return f"{base}.{node.attr}" if base else None
     if not isinstance(node, ast.Name) or steps > MOST_STEPS:
         return None
 
@@ -76,19 +93,18 @@ def dotted_name(
         return node.id
     if node.id in owner.imports:
         return owner.imports[node.id]
-    bound = owner.assigned[node.id]
-    alias = bound[0] if len(bound) == 1 else None
+
+    alias = owner.only_value(node.id)
     if isinstance(alias, ast.Name | ast.Attribute):
         return dotted_name(alias, owner, steps + 1)
     return node.id
 
 
-def constants(  # noqa: PLR0911 - one return for each kind of expression
+def constants(
     node: ast.expr,
     scope: Scope,
     *,
     takes_defaults: bool = False,
-    steps: int = 0,
 ) -> Values | None:
     """List the constants that an expression can be; ``None`` where it can be something else.
 
@@ -96,60 +112,127 @@ def constants(  # noqa: PLR0911 - one return for each kind of expression
         node: The expression.
         scope: Where it stands.
         takes_defaults: Take the default of a parameter for its value.
-        steps: How many names were followed to get here.
     """
-    if steps > MOST_STEPS:
+    reading = _Reading(scope, takes_defaults, steps=0)
+    return reading.values(node)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How far an expression has been followed."""
+
+    scope: Scope
+    takes_defaults: bool
+    steps: int
+    """How many names were followed to get here."""
+
+    def values(self, node: ast.expr) -> Values | None:
+        """List the constants that an expression can be."""
+        if isinstance(node, ast.Constant):
+            return (node.value,)
+        if isinstance(node, ast.FormattedValue):
+            return self.values(node.value)
+
+        is_circle = self.steps > MOST_STEPS
+        if is_circle:
+            return None
+        return self._values_of_parts(node)
+
+    def _values_of_parts(self, node: ast.expr) -> Values | None:
+        further = self._further(self.scope)
+        if isinstance(node, ast.IfExp):
+            return further.any_of([node.body, node.orelse])
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            return further.joined([node.left, node.right])
+        if isinstance(node, ast.JoinedStr):
+            return further.joined(node.values)
+        if isinstance(node, ast.Name):
+            return further.of_name(node.id)
+        if isinstance(node, ast.Starred):
+            return further.items(node.value)
         return None
-    if isinstance(node, ast.Constant):
-        return (node.value,)
-    if isinstance(node, ast.IfExp):
-        parts = [node.body, node.orelse]
-        return _all_of(
-            parts,
-            scope,
-            takes_defaults,
-            steps + 1,
-        )
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return _joined(
-            [node.left, node.right],
-            scope,
-            takes_defaults,
-            steps + 1,
-        )
-    if isinstance(node, ast.JoinedStr):
-        parts = [
-            part.value if isinstance(part, ast.FormattedValue) else part for part in node.values
-        ]
-        return _joined(
-            parts,
-            scope,
-            takes_defaults,
-            steps + 1,
-        )
-    if isinstance(node, ast.Name):
-        return _constants_of_name(
-            node.id,
-            scope,
-            takes_defaults,
-            steps + 1,
-        )
-    if isinstance(node, ast.Starred):
-        return _items(
-            node.value,
-            scope,
-            takes_defaults,
-            steps + 1,
-        )
-    return None
+
+    def any_of(self, nodes: Sequence[ast.expr]) -> Values | None:
+        """List the constants of several expressions, one of which it will be."""
+        found: list[object] = []
+        for node in nodes:
+            values = self.values(node)
+            if values is None:
+                return None
+            found += values
+
+        distinct = dict.fromkeys(found)
+        return tuple(distinct)[:MOST_VALUES]
+
+    def joined(self, nodes: Sequence[ast.expr]) -> Values | None:
+        """List the texts that several expressions can make one after another."""
+        texts = [""]
+        for node in nodes:
+            values = self.values(node)
+            if values is None:
+                return None
+
+            are_texts = [isinstance(value, str) for value in values]
+            if not all(are_texts):
+                return None
+
+            longer = [f"{text}{value}" for text in texts for value in values]
+            texts = longer[:MOST_VALUES]
+        return tuple(texts)
+
+    def of_name(self, name: str) -> Values | None:
+        """List the constants that a name is ever bound to."""
+        owner = self.scope.find(name)
+        if owner is None or name in owner.imports:
+            return None
+
+        bound = owner.assigned[name]
+        default = owner.defaults.get(name)
+        if default is not None and bound == [None]:
+            if not self.takes_defaults:
+                return None
+            outside = owner.parent or owner  # where a default is worked out
+            there = replace(self, scope=outside)
+            return there.values(default)
+
+        expressions = [value for value in bound if value is not None]
+        if len(expressions) != len(bound):
+            return None
+        there = replace(self, scope=owner)
+        return there.any_of(expressions)
+
+    def items(self, node: ast.expr) -> Values | None:
+        """List what a written tuple, list or set holds, also under a name that only it has."""
+        if isinstance(node, ast.Tuple | ast.List | ast.Set):
+            return self.any_of(node.elts)
+        if not isinstance(node, ast.Name) or self.steps > MOST_STEPS:
+            return None
+
+        owner = self.scope.find(node.id)
+        if owner is None:
+            return None
+
+        only = owner.only_value(node.id)
+        if only is None:
+            return None
+        further = self._further(owner)
+        return further.items(only)
+
+    def _further(self, scope: Scope) -> _Reading:
+        """Go a step on, in a scope."""
+        return replace(self, scope=scope, steps=self.steps + 1)
 
 
 def beginning(node: ast.expr) -> str:
-    """Return the text that an expression certainly begins with: ``http://`` of ``f"http://{host}/a.pth"``."""
+    """Return the text that an expression certainly begins with.
+
+    That is ``http://`` of ``f"http://{host}/a.pth"``.
+    """
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         return node.value
     if isinstance(node, ast.JoinedStr) and node.values:
-        return beginning(node.values[0])
+        first = node.values[0]
+        return beginning(first)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return beginning(node.left)
     return ""
@@ -157,16 +240,19 @@ def beginning(node: ast.expr) -> str:
 
 def _bind_parameters(scope: Scope, arguments: ast.arguments) -> None:
     positional = [*arguments.posonlyargs, *arguments.args]
+    by_name = arguments.kwonlyargs
     rest = [arguments.vararg, arguments.kwarg]
-    for parameter in [*positional, *arguments.kwonlyargs, *rest]:
+
+    for parameter in [*positional, *by_name, *rest]:
         if parameter is not None:
             scope.assigned[parameter.arg] = [None]
 
-    with_default = positional[len(positional) - len(arguments.defaults) :]
-    pairs = list(zip(with_default, arguments.defaults, strict=True))
-    for parameter, default in pairs:
+    without_default = len(positional) - len(arguments.defaults)
+    with_default = positional[without_default:]
+    for parameter, default in zip(with_default, arguments.defaults, strict=True):
         scope.defaults[parameter.arg] = default
-    for parameter, keyword_default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+
+    for parameter, keyword_default in zip(by_name, arguments.kw_defaults, strict=True):
         if keyword_default is not None:
             scope.defaults[parameter.arg] = keyword_default
 
@@ -184,141 +270,37 @@ def _bind(scope: Scope, node: ast.AST) -> None:
         _bind_target(scope, node.target, None)
     elif isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
         # The name of a loop is bound to each of the values, as by *VALUES.
-        _bind_target(scope, node.target, ast.Starred(node.iter, ast.Load()))
+        each_value = ast.Starred(node.iter, ast.Load())
+        _bind_target(scope, node.target, each_value)
     elif isinstance(node, ast.withitem) and node.optional_vars is not None:
         _bind_target(scope, node.optional_vars, None)
     elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        scope.assigned.setdefault(node.name, []).append(None)
+        scope.bind(node.name, None)
 
 
 def _bind_imports(scope: Scope, node: ast.Import | ast.ImportFrom) -> None:
     """Note the names of an import: ``import torch.hub`` binds ``torch``."""
     if isinstance(node, ast.ImportFrom):
-        module = f"{'.' * node.level}{node.module or ''}"
+        dots = "." * node.level
+        module = node.module or ""
         for alias in node.names:
             name = alias.asname or alias.name
-            scope.imports[name] = f"{module}.{alias.name}"
+            scope.imports[name] = f"{dots}{module}.{alias.name}"
         return
 
     for alias in node.names:
-        top = alias.name.partition(".")[0]
+        top, _, _ = alias.name.partition(".")
         if alias.asname:
             scope.imports[alias.asname] = alias.name
         else:
             scope.imports[top] = top
 
 
-def _bind_target(
-    scope: Scope,
-    target: ast.expr,
-    value: ast.expr | None,
-) -> None:
+def _bind_target(scope: Scope, target: ast.expr, value: ast.expr | None) -> None:
     if isinstance(target, ast.Name):
-        scope.assigned.setdefault(target.id, []).append(value)
+        scope.bind(target.id, value)
         return
+
     for node in ast.walk(target):
         if isinstance(node, ast.Name):
-            scope.assigned.setdefault(node.id, []).append(None)
-
-
-def _constants_of_name(
-    name: str,
-    scope: Scope,
-    takes_defaults: bool,
-    steps: int,
-) -> Values | None:
-    owner = scope.find(name)
-    if owner is None or name in owner.imports:
-        return None
-    default = owner.defaults.get(name)
-    bound = owner.assigned[name]
-    if default is not None and bound == [None]:
-        found = constants(
-            default,
-            owner.parent or owner,
-            takes_defaults=True,
-            steps=steps,
-        )
-        return found if takes_defaults else None
-    values = [value for value in bound if value is not None]
-    if len(values) != len(bound):
-        return None
-    return _all_of(
-        values,
-        owner,
-        takes_defaults,
-        steps,
-    )
-
-
-def _items(
-    node: ast.expr,
-    scope: Scope,
-    takes_defaults: bool,
-    steps: int,
-) -> Values | None:
-    """List what a written tuple, list or set holds, also under a name that only it has."""
-    if isinstance(node, ast.Tuple | ast.List | ast.Set):
-        return _all_of(
-            node.elts,
-            scope,
-            takes_defaults,
-            steps,
-        )
-    if not isinstance(node, ast.Name) or steps > MOST_STEPS:
-        return None
-    owner = scope.find(node.id)
-    bound = owner.assigned.get(node.id, []) if owner is not None else []
-    if owner is None or len(bound) != 1 or bound[0] is None:
-        return None
-    return _items(
-        bound[0],
-        owner,
-        takes_defaults,
-        steps + 1,
-    )
-
-
-def _all_of(
-    nodes: list[ast.expr],
-    scope: Scope,
-    takes_defaults: bool,
-    steps: int,
-) -> Values | None:
-    """List the constants of several expressions, one of which it will be."""
-    found: list[object] = []
-    for node in nodes:
-        values = constants(
-            node,
-            scope,
-            takes_defaults=takes_defaults,
-            steps=steps,
-        )
-        if values is None:
-            return None
-        found += values
-    return tuple(dict.fromkeys(found))[:MOST_VALUES]
-
-
-def _joined(
-    nodes: list[ast.expr],
-    scope: Scope,
-    takes_defaults: bool,
-    steps: int,
-) -> Values | None:
-    """List the texts that several expressions can make one after another."""
-    texts = [""]
-    for node in nodes:
-        values = constants(
-            node,
-            scope,
-            takes_defaults=takes_defaults,
-            steps=steps,
-        )
-        if values is None:
-            return None
-        if not all(isinstance(value, str) for value in values):
-            return None
-        longer = [f"{text}{value}" for text in texts for value in values]
-        texts = longer[:MOST_VALUES]
-    return tuple(texts)
+            scope.bind(node.id, None)

@@ -40,33 +40,50 @@ def selection(
         ConfigError: The table has another form.
     """
     table = _table(path.absolute())
+    theirs_excluded = table.get("exclude", ())
+    theirs_ignored = table.get("ignore", ())
     return Selection(
-        (*table.get("exclude", ()), *excluded),
-        (*table.get("ignore", ()), *ignored),
+        (*theirs_excluded, *excluded),
+        (*theirs_ignored, *ignored),
     )
 
 
 def _table(path: Path) -> dict[str, list[str]]:
-    folders = [path, *path.parents]
-    files = (folder / FILE_NAME for folder in folders)
-    found = next((file for file in files if file.is_file()), None)
+    """Read the table of the nearest ``pyproject.toml``."""
+    found = _nearest(path)
     if found is None:
         return {}
+
     try:
-        content = tomllib.loads(read_regular_file(found, LARGEST_BYTES).decode("utf-8"))
+        data = read_regular_file(found, LARGEST_BYTES)
+        content = tomllib.loads(data.decode("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(str(found), f"expected a TOML file, got: {error}") from error
 
     tool: Any = content.get("tool", {})
     ours: Any = tool.get("zoo", {})
     table: Any = ours.get("audit", {})
-    known = {"exclude", "ignore"}
-    is_table = isinstance(table, dict) and known >= table.keys()
-    if not is_table or not all(_is_list_of_texts(value) for value in table.values()):
+    if not _is_sound(table):
         fault = "[tool.zoo.audit] takes exclude and ignore, each a list of texts"
         raise ConfigError(str(found), fault)
     checked: dict[str, list[str]] = table
     return checked
+
+
+def _nearest(path: Path) -> Path | None:
+    """Find the ``pyproject.toml`` of a folder, or of the nearest one above it."""
+    for folder in (path, *path.parents):
+        file = folder / FILE_NAME
+        if file.is_file():
+            return file
+    return None
+
+
+def _is_sound(table: object) -> bool:
+    if not isinstance(table, dict):
+        return False
+    is_known = {"exclude", "ignore"}.issuperset(table)
+    return is_known and all(_is_list_of_texts(value) for value in table.values())
 
 
 def _is_list_of_texts(value: object) -> bool:
