@@ -10,14 +10,14 @@ Measured are, in a fresh process each, one after another in turn:
 
     torchvision   torchvision.models.get_model(NAME, weights="DEFAULT")
     zoo           zoo.load_model(NAME) from the same pickle file
-    zoo, twin     zoo.load_model(NAME) from the safetensors twin that ``zoo convert`` made of it
+    zoo, copy     zoo.load_model(NAME) from the safetensors copy that ``zoo convert`` made of it
 
 A clock starts when all imports are done and what they left for the garbage collector is collected,
 and stops when the model is there; the files are in the page cache. A memory-mapped file is read
 when its values are first used, so that is measured, too: "read" is the time until every value has
 been read once, and "memory" the most that was resident until then, beyond what was before the call.
 
-Promised: zoo with its twin is at least 5 times faster for resnet152 and 10 times for vgg16, and
+Promised: zoo with its copy is at least 5 times faster for resnet152 and 10 times for vgg16, and
 takes less memory than 1.2 times the file.
 """
 
@@ -39,7 +39,7 @@ from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
 
-WAYS = ("torchvision", "zoo", "zoo, twin")
+WAYS = ("torchvision", "zoo", "zoo, copy")
 PROMISED_SPEED = {"resnet152": 5.0, "vgg16": 10.0}
 PROMISED_MEMORY = 1.2
 MIB = 1 << 20
@@ -151,7 +151,7 @@ def measure_model(
 
 
 def prepare(model: str, place: Path) -> int:
-    """Write weights with random values, a registry that knows their digest, and the twin.
+    """Write weights with random values, a registry that knows their digest, and the copy.
 
     Return the file's length.
     """
@@ -216,8 +216,8 @@ def child_command(way: str, model: str) -> list[str]:
 
 
 def environment(place: Path, way: str) -> dict[str, str]:
-    """Point a child to the prepared files; only with the lock file does zoo use the twin."""
-    lock = "zoo.lock" if way in ("zoo, twin", "convert") else "empty.lock"
+    """Point a child to the prepared files; only with the lock file does zoo use the copy."""
+    lock = "zoo.lock" if way in ("zoo, copy", "convert") else "empty.lock"
     own = {
         "TORCH_HOME": place / "torch",
         "XDG_CACHE_HOME": place / "cache",
@@ -251,10 +251,10 @@ def report(results: dict[str, Measured]) -> int:
     for model, measured in results.items():
         wanted = PROMISED_SPEED.get(model, 1.0)
         usual_s = measured.load_s("torchvision")
-        ratio = usual_s / measured.load_s("zoo, twin")
+        ratio = usual_s / measured.load_s("zoo, copy")
         plain_bytes = measured.memory_bytes("zoo")
-        twin_bytes = measured.memory_bytes("zoo, twin")
-        memory = max(plain_bytes, twin_bytes) / measured.file_bytes
+        copy_bytes = measured.memory_bytes("zoo, copy")
+        memory = max(plain_bytes, copy_bytes) / measured.file_bytes
 
         is_kept &= ratio >= wanted
         is_kept &= memory < PROMISED_MEMORY

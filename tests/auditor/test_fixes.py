@@ -29,7 +29,7 @@ KNOWLEDGE = Knowledge(
 
 
 def fixed(path: Path, text: str) -> str:
-    """Write a source, mend it, and read it again."""
+    """Write a source, fix it, and read it again."""
     path.write_text(text, encoding="utf-8")
     findings = audit.audit([path], KNOWLEDGE).findings
     fixes.fix({path.name: path}, findings)

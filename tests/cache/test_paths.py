@@ -134,7 +134,7 @@ def test_packaged_file_that_is_not_right_is_an_error(
 )
 def test_digest_that_is_none_is_an_error(desk: Desk, facts: dict[str, str]) -> None:
     """Row 47: hash of wrong length or letters: error, before anything is done."""
-    with pytest.raises(CacheError, match="lower-case hex digits; mend the registry"):
+    with pytest.raises(CacheError, match="lower-case hex digits; fix the registry"):
         fetcher.fetch(replace(record_of("http://host.example/x"), **facts), options=desk.options)  # type: ignore[arg-type]  # fields by name
 
 

@@ -78,7 +78,7 @@ def small(desk: Desk) -> Cache:
 
 
 def test_an_inventory_knows_owner_and_role_of_each_file(small: Cache) -> None:
-    """Weights, twins, unfinished downloads and strangers are told apart by their names."""
+    """Weights, safetensors copies, unfinished downloads and strangers are told apart by their names."""
     stem = small.resnet.file_name.removesuffix(".pth")
     for name in (f"{stem}.safetensors", "mine.pth", ".hidden"):
         (small.folder / name).write_bytes(b"x")
@@ -91,7 +91,7 @@ def test_an_inventory_knows_owner_and_role_of_each_file(small: Cache) -> None:
     }
     assert roles == {
         ("resnet18", Role.WEIGHTS, "resnet18:imagenet1k_v1"),
-        ("resnet18", Role.TWIN, "resnet18:imagenet1k_v1"),
+        ("resnet18", Role.SAFETENSORS_COPY, "resnet18:imagenet1k_v1"),
         ("vgg16", Role.WEIGHTS, "vgg16:imagenet1k_v1"),
         ("vgg16", Role.PARTIAL, "vgg16:imagenet1k_v1"),
         ("mine", Role.FOREIGN, None),

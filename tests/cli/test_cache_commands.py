@@ -258,8 +258,8 @@ def test_a_size_limit_out_of_reach_is_said(cache: Run, folder: Path) -> None:
 
 def test_files_are_removed_by_the_name_of_their_model(cache: Run, folder: Path) -> None:
     """With what belongs to them."""
-    twin = folder / FIRST.replace(".pth", ".safetensors")
-    twin.write_bytes(b"x")
+    copy = folder / FIRST.replace(".pth", ".safetensors")
+    copy.write_bytes(b"x")
     assert cache("remove", "squeezenet1_0", "--dry-run").err == "2 files would be removed, 100 kB\n"
     assert cache("remove", "squeezenet1_0").err == "2 files removed, 100 kB\n"
     assert [path.name for path in folder.iterdir() if path.is_file()] == [SECOND]
@@ -277,7 +277,7 @@ def test_equal_files_are_stored_once(cache: Run, folder: Path) -> None:
 
 
 def test_a_hugging_face_cache_is_listed_and_verified(cache: Run, tmp_path: Path) -> None:
-    """By repository; damage has the command of huggingface_hub that mends it."""
+    """By repository; damage has the command of huggingface_hub that fixes it."""
     import hashlib
 
     data, commit = b"weights" * 100, "0123456789" * 4

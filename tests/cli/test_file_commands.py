@@ -167,25 +167,25 @@ def test_bad_values_are_counted(zoo: Run, tmp_path: Path) -> None:
 def test_a_file_is_converted_beside_itself_or_elsewhere(
     zoo: Run, saved: Path, tmp_path: Path
 ) -> None:
-    """The path of the twin is printed; the second time it is there already."""
-    twin = saved.with_suffix(".safetensors")
-    assert zoo("convert", str(saved)).out == f"{twin}\n"
-    assert safetensors.torch.load_file(twin).keys() == torch.load(saved, weights_only=True).keys()
+    """The path of the copy is printed; the second time it is there already."""
+    copy = saved.with_suffix(".safetensors")
+    assert zoo("convert", str(saved)).out == f"{copy}\n"
+    assert safetensors.torch.load_file(copy).keys() == torch.load(saved, weights_only=True).keys()
     assert "was there already" in zoo("convert", str(saved)).err
     other = tmp_path / "other.safetensors"
     (row,) = zoo("convert", str(saved), "--output", str(other), "--json").json
     assert (row["path"], row["was_there"], row["tensors"]) == (str(other), False, 10)
-    assert other.read_bytes() == twin.read_bytes()
+    assert other.read_bytes() == copy.read_bytes()
 
 
 def test_a_file_in_the_way_is_replaced_only_by_force(zoo: Run, saved: Path) -> None:
     """It could be somebody's."""
-    twin = saved.with_suffix(".safetensors")
-    twin.write_bytes(b"mine")
+    copy = saved.with_suffix(".safetensors")
+    copy.write_bytes(b"mine")
     outcome = zoo("convert", str(saved))
     assert outcome.exit_code == 1
     assert "replace it with --force" in outcome.err
-    assert twin.read_bytes() == b"mine"
+    assert copy.read_bytes() == b"mine"
     assert zoo("convert", str(saved), "--force").exit_code == 0
 
 

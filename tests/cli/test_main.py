@@ -177,7 +177,7 @@ def test_an_unknown_option_offers_the_nearest(zoo: Run) -> None:
     ],
 )
 def test_exit_codes(zoo: Run, arguments: tuple[str, ...], exit_code: int) -> None:
-    """0 done, 1 an error that the user can mend, 2 wrong usage; errors go to stderr alone, in words."""
+    """0 done, 1 an error that the user can fix, 2 wrong usage; errors go to stderr alone, in words."""
     outcome = zoo(*arguments)
     assert outcome.exit_code == exit_code
     if exit_code:

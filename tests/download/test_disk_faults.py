@@ -269,7 +269,7 @@ def test_a_file_without_a_digest_is_taken_offline_and_never_called_verified(
 
 
 def test_what_only_reads_replaces_nothing(desk: Desk, server: FaultyServer) -> None:
-    """A program that loads weights stops at a file that does not match, and says how to mend it."""
+    """A program that loads weights stops at a file that does not match, and says how to fix it."""
     desk.target.write_bytes(DATA[:K])
     with pytest.raises(CacheError, match=r"does not match.*left as it is.*zoo cache repair"):
         desk.fetch(server.base, replaces=False)
@@ -474,7 +474,7 @@ def test_name_that_could_be_another_one_is_an_error(
     desk: Desk, server: FaultyServer, name: str
 ) -> None:
     """Rows 42 and 45: too long, reserved, or leading elsewhere: error whose text a terminal can bear."""
-    with pytest.raises(CacheError, match="mend the registry") as caught:
+    with pytest.raises(CacheError, match="fix the registry") as caught:
         fetcher.fetch(record_of(server.base, name=name), options=desk.options)
     assert str(caught.value).isprintable()
     assert server.requests == []

@@ -45,7 +45,7 @@ def damage(desk: Desk, *places: int) -> None:
     desk.target.write_bytes(content)
 
 
-def mend(desk: Desk, server: FaultyServer) -> Repaired:
+def repaired_from(desk: Desk, server: FaultyServer) -> Repaired:
     """Repair the file in the cache from a mirror."""
     options = replace(desk.options, mirrors=(server.base,), upstream=False)
     return repair.repair(cached(desk), options=options, listener=desk.events.append)
@@ -77,7 +77,7 @@ def test_only_the_damaged_block_is_fetched(desk: Desk, server: FaultyServer, sid
     """One byte of the third block differs: 64 KiB cross the wire, not 667 kB."""
     damage(desk, 2 * BLOCK_BYTES + 5)
     server.behave = mirror(sidecar)
-    repaired = mend(desk, server)
+    repaired = repaired_from(desk, server)
     assert desk.target.read_bytes() == DATA
     assert repaired.reused_bytes == len(DATA) - BLOCK_BYTES
     assert server.body_bytes == BLOCK_BYTES
@@ -88,7 +88,7 @@ def test_a_shortened_file_is_gone_on_with(desk: Desk, server: FaultyServer, side
     """What is there is right; the rest is fetched."""
     desk.target.write_bytes(DATA[: 4 * BLOCK_BYTES + 100])
     server.behave = mirror(sidecar)
-    assert mend(desk, server).reused_bytes == 4 * BLOCK_BYTES
+    assert repaired_from(desk, server).reused_bytes == 4 * BLOCK_BYTES
     assert desk.target.read_bytes() == DATA
     assert server.body_bytes == len(DATA) - 4 * BLOCK_BYTES
 
@@ -99,7 +99,7 @@ def test_a_file_that_is_too_long_loses_its_end(
     """Every block is right; what follows them is cut off, and nothing needs fetching but what was never whole."""
     desk.target.write_bytes(DATA + b"more")
     server.behave = mirror(sidecar)
-    assert mend(desk, server).reused_bytes >= len(DATA) - BLOCK_BYTES
+    assert repaired_from(desk, server).reused_bytes >= len(DATA) - BLOCK_BYTES
     assert desk.target.read_bytes() == DATA
 
 
@@ -107,7 +107,7 @@ def test_without_block_digests_the_whole_file_is_fetched(desk: Desk, server: Fau
     """A plain mirror has none."""
     damage(desk, 5)
     server.behave = mirror(None)
-    assert mend(desk, server).reused_bytes == 0
+    assert repaired_from(desk, server).reused_bytes == 0
     assert desk.target.read_bytes() == DATA
     assert server.body_bytes == len(DATA)
 
@@ -120,7 +120,7 @@ def test_block_digests_of_another_file_are_not_used(
     other = tmp_path / "other"
     other.write_bytes(OTHER_DATA)
     server.behave = mirror(hash_blocks(other, BLOCK_BYTES).to_text())
-    assert mend(desk, server).reused_bytes == 0
+    assert repaired_from(desk, server).reused_bytes == 0
     assert desk.target.read_bytes() == DATA
 
 
@@ -134,7 +134,7 @@ def test_lying_block_digests_cost_time_and_nothing_else(
         desk.target.read_bytes()[2 * BLOCK_BYTES : 3 * BLOCK_BYTES]
     ).hexdigest()
     server.behave = mirror(json.dumps(lie))
-    assert mend(desk, server).reused_bytes == len(DATA)
+    assert repaired_from(desk, server).reused_bytes == len(DATA)
     assert desk.target.read_bytes() == DATA
     assert server.body_bytes >= len(DATA)
     assert desk.holds_only(NAME)
@@ -144,7 +144,7 @@ def test_a_whole_file_is_left_alone(desk: Desk, server: FaultyServer, sidecar: s
     """Nobody is asked anything."""
     desk.target.write_bytes(DATA)
     server.behave = mirror(sidecar)
-    assert mend(desk, server).fetched.was_cached
+    assert repaired_from(desk, server).fetched.was_cached
     assert server.requests == []
 
 
@@ -159,7 +159,7 @@ def test_a_mirror_that_cannot_mend_leaves_the_good_blocks_for_the_next(
         else exchange.answer(404)
     )
     with pytest.raises(FetchError) as caught:
-        mend(desk, server)
+        repaired_from(desk, server)
     assert caught.value.kept_bytes == len(DATA) - BLOCK_BYTES
     server.behave = mirror(sidecar)
     desk.fetch(server.base + "/" + NAME)

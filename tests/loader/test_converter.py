@@ -1,4 +1,4 @@
-"""Safetensors twins: equal to their originals, the same whoever makes them, used only when they are vouched for."""
+"""Safetensors copies: equal to their originals, the same whoever makes them, used only when they are vouched for."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def saved(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_twin_holds_the_same_tensors(saved: Path) -> None:
-    """The reference library reads from the twin what torch reads from the original."""
+def test_a_copy_holds_the_same_tensors(saved: Path) -> None:
+    """The reference library reads from the copy what torch reads from the original."""
     converted = converter.convert_file(saved)
     assert converted.path == saved.with_name("net.safetensors")
     loaded = safetensors.torch.load_file(converted.path)
@@ -62,7 +62,7 @@ def test_a_twin_holds_the_same_tensors(saved: Path) -> None:
     assert not converted.is_locked
 
 
-def test_a_twin_is_the_same_whoever_makes_it(saved: Path, tmp_path: Path) -> None:
+def test_a_copy_is_the_same_whoever_makes_it(saved: Path, tmp_path: Path) -> None:
     """Neither the order of the tensors nor the place of the file nor the day counts."""
     first = converter.convert_file(saved)
     second = converter.convert_file(saved, tmp_path / "again.safetensors")
@@ -70,7 +70,7 @@ def test_a_twin_is_the_same_whoever_makes_it(saved: Path, tmp_path: Path) -> Non
     assert first.sha256 == second.sha256
 
 
-def test_a_twin_says_what_it_was_made_from(saved: Path) -> None:
+def test_a_copy_says_what_it_was_made_from(saved: Path) -> None:
     """Name and digest of the original, and the digest of the tensors."""
     from zoo.cache.digests import sha256_file
     from zoo.formats.safetensors_file import read_header
@@ -84,7 +84,7 @@ def test_a_twin_says_what_it_was_made_from(saved: Path) -> None:
     }
 
 
-def test_an_equal_twin_is_left_alone_and_another_file_is_not_replaced(saved: Path) -> None:
+def test_an_equal_copy_is_left_alone_and_another_file_is_not_replaced(saved: Path) -> None:
     """Only with force."""
     path = converter.convert_file(saved).path
     inode = path.stat().st_ino
@@ -176,9 +176,9 @@ class Published:
     options: FetchOptions
 
     @property
-    def twin(self) -> Path:
-        """Where the twin lies."""
-        return safetensors_copies.twin_path(paths.target_path(self.file))
+    def copy(self) -> Path:
+        """Where the copy lies."""
+        return safetensors_copies.copy_path(paths.target_path(self.file))
 
 
 @pytest.fixture
@@ -198,64 +198,64 @@ def published(torch_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return Published(architecture, weights, file, model.state_dict(), FetchOptions(upstream=False))
 
 
-def test_a_twin_in_the_lock_file_is_loaded_instead_of_its_original(published: Published) -> None:
+def test_a_copy_in_the_lock_file_is_loaded_instead_of_its_original(published: Published) -> None:
     """Even after the original is gone."""
     (converted,) = converter.convert_weights(published.weights)
     assert converted.is_locked
-    assert converted.path == published.twin
-    assert safetensors_copies.find_twin(published.file) == published.twin
+    assert converted.path == published.copy
+    assert safetensors_copies.find_copy(published.file) == published.copy
     paths.target_path(published.file).unlink()
     loaded = load_weights(published.architecture, published.weights).state_dict()
     assert all(torch.equal(loaded[name], tensor) for name, tensor in published.tensors.items())
 
 
-def test_a_twin_that_nobody_vouches_for_is_not_loaded(published: Published) -> None:
+def test_a_copy_that_nobody_vouches_for_is_not_loaded(published: Published) -> None:
     """Anyone could have put it there."""
     safetensors.torch.save_file(
-        {name: tensor + 1 for name, tensor in published.tensors.items()}, published.twin
+        {name: tensor + 1 for name, tensor in published.tensors.items()}, published.copy
     )
-    assert safetensors_copies.find_twin(published.file) is None
+    assert safetensors_copies.find_copy(published.file) is None
     loaded = load_weights(published.architecture, published.weights).state_dict()
     assert all(torch.equal(loaded[name], tensor) for name, tensor in published.tensors.items())
 
 
 @pytest.mark.parametrize("verify", ["quick", "full"])
-def test_a_twin_that_was_changed_is_not_loaded(
+def test_a_copy_that_was_changed_is_not_loaded(
     published: Published, verify: safetensors_copies.Verify
 ) -> None:
     """The digest in the lock file decides; the original still loads."""
     converter.convert_weights(published.weights)
-    data = bytearray(published.twin.read_bytes())
+    data = bytearray(published.copy.read_bytes())
     data[-1] ^= 1
-    published.twin.write_bytes(data)
-    assert safetensors_copies.find_twin(published.file, verify=verify) is None
+    published.copy.write_bytes(data)
+    assert safetensors_copies.find_copy(published.file, verify=verify) is None
     loaded = load_weights(published.architecture, published.weights, verify=verify).state_dict()
     assert all(torch.equal(loaded[name], tensor) for name, tensor in published.tensors.items())
 
 
-def test_a_twin_is_trusted_unread_only_when_that_is_asked_for(published: Published) -> None:
+def test_a_copy_is_trusted_unread_only_when_that_is_asked_for(published: Published) -> None:
     """``verify="off"`` looks at the length alone."""
     converter.convert_weights(published.weights)
-    data = bytearray(published.twin.read_bytes())
+    data = bytearray(published.copy.read_bytes())
     data[-1] ^= 1
-    published.twin.write_bytes(data)
-    assert safetensors_copies.find_twin(published.file, verify="off") == published.twin
-    published.twin.write_bytes(bytes(data) + b"x")
-    assert safetensors_copies.find_twin(published.file, verify="off") is None
+    published.copy.write_bytes(data)
+    assert safetensors_copies.find_copy(published.file, verify="off") == published.copy
+    published.copy.write_bytes(bytes(data) + b"x")
+    assert safetensors_copies.find_copy(published.file, verify="off") is None
 
 
-def test_without_twin_and_original_the_file_is_fetched(published: Published) -> None:
+def test_without_copy_and_original_the_file_is_fetched(published: Published) -> None:
     """Here it cannot be: the publisher does not exist."""
     paths.target_path(published.file).unlink()
     with pytest.raises(FetchError):
         converter.convert_weights(published.weights, options=published.options)
 
 
-def test_a_lock_file_that_demands_another_twin_is_an_error(published: Published) -> None:
-    """The team's twin and ours differ: one of them was made from other bytes."""
+def test_a_lock_file_that_demands_another_copy_is_an_error(published: Published) -> None:
+    """The team's copy and ours differ: one of them was made from other bytes."""
     other = lockfile.LockedFile("0" * 64, 1)
     lockfile.write(
-        safetensors_copies.lock_path(paths.checkpoints_folder()), {published.twin.name: other}
+        safetensors_copies.lock_path(paths.checkpoints_folder()), {published.copy.name: other}
     )
     with pytest.raises(CacheError, match="demands sha256 0000"):
         converter.convert_weights(published.weights)
@@ -267,7 +267,7 @@ def test_a_packaged_file_is_safetensors_already() -> None:
         converter.convert_model("lenet5")
 
 
-def test_names_of_twins_lead_back_to_their_originals() -> None:
+def test_names_of_copies_lead_back_to_their_originals() -> None:
     """By suffix alone."""
     names = {"a-12345678.pth", "b.bin", "c.safetensors"}
     assert safetensors_copies.original_name("a-12345678.safetensors", names) == "a-12345678.pth"
@@ -277,7 +277,7 @@ def test_names_of_twins_lead_back_to_their_originals() -> None:
 
 
 def test_pickles_of_the_old_format_are_converted_too(tmp_path: Path) -> None:
-    """What the format was does not show in the twin's tensors."""
+    """What the format was does not show in the copy's tensors."""
     path = tmp_path / "net.pth"
     torch.save(TENSORS, path, _use_new_zipfile_serialization=False)
     assert path.read_bytes()[:2] == pickle.PROTO + b"\x02"

@@ -255,7 +255,7 @@ def test_server_hides_digests_that_belong_to_nothing(store: Store, upstream: Hub
 
 
 def test_repair_fetches_only_the_damaged_block_from_a_mirror(tmp_path: Path) -> None:
-    """A flipped byte in the third block, mended from the real server: 1 MiB of 5 crosses the wire."""
+    """A flipped byte in the third block, repaired from the real server: 1 MiB of 5 crosses the wire."""
     record = file_of("net", DATA)
     root = fill(tmp_path / "mirror", {f"/models/{record.file_name}": DATA})
     folder = tmp_path / "checkpoints"

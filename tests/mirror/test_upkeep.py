@@ -98,7 +98,7 @@ def test_files_carried_in_by_hand_are_verified(
 def test_files_that_nobody_wants_are_repaired_too(
     store: Store, upstream: HubUpstream, tmp_path: Path
 ) -> None:
-    """Carried in by hand or pulled through: a flipped bit is found by verify and mended by the next sync."""
+    """Carried in by hand or pulled through: a flipped bit is found by verify and repaired by the next sync."""
     data = os.urandom(20_000)
     url = weights(upstream, data)
     carried = tmp_path / "net.pth"

@@ -247,7 +247,7 @@ def test_signed_names_that_lead_elsewhere_are_refused(
 
 
 def test_a_damaged_installed_file_is_refused_when_it_is_read(client: Host) -> None:
-    """By its digest, with what to do; then an update mends nothing silently."""
+    """By its digest, with what to do; then an update fixes nothing silently."""
     path = find_registry()
     path.write_text(path.read_text().replace("first", "worst"))
     with pytest.raises(RegistryError, match="zoo registry update"):

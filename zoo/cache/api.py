@@ -47,7 +47,7 @@ def verify(
 
     Returns:
         A finding for each file: ``verdict.value`` is ``"whole"``, ``"damaged"``, ``"sound"`` and so
-        on, ``fault`` says what is wrong and ``advice`` what mends it.
+        on, ``fault`` says what is wrong and ``advice`` what fixes it.
 
     Raises:
         UnknownNameError: Nothing in the cache is called that.

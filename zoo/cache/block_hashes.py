@@ -1,13 +1,13 @@
 """Digests of a file's blocks.
 
-What lets a damaged copy be mended by fetching only the blocks that differ.
+What lets a damaged copy be repaired by fetching only the blocks that differ.
 
 A mirror offers them beside the file, under the file's own name with ``.blocks.json`` added::
 
     {"schema_version": 1, "size_bytes": 46830571, "sha256": "f37072fd...", "block_bytes": 1048576,
      "block_sha256": ["9a0c41d2...", ...]}
 
-They are a hint, never a proof: the mended file must have the digest that the registry or
+They are a hint, never a proof: the repaired file must have the digest that the registry or
 ``zoo.lock`` demands, and is fetched whole if it has not.
 """
 

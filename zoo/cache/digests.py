@@ -85,7 +85,7 @@ def expected_of(
     published = file.sha256 or file.sha256_prefix
     if locked_sha256 and published and not locked_sha256.startswith(published):
         fault = f"zoo.lock demands sha256 {locked_sha256}, the registry {published}"
-        advice = "find out which is right, then mend the registry or remove the line"
+        advice = "find out which is right, then fix the registry or remove the line"
         raise CacheError(file.file_name, fault, advice)
     known = file.sha256 or locked_sha256 or published
     return Expected(known, file.size_bytes, file.size_tolerance_bytes)
@@ -106,7 +106,7 @@ def _check_digest(
         f"the record of {file.file_name!r} states the sha256 {digest!r}, which is not "
         f"{_DIGITS} (or, as a prefix, at least {SHORTEST_PREFIX}) lower-case hex digits"
     )
-    raise CacheError(file.file_name, fault, "mend the registry")
+    raise CacheError(file.file_name, fault, "fix the registry")
 
 
 def sha256_file(

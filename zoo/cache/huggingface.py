@@ -84,7 +84,7 @@ class HubFinding:
     verdict: Verdict
     fault: str | None = None
     advice: str | None = None
-    """The command that mends it."""
+    """The command that fixes it."""
 
 
 def list_snapshots(folder: Path | None = None) -> list[HubSnapshot]:
@@ -256,7 +256,7 @@ def _finding(
     file: HubFile,
     fault: str | None,
 ) -> HubFinding:
-    """Judge one file, and say which command of huggingface_hub mends it."""
+    """Judge one file, and say which command of huggingface_hub fixes it."""
     if fault is None and file.expected_digest is None:
         return HubFinding(file, Verdict.UNKNOWN)
     if fault is None:

@@ -40,7 +40,7 @@ class Role(Enum):
 
     WEIGHTS = "weights"
     """A file of the registry."""
-    TWIN = "twin"
+    SAFETENSORS_COPY = "safetensors copy"
     """A safetensors copy that ``zoo convert`` made of a file of the registry."""
     FOREIGN = "foreign"
     """Anything else; someone else's to judge."""
@@ -300,7 +300,7 @@ def _is_verified(
     if sha256 is None:
         return False
     is_demanded = expected.sha256 is not None and expected.allows_digest(sha256)
-    return is_demanded or role is Role.TWIN
+    return is_demanded or role is Role.SAFETENSORS_COPY
 
 
 def _role_of_other(
@@ -311,7 +311,7 @@ def _role_of_other(
     if target is not None:
         return Role.PARTIAL
     if original is not None:
-        return Role.TWIN
+        return Role.SAFETENSORS_COPY
     return Role.FOREIGN
 
 

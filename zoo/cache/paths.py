@@ -69,7 +69,7 @@ def target_path(
     name = file.file_name
     fault = name_fault(name)
     if fault:
-        advice = "mend the registry"
+        advice = "fix the registry"
         raise CacheError(ascii(name)[1:-1], f"the registry's file name {fault}", advice)
     return (folder or checkpoints_folder()) / name
 
@@ -204,7 +204,7 @@ def packaged_path(file: WeightsFile) -> Path | None:
     package = Path(__file__).resolve().parents[1]
     path = (package / file.packaged).resolve()
     if not path.is_relative_to(package):
-        advice = "mend the registry"
+        advice = "fix the registry"
         raise CacheError(
             file.file_name,
             "its record's packaged path leads out of the package",

@@ -49,8 +49,8 @@ def plan_prune(
 
     Orphaned partials, files not used for long, then the least recently used over a limit.
 
-    Only what can be had again is removed: files of the registry and twins, and last what was kept
-    aside. Pure: nothing is read or written.
+    Only what can be had again is removed: files of the registry and safetensors copies, and last
+    what was kept aside. Pure: nothing is read or written.
 
     Args:
         files: The whole inventory.
@@ -128,7 +128,7 @@ def _may_go(
 def _can_be_had_again(file: CachedFile) -> bool:
     """Tell whether a removed file can be fetched or made anew."""
     has_publisher = file.record is not None and file.record.url is not None
-    return file.role is Role.TWIN or has_publisher
+    return file.role is Role.SAFETENSORS_COPY or has_publisher
 
 
 def _is_being_written(file: CachedFile) -> bool:

@@ -1,10 +1,10 @@
-"""Safetensors twins.
+"""Safetensors copies.
 
 The copy that ``zoo convert`` lays beside a pickle file, and when it may be loaded instead.
 
-A twin loads several times faster and cannot hold code. It is made from a verified file, proven
+A copy loads several times faster and cannot hold code. It is made from a verified file, proven
 equal to it tensor by tensor, and its digest is written into ``zoo.lock``; conversion is
-deterministic, so everyone gets the same twin. One that is not in the lock file is never used: it
+deterministic, so everyone gets the same copy. One that is not in the lock file is never used: it
 could be anyone's.
 """
 
@@ -27,8 +27,8 @@ Verify = Literal["full", "quick", "off"]
 PICKLE_SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar")
 
 
-def twin_path(path: Path) -> Path:
-    """Return where the twin of a file lies, whether or not it is there."""
+def copy_path(path: Path) -> Path:
+    """Return where the copy of a file lies, whether or not it is there."""
     return path.with_suffix(SUFFIX)
 
 
@@ -36,7 +36,7 @@ def original_name(
     name: str,
     names: Container[str],
 ) -> str | None:
-    """Return which of ``names`` a file is the twin of, by its name alone."""
+    """Return which of ``names`` a file is the copy of, by its name alone."""
     stem = name.removesuffix(SUFFIX)
     return next(
         (stem + suffix for suffix in PICKLE_SUFFIXES if name != stem and stem + suffix in names),
@@ -44,18 +44,18 @@ def original_name(
     )
 
 
-def find_twin(
+def find_copy(
     file: WeightsFile,
     folder: Path | None = None,
     *,
     verify: Verify = "quick",
 ) -> Path | None:
-    """Return the twin of a weights file if there is one that ``zoo.lock`` vouches for.
+    """Return the copy of a weights file if there is one that ``zoo.lock`` vouches for.
 
     Args:
         file: The record of the original.
         folder: Another folder than torch's checkpoints.
-        verify: ``"quick"`` reads the twin if it was touched since it was last read, ``"full"``
+        verify: ``"quick"`` reads the copy if it was touched since it was last read, ``"full"``
             always, ``"off"`` never.
 
     Raises:
@@ -64,19 +64,19 @@ def find_twin(
     if file.packaged is not None:
         return None
     target = paths.target_path(file, folder)
-    twin = twin_path(target)
-    if twin == target or paths.kind_of(twin) is not paths.Kind.FILE:
+    copy = copy_path(target)
+    if copy == target or paths.kind_of(copy) is not paths.Kind.FILE:
         return None
-    locked = lockfile.read(lock_path(target.parent)).get(twin.name)
+    locked = lockfile.read(lock_path(target.parent)).get(copy.name)
     if locked is None:
         return None
     expected = Expected(locked.sha256, locked.size_bytes)
     if verify == "off":
-        is_right = expected.allows_size(twin.stat().st_size)
+        is_right = expected.allows_size(copy.stat().st_size)
     else:
-        found = status.look(twin, expected, may_trust_receipt=verify == "quick")
+        found = status.look(copy, expected, may_trust_receipt=verify == "quick")
         is_right = status.plan(found, expected).state is status.State.WHOLE
-    return twin if is_right else None
+    return copy if is_right else None
 
 
 def lock_path(folder: Path) -> Path:

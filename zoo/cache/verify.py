@@ -45,7 +45,7 @@ class Finding:
     sha256: str | None
     fault: str | None = None
     advice: str | None = None
-    """The command that mends it."""
+    """The command that fixes it."""
 
 
 def verify_files(
@@ -133,10 +133,10 @@ def _damaged(
     sha256: str | None,
     fault: str,
 ) -> Finding:
-    """Say which command mends a damaged file."""
+    """Say which command fixes a damaged file."""
     if file.role is Role.WEIGHTS:
         advice = f"zoo cache repair {file.name}"
-    elif file.role is Role.TWIN and file.owner:
+    elif file.role is Role.SAFETENSORS_COPY and file.owner:
         advice = f"zoo convert --force {file.owner}"
     else:
         advice = f"zoo cache quarantine {file.name}"

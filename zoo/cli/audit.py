@@ -141,8 +141,8 @@ def _fix(
     from zoo.auditor import fixes
 
     files = {shown: path for path, shown in auditing.find_files(paths, selection.excluded)}
-    mended = fixes.fix(files, found.findings)
-    for finding in mended:
+    fixed = fixes.fix(files, found.findings)
+    for finding in fixed:
         output.talk(f"{finding.use.place}: pinned to {finding.commit}", is_quiet=is_quiet)
     return auditing.audit(paths, knowledge, selection)
 

@@ -32,7 +32,7 @@ def doctor(
     to_bring, at_hand = ecosystems.parse_offline(names)
     found = look_up([*at_hand, *to_bring])
     columns = (
-        Column("want", "wanted", quantities.text),
+        Column("spec", "spec", quantities.text),
         Column("client", "client", quantities.text),
         Column("fault", "state", lambda fault: fault or "ok"),
         Column("path", "looked for", quantities.text),

@@ -124,7 +124,7 @@ def load_facts(path: Path = FACTS) -> Facts:
     Raises:
         RegistryError: The file is not TOML or breaks the schema; names the path of the fault.
     """
-    with naming(path, "mend the file"):
+    with naming(path, "fix the file"):
         data = path.read_bytes()
         text = data.decode("utf-8")
         try:

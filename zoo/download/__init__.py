@@ -15,12 +15,12 @@
     decoding.py     Content-Encoding undone
     network_errors.py  the network client's errors in our words
     headers.py      the few headers that matter
-    responses.py    answers judged, bodies as they arrive
+    responses.py    responses judged, bodies as they arrive
     transport.py    the network client: one HTTP exchange, HEAD, JSON, documents
     scheduler.py    what the workers of one transfer share: parts, retries, sources, trust
     source_order.py which source is in use, who is asked beside it when it is silent
     memory.py       which servers were silent lately
-    trust.py        what the answers of a source are trusted with
+    trust.py        what the responses of a source are trusted with
     crew.py jobs.py the workers of one transfer, and what one of them is doing
     transfer.py     many exchanges, one file, hashed as it grows
     several.py      several files at once, in threads that never keep the program from ending

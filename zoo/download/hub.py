@@ -52,7 +52,7 @@ def endpoints(
     *,
     upstream: bool,
 ) -> list[str]:
-    """List where the Hub's questions are asked.
+    """List where the Hub's requests go.
 
     Mirrors, then the user's endpoint or the public one.
     """

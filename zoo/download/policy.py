@@ -116,7 +116,7 @@ def pause_s(
     return whole_pause_s * (0.5 + jitter / 2)
 
 
-# -- answers that are refusals
+# -- responses that are refusals
 
 
 def is_wanted(
@@ -210,7 +210,7 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     return max(0.0, moment - time.time())
 
 
-# -- answers that bring bytes
+# -- responses that bring bytes
 
 
 def length_of_range(

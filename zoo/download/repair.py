@@ -1,4 +1,4 @@
-"""Mend a damaged file of the cache.
+"""Repair a damaged file of the cache.
 
 Fetch the blocks that differ where a mirror says which, else the whole file.
 """

@@ -443,7 +443,7 @@ class Scheduler:
             return 1
         return job.tries + 1
 
-    # -- answers
+    # -- responses
 
     def _judged_length(
         self,

@@ -5,7 +5,7 @@ One exchange, for who decides himself what follows (the scheduler of a transfer)
     with transport.open(source, span=(0, 1000)) as response:
         response.head, response.blocks()
 
-Whole questions, asked again where :mod:`zoo.download.policy` says that it can help::
+Whole requests, made again where :mod:`zoo.download.policy` says that it can help::
 
     transport.head(source)                       # HEAD: length, ETag ...
     transport.exists(source)                     # False for 404 and 410
@@ -20,7 +20,7 @@ address that the user or the program itself has chosen. Everything raises
 urllib3 carries the bytes over the connections of :mod:`zoo.download.connections`; requests' helpers
 read the environment. What neither has is here and in the policy: a lower bound on speed, redirects
 that never lead to a weaker scheme, and credentials that never leave their host. The file is long
-since every kind of question says what it raises, beside the one exchange that all of them are.
+since every kind of request says what it raises, beside the one exchange that all of them are.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Transport:
             timeouts: How long a server may take.
             user_agent: What to call ourselves.
             bearer_tokens: (address, token): each goes to that address's origin, and nowhere else.
-            tries: How often whole questions are asked; an exchange is always one.
+            tries: How often whole requests are made; an exchange is always one.
             sleep: How to wait between tries, seconds.
         """
         self._timeouts = timeouts
@@ -136,7 +136,7 @@ class Transport:
         self._landed[source.url] = url
         return response
 
-    # -- whole questions
+    # -- whole requests
 
     def head(
         self,

@@ -334,7 +334,7 @@ class _Counts:
             metric.update(probabilities, labels)
 
     def _missed(self, k: int) -> Tensor:
-        """Count the images of each class whose label is not among the ``k`` best guesses."""
+        """Count the images of each class whose label is not among the ``k`` best predictions."""
         true_positives, _, _, _, support = self.top[k].compute().unbind(dim=1)
         missed: Tensor = support - true_positives
         return missed

@@ -114,11 +114,11 @@ def identify(
         return Identity(Certainty.UNKNOWN)
 
     best, *rest = fits
-    twin = f"quantized_{best.model}"
+    quantized = f"quantized_{best.model}"
     others: list[str] = []
     for fit in rest:
         fits_as_well = len(fit.options) == len(best.options)
-        if fits_as_well and fit.model not in {best.model, twin}:
+        if fits_as_well and fit.model not in {best.model, quantized}:
             others.append(fit.model)
 
     return Identity(

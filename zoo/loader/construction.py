@@ -198,8 +198,8 @@ def _torchvision_weights(
 ) -> Any | None:
     """Find the member of torchvision's enum that stands for some weights.
 
-    ``None`` for quantized networks, which are built with the weights of their float twin or none,
-    and for weights that this torchvision does not know.
+    ``None`` for quantized networks, which are built with the weights of their float network or
+    none, and for weights that this torchvision does not know.
     """
     if architecture.name.startswith("quantized_"):
         return None

@@ -1,6 +1,6 @@
-"""Make a safetensors twin of a pickle file, proven equal to it tensor by tensor.
+"""Make a safetensors copy of a pickle file, proven equal to it tensor by tensor.
 
-The twin lies beside its original, loads several times faster and cannot hold code. Conversion is
+The copy lies beside its original, loads several times faster and cannot hold code. Conversion is
 deterministic: the same tensors from the same file make the same bytes, whoever converts, so that
 ``zoo.lock`` can demand them of everyone.
 """
@@ -45,14 +45,14 @@ class Converted:
     path: Path
     tensors: int
     tensors_sha256: str
-    """Digest over name, type, shape and values of all tensors; the same for source and twin."""
+    """Digest over name, type, shape and values of all tensors; the same for source and copy."""
     sha256: str
-    """Digest of the twin as a file."""
+    """Digest of the copy as a file."""
     size_bytes: int
     was_there: bool
-    """Whether an equal twin existed already."""
+    """Whether an equal copy existed already."""
     is_locked: bool
-    """Whether ``zoo.lock`` holds the twin's digest, so that ``zoo.load_model`` uses it."""
+    """Whether ``zoo.lock`` holds the copy's digest, so that ``zoo.load_model`` uses it."""
 
 
 def convert_model(
@@ -62,11 +62,11 @@ def convert_model(
     options: FetchOptions = DEFAULTS,
     listener: Listener | None = None,
 ) -> list[Converted]:
-    """Make twins of the weights files of a model, which are fetched if they are not in the cache.
+    """Make safetensors copies of the weights files of a model; what is not cached is fetched.
 
     Args:
         name: ``"resnet18"`` or ``"resnet18:imagenet1k_v1"``.
-        force: Replace a twin that differs.
+        force: Replace a copy that differs.
         options: As for a fetch.
         listener: Told about the fetch.
 
@@ -90,7 +90,7 @@ def convert_weights(
     options: FetchOptions = DEFAULTS,
     listener: Listener | None = None,
 ) -> list[Converted]:
-    """Make twins of the files of a record, from any registry.
+    """Make safetensors copies of the files of a record, from any registry.
 
     Arguments and errors are those of ``convert_model``.
     """
@@ -102,7 +102,7 @@ def convert_weights(
         made.append(
             _convert(
                 original,
-                safetensors_copies.twin_path(fetched.path),
+                safetensors_copies.copy_path(fetched.path),
                 force=force,
                 lock_file=lock_file,
             )
@@ -138,7 +138,7 @@ def convert_file(
         original = _Original(path, sha256_file(path), is_verified=False)
     return _convert(
         original,
-        target or safetensors_copies.twin_path(path),
+        target or safetensors_copies.copy_path(path),
         force=force,
         lock_file=None,
     )
@@ -178,7 +178,7 @@ def _convert(
     force: bool,
     lock_file: Path | None,
 ) -> Converted:
-    """Write the twin unless an equal one is there, prove it, and note its digest."""
+    """Write the copy unless an equal one is there, prove it, and note its digest."""
     if is_safetensors(original.path):
         advice = "load it as it is"
         raise CheckpointError(original.path.name, "it is safetensors already", advice)
@@ -223,7 +223,7 @@ def _write_proven(
     target: Path,
     digest: str,
 ) -> None:
-    """Write the twin, read it back and compare, and only then give it its name."""
+    """Write the copy, read it back and compare, and only then give it its name."""
     metadata = {
         "format": "pt",
         "source_file": original.path.name,

@@ -369,9 +369,9 @@ def _obtain(
     from zoo.download.options import FetchOptions
 
     (file,) = record.files
-    twin = safetensors_copies.find_twin(file, verify=verify)
-    if twin is not None:
-        return twin
+    copy = safetensors_copies.find_copy(file, verify=verify)
+    if copy is not None:
+        return copy
     if verify == "off" and (path := paths.packaged_path(file) or paths.target_path(file)).is_file():
         return path
     options = FetchOptions(verify="full" if verify == "full" else "quick", replaces=False)

@@ -91,4 +91,4 @@ def parse(
     try:
         return parse_document(text, Settings, SCHEMA_VERSION)
     except DocumentError as error:
-        raise MirrorError(file, str(error), "mend it or restore it") from error
+        raise MirrorError(file, str(error), "fix it or restore it") from error

@@ -92,8 +92,8 @@ def _read_huggingface(url: str, path: str) -> Asked:
     return Asked("file", url)
 
 
-def is_question(url: str) -> bool:
-    """Tell whether an address answers a question and holds no file, as the hubs' interfaces do."""
+def is_lookup(url: str) -> bool:
+    """Tell whether an address is looked up and holds no file, as those of the hubs' interfaces."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     is_api = parts.path.startswith("/api/")

@@ -132,7 +132,7 @@ class Recorder:
         commit: str | None,
     ) -> None:
         """Turn a file that has passed whole into a line."""
-        if addresses.is_question(first) or exchange.sha256 is None:
+        if addresses.is_lookup(first) or exchange.sha256 is None:
             return
         asked = addresses.read(first)
         if asked.meaning == "archive":

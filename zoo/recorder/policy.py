@@ -157,10 +157,10 @@ class LockedPolicy:
             is_address = thing.key == ("url", plain)
             if is_file or is_address:
                 return Pass(url, thing)
-        is_question = addresses.is_question(url)
-        if is_question or method not in ("GET", "HEAD"):
+        is_lookup = addresses.is_lookup(url)
+        if is_lookup or method not in ("GET", "HEAD"):
             # Telemetry and log-ins: the client must live without an answer, and misses no file.
-            return Answer(REFUSED, b"refused: a locked run asks no questions\n")
+            return Answer(REFUSED, b"refused: a locked run looks nothing up\n")
         return self._refuse(f"url {plain}")
 
     def _refuse(self, line: str) -> Answer:

@@ -82,7 +82,7 @@ def read_decisions() -> dict[str, Decision]:
         return {}
     except (OSError, DocumentError) as error:
         fault = f"the decisions cannot be read: {error}"
-        raise TrustError(str(path), fault, "mend the file, or delete it") from error
+        raise TrustError(str(path), fault, "fix the file, or delete it") from error
 
 
 def find_decision(

@@ -140,7 +140,7 @@ def hub_findings_table(findings: Iterable[HubFinding]) -> Table:
 
 def removals_table(removals: Iterable[Removal]) -> Table:
     """List what goes, and why."""
-    columns = (_FILE, _OWNER, _SIZE, Column("reason", "because it is", quantities.text))
+    columns = (_FILE, _OWNER, _SIZE, Column("reason", "reason", quantities.text))
     rows = [
         [gone.file.name, gone.file.owner, gone.file.size_bytes, gone.reason] for gone in removals
     ]
