@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -29,6 +30,8 @@ class Cluster:
 
     process: subprocess.Popen[str]
     address: str
+    scratch: Path
+    """Where its nodes keep temporary files."""
 
     def kill_a_node(self) -> None:
         """End one of the two nodes."""
@@ -41,18 +44,22 @@ class Cluster:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Start it with a home of its own, for Ray leaves a token there."""
     home = tmp_path_factory.mktemp("home")
+    scratch = tmp_path_factory.mktemp("scratch")
     log_path = home / "cluster.log"
     command = [sys.executable, "-m", "tests.support.ray_nodes"]
     pipe = subprocess.PIPE
     with pytest.MonkeyPatch.context() as patch, log_path.open("w") as log:
         patch.setenv("HOME", str(home))
         patch.setenv("PYTHONPATH", str(REPOSITORY))
+        # Ray's sockets need a short path; what zoo leaves on the disk is looked for.
+        patch.setenv("RAY_TMPDIR", tempfile.gettempdir())
+        patch.setenv("TMPDIR", str(scratch))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=log, text=True) as process:
             assert process.stdout is not None
             address = process.stdout.readline().strip()
             assert address, log_path.read_text()[-2000:]
-            yield Cluster(process, address)
+            yield Cluster(process, address, scratch)
             assert process.stdin is not None
             process.stdin.close()
             process.wait(60)
@@ -72,9 +79,9 @@ def write_digits(folder: Path, images: int, pixels: int) -> None:
 
 
 def test_nodes_train_the_trials_of_a_search(cluster: Cluster, tmp_path: Path) -> None:
-    """Two nodes share three trials; the winner is trained on one of them, and judged."""
+    """Two nodes share two trials; the winner is trained on one of them, and judged."""
     write_digits(tmp_path / "digits", 100, 8)
-    options = "--strategy random --trials 3 --blocks 1 --operations identity,max_pool_3x3"
+    options = "--strategy random --trials 2 --blocks 1 --operations identity,max_pool_3x3"
     training = "--filters 4 --epochs 1 --final-epochs 1 --batch 32 --json"
     command = [sys.executable, "-m", "zoo", "search", "run", str(tmp_path / "digits")]
     command += [*options.split(), *training.split(), "--output", str(tmp_path / "found")]
@@ -82,30 +89,29 @@ def test_nodes_train_the_trials_of_a_search(cluster: Cluster, tmp_path: Path) ->
     done = subprocess.run(command, capture_output=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr.decode()
     found = json.loads(done.stdout)
-    assert [trial["outcome"] for trial in found["trials"]] == ["whole"] * 3
-    assert found["winner"] in {1, 2, 3}
+    assert [trial["outcome"] for trial in found["trials"]] == ["whole"] * 2
+    assert found["winner"] in {1, 2}
     assert found["test"]["images"] == 20
     assert (tmp_path / "found" / "found.safetensors").is_file()
 
 
-def test_nodes_share_the_images_of_an_evaluation(cluster: Cluster, tmp_path: Path) -> None:
+def test_nodes_share_the_images_of_an_evaluation(
+    cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The errors are those of one machine."""
     write_digits(tmp_path / "digits", 600, 32)
-    command = [
-        sys.executable,
-        "-m",
-        "zoo",
-        "evaluate",
-        "lenet5",
-        str(tmp_path / "digits"),
-        "--json",
-    ]
+    command = ["evaluate", "lenet5", str(tmp_path / "digits"), "--json"]
     words = ["--executor", "ray", "--address", cluster.address]
-    shared = subprocess.run([*command, *words], capture_output=True, check=False, timeout=240)
+    shared = subprocess.run(
+        [sys.executable, "-m", "zoo", *command, *words],
+        capture_output=True,
+        check=False,
+        timeout=240,
+    )
     assert shared.returncode == 0, shared.stderr.decode()
-    alone = subprocess.run(command, capture_output=True, check=True, timeout=240)
+    assert run(command) == 0
     found = json.loads(shared.stdout)
-    expected = json.loads(alone.stdout)
+    expected = json.loads(capsys.readouterr().out)
     assert found["top1"] == expected["top1"]
     assert found["classes"] == expected["classes"]
     assert found["key"]["places"] >= 1
@@ -139,6 +145,8 @@ def test_a_sweep_goes_on_when_a_node_is_killed(cluster: Cluster, tmp_path: Path)
     assert len(results) == 4
     assert [result.failure for result in results] == [None] * 4
     assert all(result.runs[0].host for result in results)
+    # The node that was killed could remove nothing.
+    assert len(list(cluster.scratch.glob("zoo-bench-*"))) <= 1
 
 
 def test_an_address_where_nobody_is_says_how_to_start_a_cluster(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import time
 
 import torch
@@ -97,4 +98,11 @@ def talkative() -> nn.Module:
     """Print to stdout, where the answer goes."""
     sys.stdout.write('{"run": "nonsense"}')
     os.write(1, b"a library in C talks too\n")
+    return small()
+
+
+def exporting() -> nn.Module:
+    """End the process while a temporary folder is open, as a crash in an exporter would."""
+    with tempfile.TemporaryDirectory(prefix="half-exported-"):
+        os.kill(os.getpid(), signal.SIGKILL)
     return small()

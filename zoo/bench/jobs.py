@@ -6,15 +6,14 @@ A job and its answer are plain JSON, so that both can cross a network.
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from zoo.bench import processes, sampling
 from zoo.bench.comparability import comparability, differences
 from zoo.bench.environment import steady_allocator
 from zoo.bench.records import Case, Effort, Environment, Failure, Result, Run
+from zoo.bench.scratch import Scratch
 from zoo.documents import decode
 from zoo.engines.known import find_engine
 from zoo.errors import BenchError, DocumentError
@@ -68,13 +67,16 @@ class Station:
     """Carries out jobs on one device of this machine, one at a time.
 
     Kernels that ``torch.compile`` made for one run serve the other runs of that case, and nothing
-    else: they lie in a folder of this station's own.
+    else: they lie in a folder of this station's own. So does what a worker that was ended has left
+    in its temporary folder.
     """
 
     def __init__(self, device: Device) -> None:
         """Make the folder; nothing else is started."""
         self.device = device
-        self._folder = tempfile.TemporaryDirectory(prefix="zoo-bench-")
+        self._scratch = Scratch()
+        self._temporary = self._scratch.path / "temporary"
+        self._temporary.mkdir()
         self._warm: processes.WarmWorker | None = None
 
     def __enter__(self) -> Self:
@@ -89,7 +91,7 @@ class Station:
         """See :meth:`__exit__`."""
         if self._warm is not None:
             self._warm.close()
-        self._folder.cleanup()
+        self._scratch.close()
 
     def carry_out(self, job: Job) -> Answer:
         """Do a job while the device is sampled."""
@@ -125,9 +127,10 @@ class Station:
         kernels: str,
     ) -> Answer:
         """Hand a task to a fresh process, or to the one that stays."""
-        compiled = Path(self._folder.name) / kernels
+        compiled = self._scratch.path / kernels
         variables = {"TORCHINDUCTOR_CACHE_DIR": str(compiled)}
-        at_start = _starting_variables(case, effort)
+        temporary = {"TMPDIR": str(self._temporary)}
+        at_start = {**_starting_variables(case, effort), **temporary}
 
         is_alone = _must_be_alone(case) or not effort.is_warm
         if is_alone:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from zoo.errors import ExecutorError, MissingPackageError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from zoo.executors.record import Task
 
 _CONNECT_TIMEOUT_S = 10.0
+_CLOSE_TIMEOUT_S = 5.0
 _CONNECT_HINT = 'start one with "ray start --head", and give its address with --address'
 
 
@@ -66,6 +68,9 @@ class _Keeper:
     def carry_out(self, work: Mapping[str, Any]) -> Mapping[str, Any]:
         return self._workshop.carry_out(work)
 
+    def close(self) -> None:
+        self._workshop.close()
+
 
 class RayExecutor:
     """The nodes of a Ray cluster.
@@ -86,6 +91,10 @@ class RayExecutor:
         address: str = "auto",
         needs: Needs | None = None,
     ) -> None:
+        if find_spec("ray") is None:
+            raise MissingPackageError("ray", "the executor ray", "ray")
+        # Before Ray is imported, which takes seconds.
+        _require_listener(address)
         self._ray = _import_ray()
         self._workshop = workshop
         self._needs = needs or Needs()
@@ -97,7 +106,6 @@ class RayExecutor:
 
     def _connect(self, address: str) -> None:
         """Join the cluster; what workers print stays in the nodes' own logs."""
-        _require_listener(address)
         settings = {"log_to_driver": False, "configure_logging": False}
         try:
             self._ray.init(address=address, **settings)
@@ -166,6 +174,16 @@ class RayExecutor:
 
     def close(self) -> None:
         """See :class:`~zoo.executors.record.Executor`."""
+        # An actor at work would close its workshop only after that, and one that is killed never.
+        free = [seat.actor for seat in self._seats.values() if seat.asked is None]
+        closing = [actor.close.remote() for actor in free]
+        if closing:
+            self._ray.wait(
+                closing,
+                num_returns=len(closing),
+                timeout=_CLOSE_TIMEOUT_S,
+            )
+
         for seat in self._seats.values():
             self._ray.kill(seat.actor)
         self._seats.clear()
@@ -312,10 +330,8 @@ def _first_line(error: BaseException) -> str:
 def _import_ray() -> Any:
     # Ray reports its use over the network unless it is told not to.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-        import ray.exceptions
-        import ray.util.scheduling_strategies
-    except ImportError as error:
-        raise MissingPackageError("ray", "the executor ray", "ray") from error
+    import ray
+    import ray.exceptions
+    import ray.util.scheduling_strategies
+
     return ray
