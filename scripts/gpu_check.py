@@ -528,24 +528,27 @@ def _describe_sweep(check: Check) -> list[str]:
     results = check.folder / "results.json"
     gather(check.sweep, results)
     lines = ["## Measured", ""]
+    table = ""
     for mode in ("latency", "throughput"):
         plot = check.folder / f"{mode}.svg"
-        shown = zoo("bench", "show", str(results), "-q")
-        command = [*shown, "--against", mode, "--plot", str(plot)]
+        shown = zoo("bench", "show", str(results), "--format", "markdown", "-q")
         try:
-            run(check, command, 30)
+            table = run(check, [*shown, "--against", mode, "--plot", str(plot)], 30)
         except (StepFailedError, CutShortError) as error:
             check.log.write(f"no plot of {mode}: {error}\n")
             continue
         link = f"![Top-5 error against {mode}]({plot.name})"
         lines += [link, ""]
+    return [*lines, *(table or _table_alone(check, results)).splitlines()]
+
+
+def _table_alone(check: Check, results: Path) -> str:
+    """Make the table of a sweep that cannot be drawn."""
+    command = zoo("bench", "show", str(results), "--format", "markdown", "-q")
     try:
-        command = zoo("bench", "show", str(results), "--format", "markdown", "-q")
-        table = run(check, command, 30)
-        lines += table.splitlines()
+        return run(check, command, 30)
     except (StepFailedError, CutShortError) as error:
-        lines.append(f"The table could not be made: {error}.")
-    return lines
+        return f"The table could not be made: {error}."
 
 
 def gather(folder: Path, file: Path) -> None:

@@ -78,11 +78,39 @@ def test_one_crowded_side_puts_both_on_the_floor() -> None:
     assert (comparison.basis, comparison.ratio, comparison.verdict) == ("floor", 1.0, "same")
 
 
+def on_machine(level_ms: float, yardstick_ns: int, seed: int) -> list[Run]:
+    """Draw five runs beside which the yardstick took so long."""
+    runs = noisy_runs(seed, centre_ms=level_ms)
+    return [replace(run, yardsticks_ns=(yardstick_ns, yardstick_ns)) for run in runs]
+
+
+def test_a_machine_that_changed_between_two_sides_gives_no_verdict() -> None:
+    """Everything took half as long again, the yardstick too; on a machine that stayed it is slower."""
+    before = make_result(on_machine(10.0, 100, 1))
+    (changed,) = compare([before], [make_result(on_machine(15.0, 150, 2))])
+    (slower,) = compare([before], [make_result(on_machine(15.0, 101, 2))])
+    assert (changed.verdict, slower.verdict) == ("unsure", "slower")
+
+
+def test_runs_on_a_slow_machine_are_left_out_of_a_comparison() -> None:
+    """Each side has five runs in both states of the machine: those of its best state are compared."""
+    sides = [
+        make_result([*on_machine(15.0, 150, 2 * seed + 5), *on_machine(level_ms, 100, 2 * seed)])
+        for seed, level_ms in ((1, 10.0), (2, 11.0), (3, 10.0))
+    ]
+    base, tenth_more, same = sides
+    (found,) = compare([base], [tenth_more])
+    (no_alarm,) = compare([base], [same])
+    assert (found.basis, found.verdict) == ("median", "slower")
+    assert found.ratio == pytest.approx(1.1, abs=0.03)
+    assert no_alarm.verdict == "same"
+
+
 def test_the_floor_keeps_the_faster_half_and_never_fewer_than_a_verdict_needs() -> None:
     """Of ten runs five, of five runs four."""
     runs = [make_run([float(level)] * 10) for level in (5, 1, 4, 2, 3)]
-    assert [figure / 1e6 for figure in run_figures(make_result(runs), "floor")] == [1, 2, 3, 4]
-    assert [figure / 1e6 for figure in run_figures(make_result(runs * 2), "floor")] == [
+    assert [figure / 1e6 for figure in run_figures(runs, "floor")] == [1, 2, 3, 4]
+    assert [figure / 1e6 for figure in run_figures(runs * 2, "floor")] == [
         1,
         1,
         2,

@@ -44,6 +44,7 @@ def test_latency_takes_single_calls_of_one_item() -> None:
     assert run.error < 1e-6
     assert len(run.values_ns) >= EFFORT.least_values
     assert all(value > 0 for value in run.values_ns)
+    assert len(run.yardsticks_ns) == 2
     assert run.parameters == 3 * 8 * 9 + 8 + 2 * 8 + 8 * 8 * 9 + 8 + 2 * 8 + 8 * 10 + 10
     assert run.layers == 9
 

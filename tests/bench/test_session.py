@@ -10,7 +10,7 @@ from tests.support.bench_results import RUN, make_result
 from zoo.bench.files import Store, read
 from zoo.bench.plan import Grid, Plan, plan
 from zoo.bench.records import Effort, Failure, Result
-from zoo.bench.session import Progress, choose_device, hold, run_plan
+from zoo.bench.session import Progress, choose_device, find_device, hold, run_plan
 from zoo.bench.summary import summarise
 from zoo.devices import Device
 from zoo.errors import BenchError, DeviceError
@@ -49,6 +49,12 @@ def test_the_device_that_is_meant(wanted: str, expected: str) -> None:
     """The word auto is the first accelerator, a kind is its first device."""
     assert choose_device(wanted, GPUS).name == expected
     assert choose_device("auto", [CPU]) is CPU
+
+
+def test_the_cpu_is_found_without_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has to import torch for it."""
+    monkeypatch.setattr("sys.executable", "/no/such/python")
+    assert find_device("cpu").name == "cpu"
 
 
 @pytest.mark.parametrize("wanted", ["cuda", "cuda:2", "mps", "tpu", ""])

@@ -97,3 +97,20 @@ def test_short_calls_stop_at_the_most_values() -> None:
         lambda _: None, ["x"], ScriptedClock([], then_ms=50), Effort(measure_s=60, most_values=7), 0
     )
     assert len(values.values_ns) == 7
+
+
+def test_the_yardstick_is_timed_around_the_values_and_counts_for_none() -> None:
+    """A call of the model is 1 ms, save the three that bring its data back: they are warm-up."""
+    clock = ScriptedClock([100] * 7 + [50] * 3, then_ms=1)
+    moments: list[int] = []
+
+    def time_yardstick() -> int:
+        moments.append(len(clock.inputs))
+        return 7
+
+    values = take_values(lambda _: None, ["x"], clock, EFFORT, 0, time_yardstick)
+    warm_ups = len(values.warmup_ns)
+    assert values.yardsticks_ns == (7, 7)
+    assert values.warmup_ns[-3:] == (50 * MS,) * 3
+    assert set(values.values_ns) == {MS}
+    assert moments == [warm_ups - 3, warm_ups + len(values.values_ns)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.bench import plan, session
 from zoo.bench.files import Store
-from zoo.bench.records import Effort, Result
+from zoo.bench.records import Effort, Result, usual_retakes
 from zoo.bench.results import Value, to_rows
 from zoo.devices import usable_cpus
 from zoo.display import html_table, text_table
@@ -83,6 +83,7 @@ def bench(
     input_size: Sequence[int] | None = None,
     runs: int = 1,
     seconds: float = 1.0,
+    retakes: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Measurements:
     """Measure models, each case in a fresh process.
@@ -98,6 +99,8 @@ def bench(
         input_size: ``(C, H, W)`` of one image, where it is not the model's own.
         runs: Fresh processes for each case; take 5 to compare.
         seconds: Of values in each run.
+        retakes: Most runs that are taken again because others were disturbed; by default two for
+            each run, and none for a single run.
         progress: Called before and after each run.
 
     Returns:
@@ -123,12 +126,13 @@ def bench(
     )
     plan.check(grid)
 
-    devices = session.find_devices()
-    found = session.choose_device(device, devices)
+    found = session.find_device(device)
     planned = plan.plan(grid, found)
 
     store = Store(None)
-    effort = Effort(runs=runs, measure_s=seconds)
+    if retakes is None:
+        retakes = usual_retakes(runs)
+    effort = Effort(runs=runs, measure_s=seconds, retakes=retakes)
     with session.hold(found, 0.0):
         session.run_plan(planned, found, effort, store, progress)
 

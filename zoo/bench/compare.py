@@ -6,12 +6,16 @@ The runs are compared, not the values: values of one process share its memory la
 so their number says nothing about how sure a difference is. Each run is one figure, its median time
 for one item.
 
-Where other programs took CPUs away on either side, the floor of each run is compared instead, the
-value that a tenth of its values stay below, and of the runs only the faster half: what others do
-can make a call slower and never faster, so the fast values of the fast runs are the undisturbed
-ones (Chen and Revels 2016, arXiv:1608.04295). Over chosen runs the interval is narrower than its 95
-%: for 10 or 20 equal runs a side it misses 1 in 10 to 15 % of simulated pairs, but a difference
-past the threshold is found in 1 %.
+Runs that something disturbed are left out where each side has four others. What the machine's
+yardstick takes at best is then that of both sides, and where one side never came near it there is
+no verdict: the machine was another.
+
+Where other programs took CPUs away on either side and too few runs are left, the floor of each run
+is compared instead, the value that a tenth of its values stay below, and of all runs only the
+faster half: what others do can make a call slower and never faster, so the fast values of the fast
+runs are the undisturbed ones (Chen and Revels 2016, arXiv:1608.04295). Over chosen runs the
+interval is narrower than its 95 %: for 10 or 20 equal runs a side it misses 1 in 10 to 15 % of
+simulated pairs, but a difference past the threshold is found in 1 %.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zoo.bench.comparability import differences, machine_key
 from zoo.bench.ranks import Shift, shift
-from zoo.bench.stability import crowding, usable_runs
+from zoo.bench.stability import crowding, is_slow, quiet_runs, usable_runs, yardstick_best_ns
 from zoo.bench.statistics import quantile
 from zoo.bench.summary import wrongness
 from zoo.errors import BenchError, UnlikeError
@@ -30,7 +34,7 @@ from zoo.errors import BenchError, UnlikeError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from zoo.bench.records import Result
+    from zoo.bench.records import Result, Run
 
 Verdict = Literal["slower", "faster", "same", "unsure", "broken"]
 Basis = Literal["median", "floor"]
@@ -163,10 +167,21 @@ def _compare_pair(
     if other.failure or wrongness(other):
         return Comparison(one, other, None, None, "broken", differing)
 
-    is_crowded = _is_crowded(one) or _is_crowded(other)
-    basis: Basis = "floor" if is_crowded else "median"
-    before = run_figures(one, basis)
-    after = run_figures(other, basis)
+    best_ns = _shared_best_ns(one, other)
+    quiet = quiet_runs(one, best_ns)
+    quiet_other = quiet_runs(other, best_ns)
+    basis: Basis = "median"
+    fewest = min(len(quiet), len(quiet_other))
+    if fewest >= LEAST_RUNS:
+        before = run_figures(quiet, basis)
+        after = run_figures(quiet_other, basis)
+    else:
+        if _is_crowded(one) or _is_crowded(other):
+            basis = "floor"
+        usable = usable_runs(one)
+        usable_other = usable_runs(other)
+        before = run_figures(usable, basis)
+        after = run_figures(usable_other, basis)
 
     found = shift(before, after)
     if found is None:
@@ -174,7 +189,55 @@ def _compare_pair(
     else:
         ratio = found.ratio
     verdict = judge(found, threshold_percent)
-    return Comparison(one, other, found, ratio, verdict, differing, basis)
+    if _was_slow(one, best_ns) != _was_slow(other, best_ns):
+        # The machine itself was another on the two sides: that is no verdict on the code.
+        verdict = "unsure"
+    return Comparison(
+        first=one,
+        second=other,
+        shift=found,
+        ratio=ratio,
+        verdict=verdict,
+        differing=differing,
+        basis=basis,
+    )
+
+
+def _shared_best_ns(
+    one: Result,
+    other: Result,
+) -> int | None:
+    """Find the best of the yardstick for both sides, where it means the same on both."""
+    hosts = {run.host for run in (*one.runs, *other.runs)}
+    if len(hosts) != 1 or _yardstick_kind(one) != _yardstick_kind(other):
+        return None
+
+    (host,) = hosts
+    best_ns = yardstick_best_ns(one, host)
+    best_of_other_ns = yardstick_best_ns(other, host)
+    if best_ns is None or best_of_other_ns is None:
+        return None
+    return min(best_ns, best_of_other_ns)
+
+
+def _yardstick_kind(result: Result) -> tuple[object, ...]:
+    """Tell apart where the yardstick is other work, or takes another time."""
+    return (
+        machine_key(result.environment),
+        result.environment.versions.get("torch"),
+        result.case.device,
+        result.case.threads,
+    )
+
+
+def _was_slow(
+    result: Result,
+    best_ns: int | None,
+) -> bool:
+    """Tell whether the machine was never near its best while a side was measured."""
+    if best_ns is None:
+        return False
+    return all(is_slow(run, best_ns) for run in result.runs)
 
 
 def _is_crowded(result: Result) -> bool:
@@ -182,14 +245,13 @@ def _is_crowded(result: Result) -> bool:
 
 
 def run_figures(
-    result: Result,
+    runs: Sequence[Run],
     basis: Basis,
 ) -> list[float]:
     """Take one time for one item from each run that counts.
 
     Its median, or the floors of the faster half.
     """
-    runs = usable_runs(result)
     if basis == "median":
         return [median(run.values_ns) / run.batch for run in runs]
 

@@ -127,6 +127,10 @@ def _check_run(
     if not run.values_ns or 0 in run.values_ns:
         raise DocumentError(f"{path}.values_ns", "expected at least one value, all above 0")
 
+    yardsticks_ns = (*run.yardsticks_ns, run.yardstick_best_ns)
+    if 0 in yardsticks_ns:
+        raise DocumentError(f"{path}.yardsticks_ns", "expected times above 0")
+
     counts = {"batch": run.batch, "loops": run.loops}
     for field, count in counts.items():
         if count == 0:

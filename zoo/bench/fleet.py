@@ -17,7 +17,7 @@ from zoo.bench.files import Store, holds_results
 from zoo.bench.jobs import join, next_job
 from zoo.bench.plan import Grid, Plan, plan
 from zoo.bench.records import Case, Effort, Environment, Failure, Result
-from zoo.bench.stability import crowding
+from zoo.bench.stability import disturbances, missing_runs
 from zoo.documents import decode
 from zoo.errors import BenchError, UsageError
 from zoo.executors.dispatching import dispatch
@@ -84,15 +84,22 @@ class _Machine:
         case: Case,
         effort: Effort,
     ) -> int:
-        """Count the runs that a case still needs."""
+        """Count the runs that a case still needs, retakes of disturbed ones among them."""
         known = self.store.results.get(case.label)
         if known is None:
             return effort.runs
-        if known.failure:
-            return 0
+        return missing_runs(known, effort)
 
-        lacking = effort.runs - len(known.runs)
-        return max(0, lacking)
+    def is_short(
+        self,
+        case: Case,
+        effort: Effort,
+    ) -> bool:
+        """Tell whether runs of a case were never taken."""
+        known = self.store.results.get(case.label)
+        if known is None:
+            return True
+        return not known.failure and len(known.runs) < effort.runs
 
 
 class FleetDesk:
@@ -215,7 +222,7 @@ class FleetDesk:
         """Mark what could not be measured because no machine of its kind is left."""
         for machine in self.machines.values():
             for case in machine.plan.cases:
-                if machine.lacking(case, self._effort):
+                if machine.is_short(case, self._effort):
                     before = machine.result_of(case, self._effort)
                     fault = "no machine of this kind is left; go on with --resume when one is"
                     machine.store.put(replace(before, failure=Failure("lost", fault)))
@@ -252,8 +259,7 @@ class FleetDesk:
             return False
 
         run = result.runs[-1]
-        disturbances = run.conditions.gpu_throttle or crowding(run, result)
-        if not disturbances:
+        if not disturbances(run, result):
             return False
 
         others = self._names_of(machine) - {place.name}

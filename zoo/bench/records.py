@@ -5,6 +5,7 @@ word        means
 =========== ========================================================================================
 **case**    one point of a sweep: model, mode, batch, precision, memory format, engine and device
 **run**     one fresh process that measures one case
+**retake**  a run that is added because another was disturbed
 **warm-up** calls at the start of a run that are kept apart and never counted
 **value**   one timing: the time of all loops divided by their number
 **loop**    one call of the model; a value of a short call spans several
@@ -36,6 +37,9 @@ Scalar = str | int | float | bool
 MODES: tuple[str, ...] = get_args(Mode)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 MEMORY_FORMATS: tuple[str, ...] = get_args(MemoryFormat)
+_RETAKES_PER_RUN = 2
+"""A virtual machine that spends a third of its time in its best state brings five quiet runs of
+15."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +109,21 @@ class Effort:
     """A run that takes longer is ended."""
     stable_limit_s: float | None = None
     """With a limit: add runs until the result is stable, at most this long for a case."""
+    retakes: int = 0
+    """Most runs that are added because others were disturbed."""
     has_ceilings: bool = True
     """Whether a run measures the ceilings of the device first."""
     is_as_is: bool = False
     """Whether the memory allocator is left as the system has it."""
     is_warm: bool = False
     """Whether runs share a process: much quicker, and not independent of each other."""
+
+
+def usual_retakes(runs: int) -> int:
+    """Choose how many disturbed runs are taken again: one run alone is a quick look, and is not."""
+    if runs == 1:
+        return 0
+    return _RETAKES_PER_RUN * runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +214,10 @@ class Run:
     """What the device reached in this process, just before the model was built."""
     host: str = ""
     """Name of the node, where several take part."""
+    yardsticks_ns: tuple[int, ...] = ()
+    """A fixed piece of work on the same device and threads, timed before the values and after."""
+    yardstick_best_ns: int | None = None
+    """The least that its session had seen of that work on this device by then."""
 
 
 @dataclass(frozen=True, slots=True)

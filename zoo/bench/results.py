@@ -51,6 +51,7 @@ def to_row(summary: Summary) -> dict[str, Value]:
         "threads": case.threads,
         "batch": summary.batch or case.batch,
         "runs": summary.runs,
+        "disturbed_runs": summary.disturbed_runs,
         "values": summary.values,
         "p50_ms": _ms(summary.p50_ns),
         "p50_low_ms": _ms(low),

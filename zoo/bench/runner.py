@@ -29,6 +29,7 @@ from zoo.bench.inputs import layout_of, make_inputs
 from zoo.bench.models import build, load, make_typical
 from zoo.bench.records import Case, Ceilings, Effort, Run
 from zoo.bench.timing import Values, conditions_since, take_values
+from zoo.bench.yardstick import Yardstick
 from zoo.engines import precision as precisions
 from zoo.engines.folding import fold_batch_norms
 from zoo.engines.known import find_engine
@@ -101,6 +102,7 @@ def _inference(
     ceilings = None
     if effort.has_ceilings and case.precision != "int8":
         ceilings = _ceilings(case, clock)
+    yardstick = Yardstick(case.device, clock)
     # The ceilings are those of the case's precision, the references are not.
     precisions.set_precision("fp32")
     model = build(case)
@@ -123,7 +125,7 @@ def _inference(
 
         clock.reset_peak()
         least_ns = 0 if case.mode == "latency" else _VALUE_NS
-        values = take_values(call, inputs, clock, effort, least_ns=least_ns)
+        values = take_values(call, inputs, clock, effort, least_ns, yardstick.time_ns)
         memory = clock.peak(before_bytes)
         copies_ns = _time_input_copies(inputs[0], clock)
     return _make_run(
@@ -261,6 +263,7 @@ def _training(
 ) -> Run:
     """Time a training step: forward, loss, backward, optimizer."""
     clock = open_clock(case.device)
+    yardstick = Yardstick(case.device, clock)
     model = build(case).train()
     sizes = _sizes(model)
     before_bytes = _bytes_without(model)
@@ -277,7 +280,11 @@ def _training(
     prepare_ns = time.monotonic_ns() - start_ns
 
     clock.reset_peak()
-    values = take_values(lambda x: take_step(forward, x), inputs, clock, effort, least_ns=_VALUE_NS)
+
+    def step(x: torch.Tensor) -> None:
+        take_step(forward, x)
+
+    values = take_values(step, inputs, clock, effort, _VALUE_NS, yardstick.time_ns)
     return _make_run(
         values,
         sizes,
@@ -367,10 +374,15 @@ def _load(
     The file is in the cache and warm.
     """
     clock = open_clock(case.device)
+    yardstick = Yardstick(case.device, clock)
     model = load(case)
     before_bytes = _bytes_without(model)
     clock.reset_peak()
-    values = take_values(lambda _: load(case), [None], clock, effort, least_ns=0)
+
+    def load_again(_: None) -> None:
+        load(case)
+
+    values = take_values(load_again, [None], clock, effort, 0, yardstick.time_ns)
     return _make_run(
         values,
         _sizes(model),
@@ -393,6 +405,7 @@ def _make_run(values: Values, sizes: tuple[int, int], **details: Any) -> Run:
         is_steady=values.is_steady,
         measured_between_ns=values.between_ns,
         conditions=values.conditions,
+        yardsticks_ns=values.yardsticks_ns,
         parameters=parameters,
         layers=layers,
         **details,

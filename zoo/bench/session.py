@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,9 @@ from zoo.bench import processes, sampling
 from zoo.bench.environment import begin_environment
 from zoo.bench.jobs import Station, join, next_job
 from zoo.bench.records import Case, Effort, Failure, Result
+from zoo.bench.stability import missing_runs, quiet_runs, yardstick_best_ns
 from zoo.bench.summary import is_stable
-from zoo.devices import Device, choose_name
+from zoo.devices import Device, choose_name, describe_device
 from zoo.documents import decode
 from zoo.errors import BenchError, DeviceError
 
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 _QUESTION_TIMEOUT_S = 120.0
 _POLL_S = 0.5
+_FIRST_REST_S = 1.0
+_LONGEST_REST_S = 10.0
+"""A slow machine stays slow for a while: retakes that are disturbed as well come further apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,17 @@ def find_devices() -> list[Device]:
         advice = "run python -c 'import torch'"
         raise BenchError(f"torch cannot list its devices: {fault}; {advice}")
     return [decode(Device, device) for device in answer["devices"]]
+
+
+def find_device(wanted: str) -> Device:
+    """Find a device by its name; the CPU is there without a process that asks torch for it.
+
+    Raises:
+        DeviceError: See :func:`choose_device`.
+    """
+    if wanted == "cpu":
+        return describe_device(wanted)
+    return choose_device(wanted, find_devices())
 
 
 def choose_device(
@@ -146,8 +161,10 @@ def run_plan(
     """Measure every case and keep the results in a store.
 
     Runs go round: the first run of all cases, then the second of all, so that a slow minute of the
-    machine touches every case and not one. What the store already holds is not measured again. On
-    ``KeyboardInterrupt`` the store holds everything that was measured.
+    machine touches every case and not one. So do the runs that are added: retakes of those that
+    were disturbed, or with a limit of time whatever it takes to be stable. What the store already
+    holds is not measured again. On ``KeyboardInterrupt`` the store holds everything that was
+    measured.
 
     Raises:
         BenchError: Nothing of what was asked for can be measured on this device.
@@ -163,14 +180,36 @@ def run_plan(
         empty = _empty(case, device, effort)
         store.put(replace(empty, failure=failure))
     with Station(device) as station:
-        session = _Session(plan, station, effort, store, tell)
-        for count in range(1, effort.runs + 1):
-            for case in plan.cases:
-                if session.lacks(case, count):
-                    session.measure(case)
-        if effort.stable_limit_s is not None:
-            for case in plan.cases:
-                session.settle(case, effort.stable_limit_s)
+        measure_at(station, plan, effort, store, tell)
+
+
+def measure_at(
+    station: Station,
+    plan: Plan,
+    effort: Effort,
+    store: Store,
+    tell: Tell | None = None,
+    rest: Callable[[float], None] = time.sleep,
+) -> None:
+    """Measure the cases of a plan at a station; see :func:`run_plan`.
+
+    Args:
+        station: Carries out the runs.
+        plan: What to measure.
+        effort: How long.
+        store: Where results are kept.
+        tell: Is told what happens.
+        rest: Waits for so many seconds, where the machine is slow.
+    """
+    session = _Session(plan, station, effort, store, tell, rest)
+    for count in range(1, effort.runs + 1):
+        for case in plan.cases:
+            if session.lacks(case, count):
+                session.measure(case)
+    if effort.stable_limit_s is None:
+        session.retake()
+    else:
+        session.settle(effort.stable_limit_s)
 
 
 def _empty(
@@ -191,8 +230,13 @@ class _Session:
     effort: Effort
     store: Store
     tell: Tell | None
+    rest: Callable[[float], None]
     done: int = 0
     start_s: float = 0.0
+    best_ns: dict[int, int] = field(default_factory=dict)
+    """The least time of the machine's yardstick so far, for each number of threads."""
+    added_s: dict[str, float] = field(default_factory=dict)
+    """How long runs were added to a case."""
 
     def lacks(
         self,
@@ -207,18 +251,81 @@ class _Session:
             return False
         return len(result.runs) < count
 
-    def settle(
+    def retake(self) -> None:
+        """Take runs that were disturbed again, case by case in turns, as often as was agreed."""
+
+        def needs_more(result: Result) -> bool:
+            return missing_runs(result, self.effort) > 0
+
+        self._go_on_while(needs_more)
+
+    def settle(self, limit_s: float) -> None:
+        """Add runs in turns until every case is stable, each for a limited time."""
+
+        def needs_more(result: Result) -> bool:
+            is_over = self.added_s.get(result.case.label, 0.0) >= limit_s
+            return not is_over and not result.failure and not is_stable(result)
+
+        self._go_on_while(needs_more)
+
+    def _go_on_while(self, needs_more: Callable[[Result], bool]) -> None:
+        """Measure every case that needs more, once each, until none does."""
+        rest_s = _FIRST_REST_S
+        while True:
+            self._share_best()
+            results = [self.store.results[case.label] for case in self.plan.cases]
+            waiting = [result.case for result in results if needs_more(result)]
+            if not waiting:
+                return
+
+            quiet_before = self._count_quiet(waiting)
+            for case in waiting:
+                began_s = time.monotonic()
+                self.measure(case)
+                self._add_time(case, time.monotonic() - began_s)
+
+            if self._count_quiet(waiting) > quiet_before:
+                rest_s = _FIRST_REST_S
+                continue
+            self.rest(rest_s)
+            for case in waiting:
+                self._add_time(case, rest_s)
+            rest_s = min(2 * rest_s, _LONGEST_REST_S)
+
+    def _add_time(
         self,
         case: Case,
-        limit_s: float,
+        spent_s: float,
     ) -> None:
-        """Measure a case again and again until it is stable, for a limited time."""
-        until_s = time.monotonic() + limit_s
-        while time.monotonic() < until_s:
+        before_s = self.added_s.get(case.label, 0.0)
+        self.added_s[case.label] = before_s + spent_s
+
+    def _count_quiet(self, cases: Sequence[Case]) -> int:
+        count = 0
+        for case in cases:
             result = self.store.results[case.label]
-            if result.failure or is_stable(result):
-                break
-            self.measure(case)
+            count += len(quiet_runs(result))
+        return count
+
+    def _share_best(self) -> None:
+        """Let every result know the best that the machine's yardstick has taken since."""
+        for case in self.plan.cases:
+            result = self.store.results[case.label]
+            best_ns = self.best_ns.get(case.threads)
+            known_ns = yardstick_best_ns(result)
+            if best_ns is None or known_ns is None or best_ns >= known_ns:
+                continue
+
+            *earlier, last = result.runs
+            last = replace(last, yardstick_best_ns=best_ns)
+            knowing = replace(result, runs=(*earlier, last))
+            self.store.put(knowing)
+
+    def _learn_best(self, result: Result) -> None:
+        seen_ns = yardstick_best_ns(result)
+        threads = result.case.threads
+        if seen_ns is not None:
+            self.best_ns[threads] = min(seen_ns, self.best_ns.get(threads, seen_ns))
 
     def measure(self, case: Case) -> None:
         """Measure a case once more and keep it."""
@@ -233,6 +340,7 @@ class _Session:
 
         answer = self.station.carry_out(next_job(asked))
         result = join(asked, answer)
+        self._learn_best(result)
         self.store.put(result)
         self.done += 1
         self._report(result, None)
@@ -252,9 +360,9 @@ class _Session:
             return
 
         left = 0
-        for count in range(1, self.effort.runs + 1):
-            for case in self.plan.cases:
-                left += self.lacks(case, count)
+        for case in self.plan.cases:
+            known = self.store.results.get(case.label)
+            left += self.effort.runs if known is None else missing_runs(known, self.effort)
 
         left_s = None
         if self.done:

@@ -5,6 +5,7 @@ Drift, two modes, throttling, a busy machine. Pure.
 
 from __future__ import annotations
 
+from collections import Counter
 from statistics import fmean, median
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from zoo.bench.statistics import block_medians, quantile
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from zoo.bench.records import Result, Run
+    from zoo.bench.records import Effort, Result, Run
 
 _DRIFT_PERCENT = 3.0
 _DRIFT_BLOCKS = 20
@@ -27,33 +28,84 @@ uniform one."""
 _STOLEN_PERCENT = 2.0
 _CROWDED_CPUS = 0.15
 _GPU_HOST_THREADS = 1
+_SLOW_PERCENT = 8.0
+"""On the virtual machine where this was worked out, the yardstick stays within 8 % of its best, or
+takes 20 % and more longer."""
+_SHAPE_SHARE = 0.25
 
 
-def run_faults(
+def shape_faults(runs: Sequence[Run]) -> list[str]:
+    """Say what the values of more than a quarter of the runs look like that they should not."""
+    counts: Counter[str] = Counter()
+    for run in runs:
+        if not run.is_steady:
+            counts["not steady when the warm-up ended"] += 1
+        if is_drifting(run.values_ns):
+            counts["drift"] += 1
+        if is_bimodal(run.values_ns):
+            counts["two modes"] += 1
+
+    few = _SHAPE_SHARE * len(runs)
+    return [fault for fault, count in counts.items() if count > few]
+
+
+def disturbances(
     run: Run,
     result: Result,
+    best_ns: float | None = None,
 ) -> list[str]:
-    """Say what disturbed one run; an empty list for a quiet one.
+    """Say what disturbed a run; an empty list for a quiet one.
+
+    None of it is read from the values of the run: to choose runs by their own results would be to
+    choose the lucky ones.
 
     Args:
         run: The run.
         result: Its result, for the case and the machine.
+        best_ns: What the machine's yardstick takes at best; by default, see
+            :func:`yardstick_best_ns`.
     """
     faults = []
-    if not run.is_steady:
-        faults.append("not steady when the warm-up ended")
-    if is_drifting(run.values_ns):
-        faults.append("drift")
-    if is_bimodal(run.values_ns):
-        faults.append("two modes")
-
     throttle = run.conditions.gpu_throttle
     if throttle:
         reasons = ", ".join(throttle)
         faults.append(f"throttled ({reasons})")
 
     faults += crowding(run, result)
+
+    if best_ns is None:
+        best_ns = yardstick_best_ns(result, run.host)
+    if best_ns is not None and is_slow(run, best_ns):
+        faults.append("the machine was slow by its yardstick")
     return faults
+
+
+def is_slow(
+    run: Run,
+    best_ns: float,
+) -> bool:
+    """Tell whether the yardstick took longer than at its best, before the values or after them."""
+    longest_ns = max(run.yardsticks_ns, default=0)
+    ratio = longest_ns / best_ns
+    longer_percent = (ratio - 1) * 100
+    return longer_percent > _SLOW_PERCENT
+
+
+def yardstick_best_ns(
+    result: Result,
+    host: str = "",
+) -> int | None:
+    """Find the least time of the yardstick that the sessions of a result saw on one node."""
+    seen_ns: list[int] = []
+    for run in result.runs:
+        if run.host != host:
+            continue
+
+        seen_ns += run.yardsticks_ns
+        told_ns = run.yardstick_best_ns
+        if told_ns is not None:
+            seen_ns.append(told_ns)
+    return min(seen_ns, default=None)
 
 
 def crowding(
@@ -78,16 +130,50 @@ def crowding(
     return faults
 
 
-def usable_runs(result: Result) -> list[Run]:
-    """Choose the runs to count: the quiet ones if there are as many as were wanted, else all.
+def quiet_runs(
+    result: Result,
+    best_ns: float | None = None,
+) -> list[Run]:
+    """Choose the runs that nothing disturbed; see :func:`disturbances`."""
+    quiet: list[Run] = []
+    for run in result.runs:
+        faults = disturbances(run, result, best_ns)
+        if not faults:
+            quiet.append(run)
+    return quiet
 
-    More runs than were wanted exist only after ``--until-stable``.
-    """
-    quiet = [run for run in result.runs if not run_faults(run, result)]
+
+def usable_runs(result: Result) -> list[Run]:
+    """Choose the runs to count: the quiet ones if there are as many as were wanted, else all."""
+    quiet = quiet_runs(result)
     wanted = result.effort.runs
     if len(quiet) >= wanted:
         return quiet
     return list(result.runs)
+
+
+def missing_runs(
+    result: Result,
+    effort: Effort,
+) -> int:
+    """Count the runs that a result still needs: those never taken, and retakes of disturbed ones.
+
+    Args:
+        result: What there is.
+        effort: How many runs are wanted, and how many retakes at most.
+    """
+    if result.failure is not None:
+        return 0
+
+    taken = len(result.runs)
+    not_taken = max(0, effort.runs - taken)
+
+    retaken = max(0, taken - effort.runs)
+    retakes_left = max(0, effort.retakes - retaken)
+
+    quiet = len(quiet_runs(result))
+    to_replace = max(0, effort.runs - not_taken - quiet)
+    return not_taken + min(to_replace, retakes_left)
 
 
 def is_drifting(values: Sequence[float]) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.bench.environment import begin_environment
 from zoo.bench.jobs import Station, to_plain
-from zoo.bench.session import choose_device, find_devices
+from zoo.bench.session import find_device
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ class StationWorkshop:
     """
 
     def __init__(self, device: str) -> None:
-        self._station = Station(choose_device(device, find_devices()))
+        self._station = Station(find_device(device))
 
     def describe(self) -> Mapping[str, Any]:
         """Say what is known of the machine before anything has run."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from zoo.bench.comparability import machine_key
 from zoo.bench.records import Ceilings, Failure
 from zoo.bench.roofline import Roofline, roofline
-from zoo.bench.stability import run_faults, usable_runs
+from zoo.bench.stability import disturbances, shape_faults, usable_runs
 from zoo.bench.statistics import bootstrap_interval, quantile
 
 if TYPE_CHECKING:
@@ -62,6 +62,9 @@ class Summary:
     failure: Failure | None = None
     batch: int | None = None
     runs: int = 0
+    """Those that count."""
+    disturbed_runs: int = 0
+    """Those that were taken and do not count, because something disturbed them."""
     values: int = 0
     p50_ns: float | None = None
     p90_ns: float | None = None
@@ -145,6 +148,7 @@ def summarise(
         failure=result.failure or wrongness(result),
         batch=first.batch,
         runs=len(runs),
+        disturbed_runs=len(result.runs) - len(runs),
         values=len(values),
         p50_ns=center,
         p90_ns=quantile(values, 0.9),
@@ -247,8 +251,8 @@ def _all_faults(
     center: float,
 ) -> list[str]:
     """Collect what is wrong with each run and with all together, each fault once."""
-    of_runs = [fault for run in runs for fault in run_faults(run, result)]
-    faults = list(dict.fromkeys(of_runs))
+    of_runs = [fault for run in runs for fault in disturbances(run, result)]
+    faults = list(dict.fromkeys([*shape_faults(runs), *of_runs]))
 
     values = sum(len(run.values_ns) for run in runs)
     if values < LEAST_VALUES:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _LEAST_WARMUPS = 7
 """Calls before a limit ends the warm-up: the first, and two windows of three to hold against each
 other."""
+_CALLS_AFTER_YARDSTICK = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,9 @@ class Values:
     between_ns: tuple[int, int]
     """The monotonic clock before the first value and after the last."""
     conditions: Conditions
+    yardsticks_ns: tuple[int, ...] = ()
+    """What the machine needed for a fixed piece of work, before the first value and after the
+    last."""
 
 
 def take_values(
@@ -41,6 +45,7 @@ def take_values(
     clock: Clock,
     effort: Effort,
     least_ns: int,
+    time_yardstick: Callable[[], int] | None = None,
 ) -> Values:
     """Warm up until the values are steady, then take values for the time that is wanted.
 
@@ -50,6 +55,7 @@ def take_values(
         clock: Of their device.
         effort: How long.
         least_ns: How long one value must last; it loops as often as that takes.
+        time_yardstick: Times a fixed piece of work, before the values and after them.
     """
     turn = itertools.cycle(inputs)
     first_ns = clock.time_calls(call, [next(turn)])
@@ -71,6 +77,12 @@ def take_values(
             break
         warmup_ns.append(take())
 
+    yardsticks_ns: list[int] = []
+    if time_yardstick is not None:
+        yardsticks_ns.append(time_yardstick())
+        # The work has used the caches, and its threads spin for a moment.
+        warmup_ns += [take() for _ in range(_CALLS_AFTER_YARDSTICK)]
+
     values_ns: list[int] = []
     before = machine.CpuClock.read()
     start_ns = time.monotonic_ns()
@@ -80,14 +92,19 @@ def take_values(
         if is_over and len(values_ns) >= effort.least_values:
             break
         values_ns.append(take())
+    end_ns = time.monotonic_ns()
+    conditions = conditions_since(before)
+    if time_yardstick is not None:
+        yardsticks_ns.append(time_yardstick())
 
     return Values(
         warmup_ns=tuple(warmup_ns),
         values_ns=tuple(values_ns),
         loops=loops,
         is_steady=has_settled,
-        between_ns=(start_ns, time.monotonic_ns()),
-        conditions=conditions_since(before),
+        between_ns=(start_ns, end_ns),
+        conditions=conditions,
+        yardsticks_ns=tuple(yardsticks_ns),
     )
 
 

@@ -138,12 +138,22 @@ def run(
     measure_s: Annotated[
         float, typer.Option("--time", metavar="SECONDS", min=0.01, help="Of values in each run.")
     ] = 1.0,
+    retakes: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="COUNT",
+            help="Take at most so many disturbed runs of a case again; by default twice --runs, "
+            "for one run none.",
+            show_default=False,
+        ),
+    ] = None,
     stable_limit_s: Annotated[
         float | None,
         typer.Option(
             "--until-stable",
             min=1,
-            help="Add runs until a result is stable, at most so many seconds each.",
+            help="Add runs, not --retakes, until a result is stable, at most so many seconds each.",
             metavar="SECONDS",
             show_default=False,
         ),
@@ -195,7 +205,7 @@ def run(
     every run of a case is a fresh process; several words are joined by commas.
     """
     from zoo.bench import files, plan, session
-    from zoo.bench.records import Effort
+    from zoo.bench.records import Effort, usual_retakes
     from zoo.bench.results import to_rows
     from zoo.devices import usable_cpus
     from zoo.errors import UsageError
@@ -218,6 +228,7 @@ def run(
         measure_s=measure_s,
         timeout_s=timeout_s,
         stable_limit_s=stable_limit_s,
+        retakes=usual_retakes(runs) if retakes is None else retakes,
         is_as_is=is_as_is,
         is_warm=is_warm,
     )
@@ -240,7 +251,7 @@ def run(
         else:
             _write_rows(to_rows(measured), chosen, is_quiet=is_quiet)
         return
-    found = session.choose_device(device, session.find_devices())
+    found = session.find_device(device)
     planned = plan.plan(grid, found)
     if is_dry_run:
         _write_plan(planned, chosen)
@@ -423,7 +434,7 @@ def _write_rows(
         left_out, "a wider terminal, or --format csv, shows them", is_quiet=is_quiet
     )
     if any(row["status"] == "unstable" for row in rows):
-        hint = "unstable figures may be another next time: leave CPUs free with --threads, or add --until-stable 60"
+        hint = "unstable figures may be another next time: take --runs 5, leave CPUs free with --threads, or add --until-stable 60"
         output.talk(hint, is_quiet=is_quiet)
 
 

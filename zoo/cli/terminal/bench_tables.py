@@ -39,6 +39,7 @@ _COLUMNS = (
     Column("threads", "threads", quantities.text, is_number=True),
     Column("batch", "batch", lambda value: "best" if value is None else str(value), is_number=True),
     Column("runs", "runs", quantities.text, is_number=True),
+    Column("disturbed_runs", "disturbed", quantities.text, is_number=True),
     Column("values", "values", quantities.text, is_number=True),
     Column("p50_ms", "p50 ms", quantities.digits, is_number=True),
     Column("spread_percent", "spread", _plus_minus, is_number=True),
@@ -81,6 +82,8 @@ def result_table(rows: Sequence[Mapping[str, Value]]) -> Table:
     shared = set(shared_settings(rows)) | {
         key for key in rows[0] if all(row.get(key) is None for row in rows)
     }
+    if not any(row.get("disturbed_runs") for row in rows):
+        shared.add("disturbed_runs")
     columns = tuple(column for column in _COLUMNS if column.key not in shared)
     kept = tuple(key for key in _DROPPED_FIRST if key not in shared)
     cells = [[row.get(column.key) for column in columns] for row in rows]
@@ -219,10 +222,14 @@ def describe_result(result: Result) -> str:
     from zoo.bench.results import to_row
     from zoo.bench.summary import summarise
 
-    row = to_row(summarise(result))
+    summary = summarise(result)
+    row = to_row(summary)
     figure = f"{row['status']}: {row['reason']}"
     if row["status"] in ("ok", "unstable"):
-        figure = f"{len(result.runs)} of {result.effort.runs} runs, {row['p50_ms']} ms"
+        runs = f"{len(result.runs)} of {result.effort.runs} runs"
+        if len(result.runs) > result.effort.runs:
+            runs = f"{len(result.runs)} runs, of which {summary.runs} count"
+        figure = f"{runs}, {row['p50_ms']} ms"
         if row["status"] == "unstable":
             figure += f" (unstable: {row['reason']})"
     return f"{result.case.words}: {figure}"
