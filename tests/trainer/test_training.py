@@ -211,6 +211,19 @@ def test_two_processes_give_what_one_gives(trained: Run, digits: Path, tmp_path:
     assert [epoch["train_loss"] for epoch in epochs] == pytest.approx(losses(trained), rel=1e-3)
 
 
+def test_changing_an_image_at_random_leaves_other_generators_alone(
+    trained: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dropout draws from them, on a GPU too; to seed every kind of device took longer than the image."""
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", pytest.fail)
+    before = torch.get_rng_state()
+    first, again = (trained.train_images[0] for _ in range(2))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert isinstance(first, tuple)
+    assert isinstance(again, tuple)
+    assert torch.equal(first[0], again[0])
+
+
 def test_frozen_body_changes_only_the_last_layer(digits: Path, tmp_path: Path) -> None:
     """One frozen epoch leaves every other parameter as it was."""
     run = start_run("lenet5", digits, tmp_path / "run", replace(RECIPE, epochs=1, frozen_epochs=1))

@@ -39,6 +39,8 @@ _NO_IMAGES = frozenset({"__MACOSX"})
 """What archives and file managers leave beside images."""
 _FOREIGN_FORMATS = frozenset({"EPS", "MPEG", "WMF", "HDF5", "GRIB", "BUFR"})
 """Pillow knows these by name, but hands them to other programs, or cannot decode them."""
+_USUAL_FORMATS = ("JPEG", "PNG", "WEBP")
+"""Tried first: some of the others read on before they know that a file is not theirs."""
 _AT_ONCE = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 """How a file is opened: a FIFO or a device would wait, or never end."""
 
@@ -79,10 +81,12 @@ class OpenImage:
 
 @cache
 def formats() -> tuple[str, ...]:
-    """Name the formats that Pillow decodes here, without another program."""
+    """Name the formats that Pillow decodes here, without another program, in the order to try."""
     Image.init()
     ours = set(Image.OPEN) - _FOREIGN_FORMATS
-    return tuple(sorted(ours))
+    usual = [name for name in _USUAL_FORMATS if name in ours]
+    others = sorted(ours.difference(usual))
+    return (*usual, *others)
 
 
 @cache

@@ -243,7 +243,9 @@ class Images(Dataset["tuple[Tensor, int] | BadImage"]):
         if self.augment is not None:
             seed = hash((self.seed, self.epoch, index)) % 2**63
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed)
+                # torch.manual_seed would write down the stack for each absent kind of device, which
+                # takes longer than the image, and disturb what a GPU draws for dropout.
+                torch.default_generator.manual_seed(seed)
                 image = self.augment(image)
 
         return self.prepare(image), label
