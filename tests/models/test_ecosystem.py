@@ -19,9 +19,12 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from zoo import hub
 from zoo.catalog.registry import load_registry
+from zoo.models.cells import Options
+from zoo.models.pnasnet import PNASNet, PNASNetSize
+from zoo.models.published_cells import PNASNET_5
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from _pytest.mark import ParameterSet
@@ -39,11 +42,14 @@ class Case:
     options: dict[str, Any] = field(default_factory=dict)
     train_shape: tuple[int, int, int] | None = None
     """Image in training, where that needs another."""
+    builder: Callable[..., nn.Module] | None = None
+    """What builds it in the place of the entry point."""
 
     def build(self, **options: Any) -> nn.Module:
         """Build it with parameters that let the image through to the logits."""
         torch.manual_seed(0)
-        model: nn.Module = getattr(hub, self.entry_point)(**self.options, **options)
+        builder = self.builder or getattr(hub, self.entry_point)
+        model: nn.Module = builder(**self.options, **options)
         for module in model.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -94,10 +100,25 @@ CASES = {
     "pnasnet_5_large": Case("pnasnet_5_large", (3, 64, 64), PNASNET_NODES),
 }
 SLOW = {"nasnet_a_large", "pnasnet_5_large"}
-SLOW_TO_TRANSLATE = {"nasnet_a_mobile", "pnasnet_5_mobile"}
-SAME_LAYERS = {"nasnet_a_large", "pnasnet_5_large", "mobilenet_v1_100", "mobilenet_v1_075"}
+FEW_CELLS = {
+    "nasnet_a-few": Case("nasnet_a_mobile", (3, 64, 64), (), {"cells_per_stage": 1}),
+    "pnasnet_5-few": Case(
+        "pnasnet_5_mobile",
+        (3, 64, 64),
+        (),
+        builder=lambda: PNASNet(PNASNetSize(1, 54, 32), PNASNET_5, Options()),
+    ),
+}
+"""Translated in the place of networks whose further cells are the same again."""
+SLOW_TO_TRANSLATE = {*FEW_CELLS, "pnasnet_5_mobile"}
+SAME_LAYERS = {
+    *("nasnet_a_large", "nasnet_a_mobile", "pnasnet_5_large", "pnasnet_5_mobile"),
+    *("mobilenet_v1_100", "mobilenet_v1_075"),
+}
 """Others have the same kinds of layers: to translate these too takes minutes and shows no more."""
-TRANSLATED = [name for name in CASES if name not in SAME_LAYERS]
+TRANSLATED = [name for name in CASES | FEW_CELLS if name not in SAME_LAYERS]
+WITH_A_DEEP_ONE = [*TRANSLATED[:-1], "pnasnet_5_mobile"]
+"""For the translation that contains an export: one network at its whole depth."""
 HAS_DROPOUT = {case.entry_point for case in CASES.values()} - {"lenet5"}
 
 
@@ -133,7 +154,7 @@ class Built:
 @pytest.fixture(scope="module")
 def built(request: pytest.FixtureRequest) -> Built:
     """Build a case once for all abilities, and see that its logits depend on the image."""
-    case = CASES[request.param]
+    case = (CASES | FEW_CELLS)[request.param]
     model, images = case.build().eval(), case.images()
     with torch.no_grad():
         logits = model(images)
@@ -209,7 +230,7 @@ def test_jit_trace_gives_the_same_logits(built: Built) -> None:
         torch.testing.assert_close(traced(others), built.model(others), rtol=1e-4, atol=1e-4)
 
 
-@every_kind_translated
+@pytest.mark.parametrize("built", _parameters(WITH_A_DEEP_ONE, SLOW_TO_TRANSLATE), indirect=True)
 def test_onnx_runtime_gives_the_same_logits(built: Built, tmp_path: Path) -> None:
     """``torch.onnx.export``, run by ONNX Runtime."""
     onnxruntime = pytest.importorskip(
