@@ -8,19 +8,17 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.make_targets import make
+
 REPOSITORY = Path(__file__).parents[1]
-SETTING_UP = [".venv/.made", ".venv/.installed", ".venv/.installed-dev", "packages"]
-"""What every target needs first; here it is there already."""
 SMALL_INPUT = {
     "test-fast": "tests/test_errors.py",
     "docs": "docs/decisions/0003-layer-tables.md docs/index.md",
     "site": "",
-    "wheel": "--no-isolation",
     "bench-cli": "--rounds 1",
     "bench-models": "--models mobilenet_v1_100 --batches 1 --ways zoo --rounds 1",
     "bench-evaluate": "--rounds 1 --engines eager --data few-images",
@@ -30,6 +28,8 @@ SMALL_INPUT = {
     "bench-mirror-scale": "--items 5,10",
 }
 """Targets that CI does not run, with arguments that make them short."""
+RUN_BY_OTHERS = {"wheel": "test_packaging.py"}
+"""Targets whose result another file looks at."""
 KEPT_NO_PROMISE = {name for name in SMALL_INPUT if name.startswith("bench-")}
 """They exit with 1 where a promise of speed is not kept, as may be while other tests run."""
 
@@ -85,8 +85,10 @@ def test_each_target_is_run_by_ci_or_here() -> None:
     script = (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
     lines = re.findall(r"^make (.*)$", script, re.MULTILINE)
     run_by_ci = {target for line in lines for target in line.split()}
-    assert run_by_ci | set(SMALL_INPUT) == targets()
+    assert run_by_ci | set(SMALL_INPUT) | set(RUN_BY_OTHERS) == targets()
     assert run_by_ci & set(SMALL_INPUT) == set()
+    for target, file in RUN_BY_OTHERS.items():
+        assert f'"{target}"' in Path(__file__).with_name(file).read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -98,11 +100,7 @@ def test_target_runs_to_its_end(
     if target == "bench-evaluate":
         put_few_images(request.getfixturevalue("shared_data"), checkout / "few-images")
 
-    command = ["make", f"BIN={Path(sys.executable).parent}", f"ARGS={SMALL_INPUT[target]}", target]
-    for prerequisite in SETTING_UP:
-        command += ["--assume-old", prerequisite]
-
-    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
+    done = make(checkout, target, SMALL_INPUT[target])
     story = done.stdout + done.stderr
     assert "Traceback" not in story
     if target in KEPT_NO_PROMISE:

@@ -11,24 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.make_targets import make
+
 pytestmark = pytest.mark.slow
+REPOSITORY = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the source archive, and the wheel from it, as `python -m build` does."""
+    """Build the source archive, and the wheel from it, as `make wheel` does."""
     folder = tmp_path_factory.mktemp("dist")
-    repository = Path(__file__).parents[1]
-    command = [
-        sys.executable,
-        "-m",
-        "build",
-        "--no-isolation",
-        "--outdir",
-        str(folder),
-        str(repository),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = make(REPOSITORY, "wheel", f"--no-isolation --outdir '{folder}'")
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -37,11 +30,11 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bare_environment(archives: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make an environment that holds the wheel, typer, rich and what those need, and no torch."""
     folder = tmp_path_factory.mktemp("bare")
-    venv.create(folder, with_pip=True)
+    venv.create(folder)
     (wheel,) = archives.glob("*.whl")
-    constraints = Path(__file__).parents[1] / "constraints.txt"
-    python = str(folder / "bin" / "python")
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    constraints = REPOSITORY / "constraints.txt"
+    pip = [sys.executable, "-m", "pip", "--python", str(folder)]
+    install = [*pip, "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
     subprocess.run([*install, "--constraint", str(constraints), "typer", "rich"], check=True)
     subprocess.run([*install, "--no-deps", str(wheel)], check=True)
     return folder / "bin"
