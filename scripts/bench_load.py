@@ -184,13 +184,12 @@ def prepare(model: str, place: Path) -> int:
     changed = json.dumps(registry)
     file.write_text(changed, encoding="utf-8")
 
-    for child in ("convert", "zoo"):  # the second reads the pickle once, as a download would
-        subprocess.run(
-            child_command(child, model),
-            env=environment(place, child),
-            check=True,
-            capture_output=True,
-        )
+    subprocess.run(
+        child_command("convert", model),
+        env=environment(place, "convert"),
+        check=True,
+        capture_output=True,
+    )
     return len(data)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.test_main import loaded_by
 from tests.support.table_search import make_setup, run_table_search
 from zoo.searcher import journal as lines
 from zoo.searcher.journal import Journal
@@ -50,6 +51,12 @@ def test_show_lists_the_best_cells_and_says_how_good_the_winner_is(zoo: Run, fou
     assert "1.50 % error on held-out images (3 of 200 wrong; 95 %: 0.51 to 4.32)" in outcome.err
     assert "normal cell" in outcome.err
     assert "not compared with random search" in outcome.err
+
+
+def test_show_starts_without_torch(found: Path) -> None:
+    """It reads a journal: to import torch would take ten times as long as the rest."""
+    loaded = loaded_by("search", "show", str(found), "--against", str(found))
+    assert not {"torch", "torchvision", "numpy", "matplotlib"} & loaded
 
 
 def test_show_as_json_holds_every_trial_and_the_front(zoo: Run, found: Path) -> None:

@@ -1,4 +1,7 @@
-"""What a network costs, known before it is trained; which costs are too high."""
+"""What a network costs, known before it is trained; which costs are too high.
+
+Only counting and measuring import torch: limits are read without it.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-import torch
-
 from zoo.errors import UsageError
-from zoo.inspector.tracing import trace_layers
-from zoo.loader.construction import without_initialisation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -162,6 +161,9 @@ def count(
     genotype: Genotype,
 ) -> Cost:
     """Count what one image costs, on the meta device: no parameter takes memory or time."""
+    from zoo.inspector.tracing import trace_layers
+    from zoo.loader.construction import without_initialisation
+
     with without_initialisation():
         model = stack.build(genotype)
     table = trace_layers(model, stack.input_size, name=genotype.name)
@@ -173,6 +175,8 @@ def measure_latency_ms(
     genotype: Genotype,
 ) -> float:
     """Measure the median time of one image through a network with random parameters."""
+    import torch
+
     model = stack.build(genotype).eval()
     image = torch.zeros(1, *stack.input_size)
     times_s = []

@@ -9,10 +9,11 @@ from zoo.errors import UsageError
 from zoo.searcher.limits import Limits  # noqa: TC001 - the strict decoder reads these annotations
 from zoo.searcher.space import Space  # noqa: TC001 - likewise
 from zoo.searcher.stack import Stack  # noqa: TC001 - likewise
-from zoo.trainer.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from zoo.trainer.recipe import Recipe
 
 
 WARM_UP_EPOCHS = 0.5
@@ -74,6 +75,8 @@ class Setup:
         is_final: bool,
     ) -> Recipe:
         """Say how a trial, or the winner, is trained."""
+        from zoo.trainer.recipe import Recipe  # of a package of torch; a setup is read without it
+
         augmentation = "auto" if is_final and self.stack.channels == 3 else "none"
         return Recipe(
             epochs=self.final_epochs if is_final else self.epochs,

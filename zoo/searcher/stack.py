@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from zoo.catalog.records import Scalar  # noqa: TC001 - likewise
 from zoo.catalog.resolver import find_architecture
 from zoo.errors import UsageError
-from zoo.loader.construction import build_model
 
 if TYPE_CHECKING:
     from torch import nn
@@ -71,6 +70,8 @@ class Stack:
 
     def build(self, genotype: Genotype) -> nn.Module:
         """Build the network; its parameters are random."""
+        from zoo.loader.construction import build_model  # torch, which nobody else here needs
+
         architecture = find_architecture(ARCHITECTURE)
         options = dict(self.options)
         return build_model(

@@ -17,7 +17,6 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from zoo.errors import UsageError
-from zoo.searcher.strategies.predictor import Predictor, Writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,6 +41,8 @@ class Progressive:
         task: Task,
         kept: int = 20,
     ) -> None:
+        from zoo.searcher.strategies.predictor import Predictor, Writing  # torch; names need none
+
         if task.space.has_two_cells:
             raise UsageError("the strategy progressive grows one cell: leave --two-cells out")
         if kept < 1:
