@@ -145,8 +145,14 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def mirror(places: Path, filled: Path) -> Iterator[dict[str, str]]:
-    """Serve a copy of the mirror; yield the words that stand for what is not known before."""
+def store(places: Path, filled: Path) -> dict[str, str]:
+    """Copy the mirror; return the words that stand for what is not known before."""
     shutil.copytree(filled, places, dirs_exist_ok=True)
+    return {"COMMIT": COMMIT}
+
+
+@pytest.fixture
+def mirror(places: Path, store: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Serve the copy, too."""
     with serving(places / "m") as running:
-        yield {"SERVER": running.base, "COMMIT": COMMIT}
+        yield {"SERVER": running.base, **store}

@@ -74,11 +74,13 @@ def test_stdout_is_json(name: str, zoo: Run, places: Path) -> None:
 
 @pytest.mark.parametrize("name", [n for n in COMMAND_LINES if n.startswith(NEED_A_MIRROR)])
 def test_stdout_is_json_where_a_mirror_is_needed(
-    name: str, zoo: Run, mirror: dict[str, str]
+    name: str, zoo: Run, request: pytest.FixtureRequest
 ) -> None:
-    """Likewise, with a mirror that runs."""
+    """Likewise, with a mirror, which runs where its address is asked for."""
     line = COMMAND_LINES[name]
-    for word, value in mirror.items():
+    fixture = "mirror" if "SERVER" in line else "store"
+    words: dict[str, str] = request.getfixturevalue(fixture)
+    for word, value in words.items():
         line = line.replace(word, value)
     outcome = zoo(*shlex.split(line)[1:], "--json")
     assert "Traceback" not in outcome.err
