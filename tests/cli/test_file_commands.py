@@ -218,3 +218,14 @@ def test_a_hostile_file_is_neither_listed_nor_converted(
         assert outcome.exit_code == 1
         assert "posix.system" in outcome.err
     assert not (tmp_path / "canary").exists()
+
+
+def test_a_wrong_path_is_named_before_anything_is_fetched(zoo: Run) -> None:
+    """The folder of ``evaluate``, and a file to convert, which is not taken for a model."""
+    evaluated = zoo("evaluate", "resnet18", "nofolder")
+    assert evaluated.exit_code == 1
+    assert "nofolder: there is no such folder" in evaluated.err
+
+    converted = zoo("convert", "nofile.pth")
+    assert converted.exit_code == 1
+    assert "there is no file nofile.pth; check the path" in converted.err

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 PRINT_NOTHING = {"zoo mirror exec", "zoo run"}
 """The command that is run in their place prints."""
-ALWAYS_JSON = {"zoo bom"}
-"""What it writes is JSON without being asked."""
 NOT_RUN_HERE = {
     *("zoo mirror serve", "zoo site serve"),
     *("zoo registry build", "zoo registry pin", "zoo registry watch"),
@@ -42,7 +40,7 @@ def command_of(line: str) -> str:
 COMMAND_LINES = {command_of(line): line for line in LINES.split("\n") if line}
 
 
-@pytest.mark.parametrize("name", sorted(LEAVES.keys() - PRINT_NOTHING - ALWAYS_JSON))
+@pytest.mark.parametrize("name", sorted(LEAVES.keys() - PRINT_NOTHING))
 def test_every_command_takes_json(name: str) -> None:
     """Machines can read what any command says."""
     assert "--json" in options_of(LEAVES[name])
@@ -65,9 +63,8 @@ NEED_A_MIRROR = ("zoo mirror", "zoo bundle", "zoo doctor")
 def test_stdout_is_json(name: str, zoo: Run, places: Path) -> None:
     """Also where there is nothing to tell; talk is on stderr."""
     assert places.is_dir()
-    asked = [] if name in ALWAYS_JSON else ["--json"]
     words = shlex.split(COMMAND_LINES[name].replace(" -- ", " --json -- "))[1:]
-    outcome = zoo(*words, *([] if "--" in words else asked))
+    outcome = zoo(*words, *([] if "--" in words else ["--json"]))
     assert "Traceback" not in outcome.err
     parse(outcome.out)
 

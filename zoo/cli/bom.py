@@ -56,6 +56,9 @@ def bom(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write to a file.", show_default=False),
     ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print JSON, which both formats are anyway.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Write a bill of materials (CycloneDX, SPDX).
@@ -64,19 +67,20 @@ def bom(
     of what a mirror holds. What is not known is left out; a digest
     of which only the beginning is published is no digest but a note. The time is now, or $SOURCE_DATE_EPOCH.
     """
+    from json import dumps
+
     from zoo.bom import cyclonedx, spdx
 
+    del json
     parts = _parts(names or [], lock, mirror)
     write = cyclonedx.to_cyclonedx if form == "cyclonedx" else spdx.to_spdx
     bill = write(parts, _now())
     if out is None:
         output.write_json(bill)
     else:
-        import json
-
         from zoo import atomic
 
-        text = json.dumps(bill, indent=2, ensure_ascii=False)
+        text = dumps(bill, indent=2, ensure_ascii=False)
         atomic.write_text(out, f"{text}\n")
         output.write(str(out))
     files = sum(len(part.files) for part in parts)

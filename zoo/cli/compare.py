@@ -55,7 +55,8 @@ def compare(
     """Compare models side by side.
 
     The best of each row is marked with a star: of errors and costs, the smallest; of mAP, mIoU and
-    accuracies, the largest. A multiply-add (MAC) is one multiply with its add, or two FLOPs. JSON and CSV hold one row for each model.
+    accuracies, the largest. A multiply-add (MAC) is one multiply with its add, or two FLOPs. JSON
+    and CSV hold one row for each model.
     """
     from zoo.cache.presence import Presence
     from zoo.catalog.comparison import HAS_A_BEST, best_of, find_rows
@@ -63,7 +64,9 @@ def compare(
     from zoo.cli.terminal.tables import to_records
 
     if len(names) < 2:
-        raise UsageError(f"expected two models or more, got {len(names)}")
+        given = " ".join(names)
+        fault = f"expected two models or more, got {len(names)}"
+        raise UsageError(f'{fault}; add one, as in "zoo compare {given} resnet50"')
     form = output.chosen_format(format, is_json=json)
     rows = find_rows(names, is_cached=Presence().has_entry)
     if form in ("json", "csv"):

@@ -59,6 +59,7 @@ def convert(
 
     from zoo.cli.terminal.progress import FetchProgress
     from zoo.download.options import FetchOptions
+    from zoo.formats.files import names_a_file
     from zoo.loader import converter
 
     if out is not None and (len(names) != 1 or not Path(names[0]).is_file()):
@@ -69,7 +70,7 @@ def convert(
     options = FetchOptions(mirrors=tuple(mirror or ()))
     with FetchProgress(is_quiet=quiet) as progress:
         for name in names:
-            if Path(name).is_file():
+            if names_a_file(name):
                 done.append(
                     converter.convert_file(Path(name), Path(out) if out else None, force=force)
                 )

@@ -101,6 +101,7 @@ def evaluate(
     from zoo.engines.known import find_engine
     from zoo.evaluator import evaluate_with
     from zoo.evaluator.shards import Job
+    from zoo.images.folders import require_folder
 
     engines = [find_engine(word.strip()).name for word in engine.split(",")]
     form = output.chosen_format(format, is_json=json)
@@ -124,6 +125,7 @@ def evaluate(
             job, address=address, needs=needs_of(device, node_memory), is_quiet=quiet
         )
     else:
+        require_folder(dataset)
         classifier = load_classifier(
             name,
             checkpoint=checkpoint,

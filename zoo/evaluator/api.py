@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from zoo.classifier import load_classifier
 from zoo.evaluator import evaluation
+from zoo.images.folders import require_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,7 @@ def evaluate(
         DatasetError: The folder cannot be used.
         CheckpointError: The file does not fit.
     """
+    require_folder(dataset)
     classifier = load_classifier(
         str(model),
         architecture=architecture,

@@ -122,8 +122,7 @@ def read_folder(root: Path | str) -> ImageFolder:
             parts of a data set instead of classes.
     """
     root = Path(root)
-    if not root.is_dir():
-        raise DatasetError(str(root), "there is no such folder")
+    require_folder(root)
 
     try:
         return _read(root)
@@ -131,6 +130,16 @@ def read_folder(root: Path | str) -> ImageFolder:
         place = error.filename or root
         fault = f"{place} cannot be read: {error.strerror}"
         raise DatasetError(str(root), fault) from error
+
+
+def require_folder(root: Path | str) -> None:
+    """Refuse a data set that is not there, before anything is fetched for it.
+
+    Raises:
+        DatasetError: The folder does not exist.
+    """
+    if not Path(root).is_dir():
+        raise DatasetError(str(root), "there is no such folder")
 
 
 def _read(root: Path) -> ImageFolder:
