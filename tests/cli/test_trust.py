@@ -87,7 +87,7 @@ def test_a_download_from_a_signed_mirror_demands_its_signatures(
     data = b"weights" * 1000
     file = file_of("squeezenet1_1", data)
     small_zoo = zoo_with(json.dumps(plain(registry_of({"squeezenet1_1": file}))))
-    mirror = fill(folder / "mirror", {f"/models/{file.file_name}": data})
+    mirror = fill(folder / "mirror", {f"/models/{file.file_name}": data}).root
 
     zoo("trust", "key", "a")
     zoo("trust", "init", "site", "--root-key", "a.pub", "--online-key", "a.pub")

@@ -36,8 +36,3 @@ def weights(upstream: HubUpstream, data: bytes) -> str:
     name = f"net-{hashlib.sha256(data).hexdigest()[:8]}.pth"
     upstream.weights[f"/models/{name}"] = data
     return WEIGHTS_URL.format(name)
-
-
-def read(store: Store, path: str) -> bytes:
-    """Read a stored file."""
-    return (store.root / path).read_bytes()

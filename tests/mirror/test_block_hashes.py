@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import pytest
 from tests.mirror.conftest import fill
 from tests.mirror.syncing import WEIGHTS_URL, run, run_weights, weights
 from tests.support.faulty_server import FaultyServer
+from tests.support.mirror_places import flip, holds, keys, lose, overwrite, read
 from tests.support.mirror_server import ask, serving
 from tests.support.small_registry import file_of, registry_of
 from zoo.cache import block_hashes
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from tests.support.faulty_server import Exchange
     from tests.support.hub_upstream import HubUpstream
+    from tests.support.mirror_places import Places
     from tests.support.mirror_server import RunningMirror
     from zoo.mirror.store import Store
 
@@ -45,20 +46,23 @@ EXPECTED = BlockHashes(
 )
 
 
-def _hold(store: Store, upstream: HubUpstream) -> tuple[str, Path, Path]:
-    """Bring the usual file into a mirror; return its address, and where it and its digests lie."""
+def _hold(store: Store, upstream: HubUpstream) -> tuple[str, str, str]:
+    """Bring the usual file into a mirror; return its address, its path and that of its digests."""
     url = weights(upstream, DATA)
     assert run_weights(store, url).failures == []
     path = layout.weights_path(url)
-    return url, store.root / path, store.root / f"{path}.blocks.json"
+    return url, path, f"{path}.blocks.json"
 
 
-def _files(root: Path) -> dict[Path, tuple[int, int]]:
+def _served(store: Store) -> dict[str, tuple[object, float]]:
     """List the files that a mirror serves with what changes when one is written."""
-    served = [
-        path for path in root.rglob("*") if path.is_file() and layout.PRIVATE not in path.parts
-    ]
-    return {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in served}
+    entries = [entry for entry in store.objects.entries() if layout.PRIVATE not in entry.key]
+    return {entry.key: (store.objects.version(entry.key), entry.modified_s) for entry in entries}
+
+
+def _digests(store: Store, path: str) -> BlockHashes | None:
+    """Read digests of blocks."""
+    return block_hashes.parse(read(store, path))
 
 
 # -- they come
@@ -67,10 +71,18 @@ def _files(root: Path) -> dict[Path, tuple[int, int]]:
 
 def test_sync_writes_the_digests_of_every_block(store: Store, upstream: HubUpstream) -> None:
     """Of five whole blocks and a shorter one; they are no file of the index."""
-    _, place, beside = _hold(store, upstream)
-    assert block_hashes.parse(beside.read_bytes()) == EXPECTED
-    assert set(store.index().files) == {place.relative_to(store.root).as_posix()}
-    assert beside.stat().st_mode & 0o777 == place.stat().st_mode & 0o777 == 0o644
+    _, path, beside = _hold(store, upstream)
+    assert _digests(store, beside) == EXPECTED
+    assert set(store.index().files) == {path}
+
+
+def test_digests_of_blocks_can_be_read_by_a_web_server(
+    folder_store: Store, upstream: HubUpstream
+) -> None:
+    """It is another user, for whom files have modes; objects of a bucket have none."""
+    _, path, beside = _hold(folder_store, upstream)
+    modes = [(folder_store.root / name).stat().st_mode & 0o777 for name in (path, beside)]
+    assert modes == [0o644, 0o644]
 
 
 def test_a_file_of_one_block_has_no_digests(store: Store, upstream: HubUpstream) -> None:
@@ -78,10 +90,8 @@ def test_a_file_of_one_block_has_no_digests(store: Store, upstream: HubUpstream)
     run_weights(
         store, weights(upstream, bytes(BLOCK_BYTES)), weights(upstream, bytes(BLOCK_BYTES + 1))
     )
-    (beside,) = store.root.rglob("*.blocks.json")
-    assert (
-        beside.with_name(beside.name.removesuffix(".blocks.json")).stat().st_size == BLOCK_BYTES + 1
-    )
+    (beside,) = [key for key in keys(store, "weights/") if key.endswith(".blocks.json")]
+    assert len(read(store, beside.removesuffix(".blocks.json"))) == BLOCK_BYTES + 1
 
 
 def test_import_writes_the_digests_of_blocks(store: Store, tmp_path: Path) -> None:
@@ -90,10 +100,7 @@ def test_import_writes_the_digests_of_blocks(store: Store, tmp_path: Path) -> No
     carried.write_bytes(DATA)
     url = WEIGHTS_URL.format(f"net-{EXPECTED.sha256[:8]}.pth")
     imports.import_file(store, carried, url)
-    assert (
-        block_hashes.parse((store.root / f"{layout.weights_path(url)}.blocks.json").read_bytes())
-        == EXPECTED
-    )
+    assert _digests(store, f"{layout.weights_path(url)}.blocks.json") == EXPECTED
 
 
 def test_pull_through_writes_and_serves_the_digests_of_blocks(
@@ -101,24 +108,24 @@ def test_pull_through_writes_and_serves_the_digests_of_blocks(
 ) -> None:
     """Before the file has been pulled there are none, and nobody upstream is asked for them."""
     path = "/" + layout.weights_path(weights(upstream, DATA))
-    with serving(store.root, "--pull-through") as running:
+    with serving(store, "--pull-through") as running:
         assert ask(running, path + ".blocks.json").status == 404
         assert upstream.paths == []
         assert ask(running, path).body == DATA
         assert block_hashes.parse(ask(running, path + ".blocks.json").body) == EXPECTED
 
 
-def test_a_second_sync_writes_nothing(store: Store, upstream: HubUpstream) -> None:
+def test_a_second_sync_writes_nothing(store: Store, upstream: HubUpstream, tmp_path: Path) -> None:
     """Neither with the receipts of the first nor without them, as another user has none."""
     url, _, _ = _hold(store, upstream)
-    before = _files(store.root)
+    before = _served(store)
     upstream.requests.clear()
     run_weights(store, url)
-    assert (_files(store.root), upstream.paths) == (before, [])
+    assert (_served(store), upstream.paths) == (before, [])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(store.root.parent / "of-another-user"))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path / "of-another-user"))
         run_weights(store, url)
-    assert (_files(store.root), upstream.paths) == (before, [])
+    assert (_served(store), upstream.paths) == (before, [])
 
 
 # -- they are kept right
@@ -137,15 +144,15 @@ def test_verify_finds_wrong_digests_of_blocks_and_sync_makes_them_again(
 ) -> None:
     """The weights file itself is right and stays; a sync of anything makes them again and fetches nothing of it."""
     url, _, beside = _hold(store, upstream)
-    good, times = beside.read_text(), beside.stat()
-    beside.write_text(change(good))
-    assert beside.read_text() != good
-    os.utime(beside, ns=(times.st_atime_ns, times.st_mtime_ns))
+    good = read(store, beside)
+    bad = change(good.decode()).encode()
+    assert bad != good
+    overwrite(store, beside, bad)
     (damage,) = upkeep.verify(store)
     assert damage.file.path == layout.weights_path(url) + ".blocks.json"
     upstream.requests.clear()
     assert run(store).fetched == []
-    assert (beside.read_text(), upstream.paths) == (good, [])
+    assert (read(store, beside), upstream.paths) == (good, [])
     assert upkeep.verify(store) == []
 
 
@@ -154,10 +161,10 @@ def test_sync_makes_the_digests_that_an_older_mirror_lacks(
 ) -> None:
     """Their absence is no damage: they are a hint."""
     url, _, beside = _hold(store, upstream)
-    beside.unlink()
+    lose(store, beside)
     assert upkeep.verify(store) == []
     assert run_weights(store, url).fetched == []
-    assert block_hashes.parse(beside.read_bytes()) == EXPECTED
+    assert _digests(store, beside) == EXPECTED
 
 
 def test_sync_describes_a_whole_file_that_it_finds_in_its_place(
@@ -165,21 +172,22 @@ def test_sync_describes_a_whole_file_that_it_finds_in_its_place(
 ) -> None:
     """What a sync that died left behind is taken as it is, and has its digests before the index names it."""
     url = weights(upstream, DATA)
-    place = store.root / layout.weights_path(url)
-    place.parent.mkdir(parents=True)
-    place.write_bytes(DATA)
+    path = layout.weights_path(url)
+    staged = store.staged("arrived")
+    staged.write_bytes(DATA)
+    store.objects.take(staged, path, EXPECTED.sha256)
     run_weights(store, url)
     assert upstream.paths == []
-    assert block_hashes.parse(place.with_name(f"{place.name}.blocks.json").read_bytes()) == EXPECTED
+    assert _digests(store, f"{path}.blocks.json") == EXPECTED
 
 
 def test_a_damaged_file_is_never_described(store: Store, upstream: HubUpstream) -> None:
     """Digests made from the damage would vouch for it."""
-    _, place, beside = _hold(store, upstream)
-    beside.unlink()
-    place.write_bytes(DATA[:-1] + bytes([DATA[-1] ^ 1]))
+    _, path, beside = _hold(store, upstream)
+    lose(store, beside)
+    flip(store, path)
     assert run(store).failures == []
-    assert not beside.exists()
+    assert not holds(store, beside)
 
 
 # -- they go
@@ -194,18 +202,18 @@ def test_digests_of_blocks_are_no_strays_while_their_file_is_held(
     run_weights(store, small := weights(upstream, b"small"))
     odd = [f"{layout.weights_path(small)}.blocks.json", "weights/gone.pth.blocks.json"]
     for path in odd:
-        (store.root / path).write_text("{}")
+        overwrite(store, path, b"{}")
     assert sorted(path for path, _ in upkeep.prune(store)) == sorted(odd)
-    assert beside.is_file()
+    assert holds(store, beside)
     assert upkeep.prune(store) == []
 
 
 def test_digests_of_blocks_leave_with_their_file(store: Store, upstream: HubUpstream) -> None:
-    """Once the index does not name the file, prune takes both, and the folders that are empty then."""
+    """Once the index does not name the file, prune takes both."""
     _hold(store, upstream)
     store.forget(store.index().items)
     assert len(upkeep.prune(store)) == 2
-    assert not (store.root / "weights").exists()
+    assert keys(store, "weights/") == set()
 
 
 def test_remove_takes_the_digests_of_blocks_too(store: Store, upstream: HubUpstream) -> None:
@@ -218,9 +226,9 @@ def test_remove_takes_the_digests_of_blocks_too(store: Store, upstream: HubUpstr
             ).failures
             == []
         )
-    assert len(list((store.root / "weights").rglob("net-*"))) == 2
+    assert len(keys(store, "weights/")) == 2
     assert len(upkeep.remove(store, ecosystems.parse(name))) == 1
-    assert not (store.root / "weights").exists()
+    assert keys(store, "weights/") == set()
 
 
 # -- they are served and used
@@ -236,35 +244,46 @@ def test_weights_cannot_take_the_name_of_digests(store: Store, upstream: HubUpst
 
 
 def test_server_hides_digests_that_belong_to_nothing(store: Store, upstream: HubUpstream) -> None:
-    """Only beside a file that the index names and that is there, and never through a link out of the mirror."""
-    url, place, beside = _hold(store, upstream)
-    (store.root / "weights" / "loose.pth.blocks.json").write_text("{}")
-    target = f"/{layout.weights_path(url)}.blocks.json"
-    with serving(store.root) as running:
-        assert ask(running, target).headers["content-type"] == "application/json"
+    """Only those beside a file that the index names, while they are there."""
+    _, _, beside = _hold(store, upstream)
+    overwrite(store, "weights/loose.pth.blocks.json", b"{}")
+    with serving(store) as running:
+        assert ask(running, f"/{beside}").headers["content-type"] == "application/json"
         assert ask(running, "/weights/loose.pth.blocks.json").status == 404
-        outside = store.root.parent / "outside.json"
+        lose(store, beside)
+        assert ask(running, f"/{beside}").status == 404
+
+
+def test_server_hides_digests_beside_a_lost_file_or_behind_a_link(
+    folder_store: Store, upstream: HubUpstream
+) -> None:
+    """Links are a folder's; a file that is lost is looked for on a disk only, a bucket is believed."""
+    _, path, name = _hold(folder_store, upstream)
+    beside, outside = folder_store.root / name, folder_store.root.parent / "outside.json"
+    with serving(folder_store) as running:
         beside.rename(outside)
         beside.symlink_to(outside)
-        assert ask(running, target).status == 404
+        assert ask(running, f"/{name}").status == 404
         beside.unlink()
         outside.rename(beside)
-        assert ask(running, target).status == 200
-        place.unlink()
-        assert ask(running, target).status == 404
+        assert ask(running, f"/{name}").status == 200
+        (folder_store.root / path).unlink()
+        assert ask(running, f"/{name}").status == 404
 
 
-def test_repair_fetches_only_the_damaged_block_from_a_mirror(tmp_path: Path) -> None:
+def test_repair_fetches_only_the_damaged_block_from_a_mirror(
+    places: Places, tmp_path: Path
+) -> None:
     """A flipped byte in the third block, repaired from the real server: 1 MiB of 5 crosses the wire."""
     record = file_of("net", DATA)
-    root = fill(tmp_path / "mirror", {f"/models/{record.file_name}": DATA})
+    store = fill(places.new(), {f"/models/{record.file_name}": DATA})
     folder = tmp_path / "checkpoints"
     folder.mkdir()
     cached = folder / record.file_name
     damaged = bytearray(DATA)
     damaged[2 * BLOCK_BYTES + 7] ^= 1
     cached.write_bytes(damaged)
-    with serving(root) as running, FaultyServer() as wire:
+    with serving(store) as running, FaultyServer() as wire:
         wire.behave = lambda exchange: _pass_on(exchange, running)
         options = FetchOptions(folder=folder, mirrors=(wire.base,), upstream=False)
         (found,) = take_inventory(folder, registry=registry_of({"resnet18": record}))

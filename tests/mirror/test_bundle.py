@@ -13,21 +13,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.mirror.conftest import MAIN, MODEL_COMMIT, fill, make_store
+from tests.mirror.conftest import MAIN, MODEL_COMMIT, fill
+from tests.mirror.syncing import run
 from tests.support import resnet18_file
-from tests.support.hub_upstream import HubUpstream, Repository, hub_archive
+from tests.support.hub_upstream import Repository, hub_archive
+from tests.support.mirror_places import flip, overwrite
 from zoo.catalog.registry import load_registry
 from zoo.errors import MirrorError
 from zoo.mirror import bundle, layout, offline
 from zoo.mirror.ecosystems import known as ecosystems
 from zoo.mirror.index import Item, StoredFile
-from zoo.mirror.settings import Settings
-from zoo.mirror.store import Store
-from zoo.mirror.sync import Sync
 from zoo.mirror.wants import ModelWant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.support.hub_upstream import HubUpstream
+    from tests.support.mirror_places import Places
+    from zoo.mirror.store import Store
 
 WANTED = ("someone/nets", "someone/nets:feature/x", "hf:org/tiny")
 CLIENTS = """
@@ -40,16 +43,16 @@ print(json.dumps([load("someone/nets"), load("someone/nets:feature/x"), len(list
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def filled(places: Places) -> Store:
     """Make a mirror of a repository at two refs and a model."""
-    return fill(tmp_path_factory.mktemp("bundled") / "mirror", {}, *WANTED)
+    return fill(places.new(), {}, *WANTED)
 
 
 @pytest.fixture
-def archive(filled: Path, tmp_path: Path) -> Path:
+def archive(filled: Store, tmp_path: Path) -> Path:
     """Make a bundle of all of it."""
     out = tmp_path / "out.zip"
-    bundle.create(Store(filled), ecosystems.parse_all(WANTED), out)
+    bundle.create(filled, ecosystems.parse_all(WANTED), out)
     return out
 
 
@@ -163,24 +166,25 @@ def test_doctor_reads_weights(torch_home: Path) -> None:
     assert (entry.path, "damaged" in str(entry.fault)) == (str(place), True)
 
 
-def test_bundle_of_what_the_mirror_has_not_is_refused(filled: Path, tmp_path: Path) -> None:
+def test_bundle_of_what_the_mirror_has_not_is_refused(filled: Store, tmp_path: Path) -> None:
     """Named, with the next command; no archive is left."""
     with pytest.raises(
         MirrorError,
         match=r'resnet18:imagenet1k_v1: the mirror does not hold all of it; run "zoo mirror add"',
     ):
-        bundle.create(Store(filled), ecosystems.parse_all(["resnet18"]), tmp_path / "out.zip")
+        bundle.create(filled, ecosystems.parse_all(["resnet18"]), tmp_path / "out.zip")
     assert not list(tmp_path.glob("*out.zip*"))
 
 
-def test_damaged_mirror_makes_no_bundle(filled: Path, tmp_path: Path) -> None:
+def test_damaged_mirror_makes_no_bundle(filled: Store, tmp_path: Path) -> None:
     """A flipped byte is found while it is copied."""
-    copy = tmp_path / "copy"
-    shutil.copytree(filled, copy)
-    place = copy / "huggingface" / "models--org--tiny" / MODEL_COMMIT / "model.safetensors"
-    place.write_bytes(place.read_bytes()[:-1] + b"?")
-    with pytest.raises(MirrorError, match="expected sha256"):
-        bundle.create(Store(copy), ecosystems.parse_all(["hf:org/tiny"]), tmp_path / "out.zip")
+    path = layout.huggingface_path("org/tiny", MODEL_COMMIT, "model.safetensors")
+    good = flip(filled, path)
+    try:
+        with pytest.raises(MirrorError, match="expected sha256"):
+            bundle.create(filled, ecosystems.parse_all(["hf:org/tiny"]), tmp_path / "out.zip")
+    finally:
+        overwrite(filled, path, good)
     assert not list(tmp_path.glob("*out.zip*"))
 
 
@@ -253,36 +257,35 @@ def test_cut_bundle_is_refused(archive: Path) -> None:
         bundle.apply(archive)
 
 
-def test_repository_with_an_odd_default_branch_is_found_without_a_ref(tmp_path: Path) -> None:
+def test_repository_with_an_odd_default_branch_is_found_without_a_ref(
+    store: Store, upstream: HubUpstream, tmp_path: Path
+) -> None:
     """torch.hub without a ref looks for main, then master; a default branch called trunk is seeded as main too."""
-    with HubUpstream() as upstream:
-        archives = {MAIN: hub_archive("o/r", MAIN)}
-        upstream.repositories["o/r"] = Repository({"trunk": MAIN}, {}, archives, default="trunk")
-        store = make_store(tmp_path / "m", upstream)
-        with Sync(store) as sync:
-            assert sync.run(sync.resolve(ecosystems.parse("o/r"))).failures == []
+    archives = {MAIN: hub_archive("o/r", MAIN)}
+    upstream.repositories["o/r"] = Repository({"trunk": MAIN}, {}, archives, default="trunk")
+    assert run(store, "o/r").failures == []
     files = bundle.create(store, ecosystems.parse("o/r"), tmp_path / "o.zip")
     assert set(files) == {"torch/hub/o_r_trunk/hubconf.py", "torch/hub/o_r_main/hubconf.py"}
 
 
-def test_files_of_one_name_are_never_one_file(tmp_path: Path) -> None:
+def test_files_of_one_name_are_never_one_file(places: Places, tmp_path: Path) -> None:
     """Two different files that clients would look for under one name are an error; the same file twice is none."""
     one, other = "/models/a/model.safetensors", "/models/b/model.safetensors"
     same = "/models/c/model.safetensors"
-    root = fill(tmp_path / "m", {one: b"one", other: b"other", same: b"one"})
+    store = fill(places.new(), {one: b"one", other: b"other", same: b"one"})
     specs = [f"https://download.pytorch.org{path}" for path in (one, other, same)]
     out = tmp_path / "out.zip"
     with pytest.raises(
         MirrorError, match=r"another file of the bundle is called model\.safetensors"
     ):
-        bundle.create(Store(root), ecosystems.parse_all(specs[:2]), out)
+        bundle.create(store, ecosystems.parse_all(specs[:2]), out)
     assert list(tmp_path.glob("*.zip*")) == []
-    files = bundle.create(Store(root), ecosystems.parse_all([specs[0], specs[2]]), out)
+    files = bundle.create(store, ecosystems.parse_all([specs[0], specs[2]]), out)
     assert files == {"torch/hub/checkpoints/model.safetensors": 3}
 
 
 def test_weights_get_the_name_that_the_registry_loads_them_by(
-    tmp_path: Path, torch_home: Path
+    store: Store, tmp_path: Path, torch_home: Path
 ) -> None:
     """Where address and file name differ, ``apply`` puts the file where ``load_model`` looks."""
     architectures = load_registry().architectures.values()
@@ -300,7 +303,6 @@ def test_weights_get_the_name_that_the_registry_loads_them_by(
         hashlib.sha256(b"x").hexdigest(),
         "2026",
     )
-    store = Store.create(tmp_path / "m", Settings())
     staged = store.staged("x")
     staged.write_bytes(b"x")
     store.adopt(staged, stored.path, stored.sha256)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.mirror_places import Places
+
 VERSIONS = ("2.4.0", "1.5.0", "0.36.2")
 DOWNLOAD = """
 import json, os, pathlib
@@ -44,11 +46,9 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMirror]:
+def mirror(places: Places) -> Iterator[RunningMirror]:
     """Serve a mirror of one model."""
-    folder = tmp_path_factory.mktemp("hugging")
-    root = fill(folder / "mirror", {}, "hf:org/tiny")
-    with serving(root, environment={"XDG_CACHE_HOME": str(folder / "cache")}) as running:
+    with serving(fill(places.new(), {}, "hf:org/tiny")) as running:
         yield running
 
 

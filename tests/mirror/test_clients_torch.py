@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import timm
@@ -23,7 +24,9 @@ from zoo.mirror.sync import Sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from tests.support.mirror_places import Places
+    from zoo.mirror.store import Store
 
 BRANCH, TAG, PINNED = "5" * 40, "6" * 40, "7" * 40
 TIMM_COMMIT = "e" * 40
@@ -31,7 +34,13 @@ TIMM_MODEL = "test_resnet.r160_in1k"
 HUB = """
 import json, torch
 load = lambda repository: torch.hub.load(repository, "answer", trust_repo=True, verbose=False)
-print(json.dumps({
+def fault(repository, entry="answer"):
+    try:
+        torch.hub.load(repository, entry, trust_repo=True, verbose=False)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+said = {}
+said["hub"] = {
     "no ref": load("someone/nets"),
     "tag": load("someone/nets:v1"),
     "branch with a slash": load("someone/nets:feature/x"),
@@ -40,39 +49,28 @@ print(json.dumps({
     "list": torch.hub.list("someone/nets", trust_repo=True, verbose=False),
     "help": torch.hub.help("someone/nets", "answer", trust_repo=True),
     "default branch master": load("someone/old"),
-}))
-"""
-MISSING = """
-import json, torch
-def fault(repository, entry="answer"):
-    try:
-        torch.hub.load(repository, entry, trust_repo=True, verbose=False)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-print(json.dumps([fault("someone/unknown:v1"), fault("someone/nets:v9"), fault("someone/needy")]))
+}
+said["missing"] = [fault("someone/unknown:v1"), fault("someone/nets:v9"), fault("someone/needy")]
 """
 CACHED = """
 import json, torch
 load = lambda repository: torch.hub.load(repository, "answer", trust_repo=True, verbose=False)
-print(json.dumps([load("someone/nets"), load("someone/nets:v1"), load("someone/nets:feature/x")]))
+said = {}
+said["hub"] = [load("someone/nets"), load("someone/nets:v1"), load("someone/nets:feature/x")]
 """
 WEIGHTS = """
-import json, torch, torchvision
 url = "https://download.pytorch.org/models/{name}"
 state = torch.hub.load_state_dict_from_url(url, progress=False, check_hash=True)
+said["weights"] = state["x"].tolist()
+"""
+NETWORKS = """
+import timm, torchvision
 network = torchvision.models.resnet18(weights="DEFAULT", progress=False)
-print(json.dumps([state["x"].tolist(), network.fc.bias[0].item()]))
-"""
-SMALL_ONLY = """
-import json, torch
-url = "https://download.pytorch.org/models/{name}"
-print(json.dumps(torch.hub.load_state_dict_from_url(url, progress=False, check_hash=True)["x"].tolist()))
-"""
-TIMM = """
-import json, timm
+said["torchvision"] = network.fc.bias[0].item()
 network = timm.create_model("{model}", pretrained=True)
-print(json.dumps(sum(float(value.sum()) for value in network.state_dict().values())))
+said["timm"] = sum(float(value.sum()) for value in network.state_dict().values())
 """
+SAY = "\nprint(json.dumps(said))\n"
 
 
 def _small_weights() -> bytes:
@@ -127,29 +125,46 @@ def _publish(upstream: HubUpstream) -> None:
 
 
 @pytest.fixture(scope="module")
-def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMirror]:
+def mirror(places: Places) -> Iterator[RunningMirror]:
     """Serve a mirror of everything; its upstream is gone by then."""
-    folder = tmp_path_factory.mktemp("torch-clients")
     wanted = [
         *("someone/nets", "someone/nets:v1", "someone/nets:feature/x", "someone/both:v1"),
         *("someone/pinned:7777777", "someone/old", "someone/needy", f"hf:timm/{TIMM_MODEL}"),
     ]
     with HubUpstream() as upstream:
         _publish(upstream)
-        store = make_store(folder / "mirror", upstream)
+        store = make_store(places.new(), upstream)
         with Sync(store) as sync:
             items = sync.resolve(ecosystems.parse_all(wanted))
             for name in (SMALL_NAME, resnet18_file.FILE_NAME):
                 items.append(remotes.unregistered_weights(f"{PYTORCH}/models/{name}"))
             assert sync.run(items).failures == []
-    with serving(store.root, environment={"XDG_CACHE_HOME": str(folder / "cache")}) as running:
+    with serving(store) as running:
         yield running
 
 
-def test_torch_hub_with_every_kind_of_ref(mirror: RunningMirror) -> None:
+@dataclass(frozen=True)
+class Said:
+    """What the clients have said with a mirror, and afterwards with no network at all."""
+
+    online: Any
+    offline: Any
+
+
+@pytest.fixture(scope="module")
+def said(mirror: RunningMirror, tmp_path_factory: pytest.TempPathFactory) -> Said:
+    """Run all clients in one process, as a training program does: importing them is what costs."""
+    folder = tmp_path_factory.mktemp("caches")
+    caches = {"TORCH_HOME": str(folder / "torch"), "HF_HOME": str(folder / "hf")}
+    rest = WEIGHTS.format(name=SMALL_NAME) + NETWORKS.format(model=TIMM_MODEL) + SAY
+    online = run_client(HUB + rest, mirror=mirror.base, environment=caches)
+    alone = {**caches, "https_proxy": DEAD, "HF_HUB_OFFLINE": "1"}
+    return Said(online, run_client(CACHED + rest, mirror=None, environment=alone))
+
+
+def test_torch_hub_with_every_kind_of_ref(said: Said, mirror: RunningMirror) -> None:
     """The value tells which commit was loaded: its first digit. Afterwards the same loads work with no network."""
-    loaded = run_client(HUB, mirror=mirror.base, kind="torch")
-    assert loaded == {
+    assert said.online["hub"] == {
         "no ref": int(MAIN[0]),
         "tag": int(TAGGED[0]),
         "branch with a slash": int(FEATURE[0]),
@@ -160,41 +175,35 @@ def test_torch_hub_with_every_kind_of_ref(mirror: RunningMirror) -> None:
         "default branch master": 8,
     }
     assert "zipball/v1 300" in mirror.log
-    offline = run_client(CACHED, mirror=None, environment={"https_proxy": DEAD})
-    assert offline == [1, 2, 3]
+    assert said.offline["hub"] == [1, 2, 3]
 
 
-def test_torch_hub_messages_stay_its_own(mirror: RunningMirror) -> None:
+def test_torch_hub_messages_stay_its_own(said: Said) -> None:
     """Row 66: what is missing is said in torch.hub's words, never as KeyError: 'Authorization'."""
-    unknown, no_ref, needy = run_client(MISSING, mirror=mirror.base, kind="torch")
+    unknown, no_ref, needy = said.online["missing"]
     assert unknown.startswith("ValueError: Cannot find v1 in https://github.com/someone/unknown")
     assert no_ref.startswith("ValueError: Cannot find v9 in https://github.com/someone/nets")
     assert needy == "RuntimeError: Missing dependencies: xyzzy"
 
 
-def test_torchvision_and_load_state_dict_from_url(mirror: RunningMirror) -> None:
+def test_torchvision_and_load_state_dict_from_url(said: Said) -> None:
     """Both check the digits in the name. Afterwards both work with no network."""
-    script = WEIGHTS.format(name=SMALL_NAME)
-    assert run_client(script, mirror=mirror.base, kind="torch") == [[0, 1, 2], resnet18_file.FILL]
-    assert run_client(script, mirror=None, environment={"https_proxy": DEAD}) == [
-        [0, 1, 2],
-        resnet18_file.FILL,
-    ]
+    for answers in (said.online, said.offline):
+        assert answers["weights"] == [0, 1, 2]
+        assert answers["torchvision"] == resnet18_file.FILL
 
 
-def test_timm(mirror: RunningMirror) -> None:
+def test_timm(said: Said) -> None:
     """By HF_ENDPOINT; afterwards offline."""
-    script, total = TIMM.format(model=TIMM_MODEL), _timm_weights()[1]
-    assert run_client(script, mirror=mirror.base, kind="hf") == total
-    assert run_client(script, mirror=None, environment={"HF_HUB_OFFLINE": "1"}) == total
+    _, total = _timm_weights()
+    assert said.online["timm"] == said.offline["timm"] == total
 
 
-def test_torch_hub_pulls_through(tmp_path: Path) -> None:
+def test_torch_hub_pulls_through(store: Store, upstream: HubUpstream) -> None:
     """The same clients against an empty mirror that fetches what they ask for."""
-    with HubUpstream() as upstream:
-        _publish(upstream)
-        store = make_store(tmp_path / "mirror", upstream)
-        with serving(store.root, "--pull-through") as running:
-            assert run_client(HUB, mirror=running.base, kind="torch")["branch and tag"] == 5
-            script = SMALL_ONLY.format(name=SMALL_NAME)
-            assert run_client(script, mirror=running.base, kind="torch") == [0, 1, 2]
+    _publish(upstream)
+    with serving(store, "--pull-through") as running:
+        script = HUB + WEIGHTS.format(name=SMALL_NAME) + SAY
+        pulled = run_client(script, mirror=running.base, kind="torch")
+    assert pulled["hub"]["branch and tag"] == 5
+    assert pulled["weights"] == [0, 1, 2]

@@ -27,6 +27,8 @@ from zoo.mirror.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.mirror_places import Places
+
 ADDRESS = f"/org/tiny/resolve/{MODEL_COMMIT}/model.safetensors"
 WITHOUT_TORCH = """
 import sys
@@ -169,11 +171,13 @@ def test_units_are_sound_and_run_commands_that_exist(deploy: Path, tmp_path: Pat
 # -- nginx before two servers
 
 
-def test_rolling_restart_behind_nginx_fails_no_download(deploy: Path, tmp_path: Path) -> None:
+def test_rolling_restart_behind_nginx_fails_no_download(
+    places: Places, deploy: Path, tmp_path: Path
+) -> None:
     """Four clients download all the time while one server after the other ends and begins again."""
     if shutil.which("nginx") is None:
         pytest.skip("nginx is not installed")
-    root = fill(tmp_path / "m", {}, "hf:org/tiny")
+    store = fill(places.new(), {}, "hf:org/tiny")
     ports = [_free_port() for _ in range(3)]
     failures: list[str] = []
     counts: list[int] = []
@@ -200,14 +204,14 @@ def test_rolling_restart_behind_nginx_fails_no_download(deploy: Path, tmp_path: 
     clients = [threading.Thread(target=download) for _ in range(4)]
     front = _start_nginx(config, tmp_path)
     try:
-        with _server(root, ports[1]):
-            with _server(root, ports[2]):
+        with _server(store, ports[1]):
+            with _server(store, ports[2]):
                 _wait_for(ports[0])
                 for client in clients:
                     client.start()
                 _wait_until(lambda: len(counts) > 20)
             _wait_for_more(counts)
-            with _server(root, ports[2]) as second:
+            with _server(store, ports[2]) as second:
                 assert ask(second, ADDRESS).status == 200
                 _wait_for_more(counts)
                 ended.set()
@@ -220,8 +224,8 @@ def test_rolling_restart_behind_nginx_fails_no_download(deploy: Path, tmp_path: 
     assert failures == []
 
 
-def _server(root: Path, port: int) -> Any:
-    return serving(root, "--port", str(port))
+def _server(store: Store, port: int) -> Any:
+    return serving(store, "--port", str(port))
 
 
 def _start_nginx(config: str, folder: Path) -> subprocess.Popen[bytes]:
@@ -272,7 +276,7 @@ def _wait_until(holds: Any) -> None:
 
 def test_copy_made_while_a_mirror_changes_is_sound_after_a_reindex(tmp_path: Path) -> None:
     """As the page says: manifests and index first, then the rest, without what is private."""
-    root = fill(tmp_path / "m", {"/models/net-5891b5b5.pth": b"hello\n"}, "hf:org/tiny")
+    root = fill(tmp_path / "m", {"/models/net-5891b5b5.pth": b"hello\n"}, "hf:org/tiny").root
     copy = tmp_path / "copy"
     shutil.copytree(root / "manifests", copy / "manifests")
     (copy / "index.json").write_bytes((root / "index.json").read_bytes())

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.mirror_places import Places
+
 LARGE = 300_000
 OLD_VERSIONS = ("0.20.3", "0.25.2")
 QUESTIONS = """
@@ -76,11 +78,9 @@ print(json.dumps([
 
 
 @pytest.fixture(scope="module")
-def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMirror]:
+def mirror(places: Places) -> Iterator[RunningMirror]:
     """Serve a mirror of one model."""
-    folder = tmp_path_factory.mktemp("hub-api")
-    root = fill(folder / "mirror", {}, "hf:org/tiny", "someone/nets")
-    with serving(root, environment={"XDG_CACHE_HOME": str(folder / "cache")}) as running:
+    with serving(fill(places.new(), {}, "hf:org/tiny", "someone/nets")) as running:
         yield running
 
 

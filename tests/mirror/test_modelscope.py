@@ -9,11 +9,11 @@ import pytest
 
 from tests.mirror.conftest import fill
 from tests.support.clients import DEAD, make_environment, run_client
+from tests.support.mirror_places import read
 from tests.support.mirror_server import RunningMirror, ask, serving
 from zoo.errors import UsageError
 from zoo.mirror import bundle, imports, offline, upkeep
 from zoo.mirror.ecosystems import known as ecosystems
-from zoo.mirror.store import Store
 from zoo.mirror.sync import Sync
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.hub_upstream import HubUpstream
+    from tests.support.mirror_places import Places
+    from zoo.mirror.store import Store
 
 SPEC = "ms:org/small"
 FILES = ["configuration.json", "model.safetensors", "sub/notes.txt"]
@@ -37,19 +39,19 @@ print(json.dumps([sorted(files), files["model.safetensors"], open(one).read()]))
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def filled(places: Places) -> Store:
     """Make a mirror of one model."""
-    return fill(tmp_path_factory.mktemp("modelscope") / "mirror", {}, SPEC)
+    return fill(places.new(), {}, SPEC)
 
 
 @pytest.fixture(scope="module")
-def mirror(root: Path) -> Iterator[RunningMirror]:
+def mirror(filled: Store) -> Iterator[RunningMirror]:
     """Serve it."""
-    with serving(root) as running:
+    with serving(filled) as running:
         yield running
 
 
-def test_specs_are_read_and_written(root: Path) -> None:
+def test_specs_are_read_and_written(filled: Store) -> None:
     """``ms:owner/name@revision``; what cannot be a name is refused."""
     (want,) = ecosystems.parse(SPEC)
     assert str(want) == "ms:org/small@master"
@@ -57,9 +59,9 @@ def test_specs_are_read_and_written(root: Path) -> None:
     for text in ("ms:small", "ms:../x", "ms:a/b@-x", "ms:a/b--c"):
         with pytest.raises(UsageError):
             ecosystems.parse(text)
-    (item,) = upkeep.items_of(Store(root).index(), want)
+    (item,) = upkeep.items_of(filled.index(), want)
     assert (item.kind, item.refs, len(item.files)) == ("modelscope", ("master",), 3)
-    assert upkeep.verify(Store(root)) == []
+    assert upkeep.verify(filled) == []
 
 
 def test_api_answers_from_what_is_here(mirror: RunningMirror) -> None:
@@ -79,12 +81,12 @@ def test_api_answers_from_what_is_here(mirror: RunningMirror) -> None:
 def test_pull_through(store: Store, upstream: HubUpstream) -> None:
     """Fetched while it is asked for; a part of a model is not the whole, an upstream that is down says nothing."""
     large = upstream.modelscope["org/small"]["model.safetensors"]
-    with serving(store.root, "--pull-through") as running:
+    with serving(store, "--pull-through") as running:
         assert ask(running, f"{API}/repo?FilePath=model.safetensors").body == large
         assert ask(running, f"{API}/repo?FilePath=nothing").status == 404
         assert ask(running, "/api/v1/models/org/no/repo/files").status == 404
     upstream.is_dead = True
-    with serving(store.root, "--pull-through") as running:
+    with serving(store, "--pull-through") as running:
         assert ask(running, f"{API}/repo?FilePath=model.safetensors").body == large
         assert ask(running, f"{API}/repo?FilePath=nothing").status == 503
         assert ask(running, f"{API}/repo/files?Revision=master").status == 503
@@ -101,22 +103,23 @@ def test_wrong_bytes_are_refused(store: Store, upstream: HubUpstream) -> None:
     assert store.index().items == ()
 
 
-def test_folder_that_was_carried_in_is_the_same_model(root: Path, tmp_path: Path) -> None:
+def test_folder_that_was_carried_in_is_the_same_model(
+    filled: Store, store: Store, tmp_path: Path
+) -> None:
     """Its list has the same digest, so it is the same revision."""
-    held = Store(root).index().items[0]
+    held = filled.index().items[0]
     folder = tmp_path / "small"
     for file in held.files:
         inner = file.path.partition(f"{held.revision}/")[2]
         place = folder / inner
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes((root / file.path).read_bytes())
-    other = Store(fill(tmp_path / "other", {}))
-    assert imports.import_file(other, folder, SPEC).revision == held.revision
+        place.write_bytes(read(filled, file.path))
+    assert imports.import_file(store, folder, SPEC).revision == held.revision
 
 
 def test_own_client_from_the_mirror_and_from_a_bundle(
     mirror: RunningMirror,
-    root: Path,
+    filled: Store,
     request: pytest.FixtureRequest,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -130,7 +133,7 @@ def test_own_client_from_the_mirror_and_from_a_bundle(
     assert run_client(script, mirror=None, python=python, environment=online) == expected
 
     wanted = ecosystems.parse(SPEC)
-    bundle.create(Store(root), wanted, tmp_path / "small.zip")
+    bundle.create(filled, wanted, tmp_path / "small.zip")
     monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "seeded"))
     assert [entry for entry in offline.look_up(wanted) if entry.fault]
     bundle.apply(tmp_path / "small.zip", tmp_path / "torch", tmp_path / "hub")

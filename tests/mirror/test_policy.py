@@ -16,20 +16,22 @@ import pytest
 from tests.mirror.conftest import MAIN, MODEL_COMMIT, fill
 from tests.mirror.syncing import QUICK, run, run_weights, weights
 from tests.support.hub_upstream import Model
-from tests.support.mirror_server import ask, serving
+from tests.support.mirror_places import again, keys, overwrite
+from tests.support.mirror_server import ask, ask_until, serving
 from zoo.errors import SourceError, UsageError
 from zoo.mirror import imports, quota, schedule, upkeep, usage
 from zoo.mirror.ecosystems import known as ecosystems
 from zoo.mirror.index import Index, Item, StoredFile
 from zoo.mirror.policy import Policy, parse_size
 from zoo.mirror.published import RemoteFile, RemoteItem
-from zoo.mirror.store import Store
 from zoo.mirror.sync import Sync
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.hub_upstream import HubUpstream
+    from tests.support.mirror_places import Places
+    from zoo.mirror.store import Store
 
 # -- what may be held
 
@@ -117,7 +119,7 @@ def test_what_the_policy_keeps_out_is_not_said_to_be_absent(
     upstream.models["org/both"] = Model({MODEL_COMMIT: files}, {"main": MODEL_COMMIT})
     store.change_settings(lambda old: replace(old, policy=Policy(only_safetensors=True)))
     assert run(store, "hf:org/both").failures == []
-    with serving(store.root) as running:
+    with serving(store) as running:
         kept_out = ask(running, "/org/both/resolve/main/pytorch_model.bin", method="HEAD")
         absent = ask(running, "/org/both/resolve/main/tokenizer.json", method="HEAD")
     assert (kept_out.status, absent.status) == (403, 404)
@@ -132,7 +134,7 @@ def test_server_pulls_nothing_that_the_policy_does_not_allow(
     url = weights(upstream, b"weights")
     allowed = Policy(only_safetensors=True, deny=("someone/*",))
     store.change_settings(lambda old: replace(old, policy=allowed))
-    with serving(store.root, "--pull-through") as running:
+    with serving(store, "--pull-through") as running:
         path = url.removeprefix("https://download.pytorch.org")
         assert ask(running, f"/weights/download.pytorch.org{path}").status == 403
         refused = ask(running, f"/someone/nets/zipball/{MAIN}")
@@ -151,7 +153,7 @@ def test_prune_removes_what_is_allowed_no_more(store: Store, upstream: HubUpstre
     assert [item.name for item in upkeep.enforce_policy(store, is_dry_run=True)] == ["someone/nets"]
     upkeep.enforce_policy(store)
     assert [item.name for item in store.index().items] == ["org/tiny"]
-    assert not (store.root / "repositories").exists()
+    assert keys(store, "repositories/") == set()
 
 
 # -- how much
@@ -198,7 +200,7 @@ def test_pull_through_stays_below_the_quota(store: Store, upstream: HubUpstream)
     store.enter(replace(old, files=(replace(file, fetched_at="2026-01-01T00:00:00Z"),)))
     allowed = Policy(max_size_bytes=350_000)
     store.change_settings(lambda old: replace(old, wanted=(urls[0],), policy=allowed))
-    with serving(store.root, "--pull-through") as running:
+    with serving(store, "--pull-through") as running:
         for url in urls[2:]:
             path = url.removeprefix("https://download.pytorch.org")
             assert ask(running, f"/weights/download.pytorch.org{path}").status == 200
@@ -211,26 +213,26 @@ def _eventually(store: Store, count: int) -> set[str]:
     """Read the names once the last file is kept: the client has it a moment before."""
     deadline_s = time.monotonic() + 20
     while time.monotonic() < deadline_s:
-        names = {item.name for item in Store(store.root).index().items}
+        names = {item.name for item in again(store).index().items}
         if len(names) == count:
             return names
         threading.Event().wait(0.05)
     return names
 
 
-def test_server_writes_down_what_is_asked_for(tmp_path: Path) -> None:
+def test_server_writes_down_what_is_asked_for(places: Places) -> None:
     """Once it ends, and now and then before; whoever prunes reads it."""
-    root = fill(tmp_path / "m", {"/models/net-5891b5b5.pth": b"hello\n"})
+    store = fill(places.new(), {"/models/net-5891b5b5.pth": b"hello\n"})
     path = "weights/download.pytorch.org/models/net-5891b5b5.pth"
     before_s = time.time()
-    with serving(root) as running:
+    with serving(store) as running:
         assert ask(running, f"/{path}").status == 200
         assert ask(running, f"/{path}", method="HEAD").status == 200
-    used_s = usage.read_all(Store(root))
+    used_s = usage.read_all(store)
     assert used_s[path] >= int(before_s)
-    for place in (root / ".private" / "used").iterdir():
-        place.write_text("{")
-    assert usage.read_all(Store(root)) == {}
+    for key in keys(store, ".private/used/"):
+        overwrite(store, key, b"{")
+    assert usage.read_all(store) == {}
 
 
 # -- again and again
@@ -280,7 +282,7 @@ def test_sync_every_goes_on_until_it_is_ended(store: Store, upstream: HubUpstrea
     upstream.faults[address] = behave
     command = [sys.executable, "-m", "zoo", "mirror", "sync", "--every", "0.2s", "--jitter", "0.1s"]
     with subprocess.Popen(
-        [*command, "--dir", str(store.root)], stderr=subprocess.PIPE, text=True
+        [*command, "--dir", store.address], stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
         said = ""
@@ -331,16 +333,16 @@ def test_two_servers_on_one_store_restart_one_after_the_other(
             else:
                 failures.append("nobody there")
 
-    with serving(store.root) as second:
+    with serving(store) as second:
         bases = [second.address]
-        with serving(store.root, "--pull-through") as first:
+        with serving(store, "--pull-through") as first:
             assert ask(first, pulled).body == b"pulled by one"
-            assert ask(second, pulled).body == b"pulled by one"
+            assert ask_until(second, pulled, 200).body == b"pulled by one"
             bases.insert(0, first.address)
             clients = [threading.Thread(target=download, args=(bases,)) for _ in range(3)]
             for client in clients:
                 client.start()
-        with serving(store.root) as third:
+        with serving(store) as third:
             bases[:] = [third.address, second.address]
             assert ask(third, path).status == 200
             second.process.terminate()
@@ -357,7 +359,7 @@ def test_two_servers_pull_the_same_at_once(store: Store, upstream: HubUpstream) 
     url = weights(upstream, bytes(200_000))
     path = f"/weights/download.pytorch.org{url.removeprefix('https://download.pytorch.org')}"
     bodies: list[bytes] = []
-    with serving(store.root, "--pull-through") as one, serving(store.root, "--pull-through") as two:
+    with serving(store, "--pull-through") as one, serving(store, "--pull-through") as two:
         threads = [
             threading.Thread(target=lambda server=server: bodies.append(ask(server, path).body))
             for server in (one, two)

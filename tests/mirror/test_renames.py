@@ -65,7 +65,7 @@ def test_both_names_are_answered(store: Store, upstream: HubUpstream, tmp_path: 
     assert names["else/networks"] == ("someone/nets",)
     assert names["home/small"] == ("org/tiny",)
 
-    with serving(store.root) as mirror:
+    with serving(store) as mirror:
         for name in ("someone/nets", "else/networks", "Someone/Nets"):
             facts = json.loads(ask(mirror, f"/repos/{name}").body)
             assert facts["full_name"] == "else/networks"
@@ -85,9 +85,9 @@ def test_pulled_through_by_a_former_name(store: Store, upstream: HubUpstream) ->
     """What came for one name is here for both, also when the upstream has gone."""
     upstream.models["home/small"] = upstream.models.pop("org/tiny")
     upstream.renamed = {"org/tiny": "home/small"}
-    with serving(store.root, "--pull-through") as mirror:
+    with serving(store, "--pull-through") as mirror:
         body = ask(mirror, "/org/tiny/resolve/main/config.json").body
-    with serving(store.root) as mirror:
+    with serving(store) as mirror:
         for name in ("org/tiny", "home/small"):
             assert ask(mirror, f"/{name}/resolve/main/config.json").body == body
 
@@ -101,5 +101,5 @@ def test_a_name_that_is_denied_does_not_come_in_under_its_present_one(
     store.change_settings(lambda old: old.with_policy({"deny": ("hf:org/*",)}, is_cleared=True))
     ((_, failure),) = run(store, "hf:org/tiny").failures
     assert "hf:org/tiny is on the mirror's list of what it may not hold" in str(failure)
-    with serving(store.root, "--pull-through") as mirror:
+    with serving(store, "--pull-through") as mirror:
         assert ask(mirror, "/org/tiny/resolve/main/config.json").status == 403

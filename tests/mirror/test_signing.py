@@ -10,11 +10,12 @@ import pytest
 
 from tests.mirror.conftest import fill
 from tests.support.faulty_server import FaultyServer
+from tests.support.mirror_places import holds, overwrite, read
+from tests.support.mirror_places import keys as keys_of
 from zoo import atomic
 from zoo.catalog.records import WeightsFile
 from zoo.errors import MirrorError, TrustError
 from zoo.mirror import signing
-from zoo.mirror.store import Store
 from zoo.trust import keys, mirrors, publishing
 from zoo.trust.publishing import RoleKeys
 
@@ -25,17 +26,20 @@ if TYPE_CHECKING:
     from securesystemslib.signer import Signer
 
     from tests.support.faulty_server import Exchange
+    from tests.support.mirror_places import Places
+    from zoo.mirror.store import Store
 
 PASSPHRASE = "correct horse"  # noqa: S105 - of keys that live as long as a test
 NAME = "/models/tiny-0011.pth"
 URL = f"https://download.pytorch.org{NAME}"
 BODY = b"weights of a tiny network"
+TIMESTAMP = "trust/metadata/timestamp.json"
 DIGEST = hashlib.sha256(BODY).hexdigest()
 
 
 @dataclass
 class SignedMirror:
-    """A mirror in a folder, its keys, and a plain web server in front of it."""
+    """A mirror, its keys, and a plain web server that shows what lies in it."""
 
     store: Store
     trust: Path
@@ -56,9 +60,9 @@ class SignedMirror:
 
 
 @pytest.fixture
-def mirror(tmp_path: Path) -> Iterator[SignedMirror]:
+def mirror(places: Places, tmp_path: Path) -> Iterator[SignedMirror]:
     """Make a mirror with one file and sign it."""
-    folder = fill(tmp_path / "mirror", {NAME: BODY})
+    store = fill(places.new(), {NAME: BODY})
     pair = keys.create(tmp_path / "admin", PASSPHRASE)
     signer = keys.load_private(pair.private, PASSPHRASE)
     one = RoleKeys((keys.load_public(pair.public),))
@@ -66,15 +70,15 @@ def mirror(tmp_path: Path) -> Iterator[SignedMirror]:
     publishing.sign(tmp_path / "trust", [signer])
 
     def serve(exchange: Exchange) -> None:
-        path = folder / exchange.target.lstrip("/")
-        if path.is_file():
-            exchange.answer(200, path.read_bytes())
+        key = exchange.target.lstrip("/")
+        if holds(store, key):
+            exchange.answer(200, read(store, key))
         else:
             exchange.answer(404)
 
     with FaultyServer() as server:
         server.behave = serve
-        made = SignedMirror(Store(folder), tmp_path / "trust", signer, server)
+        made = SignedMirror(store, tmp_path / "trust", signer, server)
         made.sign()
         yield made
 
@@ -121,10 +125,10 @@ def test_a_mirror_that_is_no_longer_signed_is_refused(mirror: SignedMirror) -> N
 def test_a_mirror_that_was_rolled_back_is_refused(mirror: SignedMirror) -> None:
     """The older list is signed well, it is only old."""
     base = mirror.server.base
-    older = (mirror.store.root / "trust" / "metadata" / "timestamp.json").read_bytes()
+    older = read(mirror.store, TIMESTAMP)
     mirror.sign()
     mirrors.signed_files(base, mirror.root)
-    (mirror.store.root / "trust" / "metadata" / "timestamp.json").write_bytes(older)
+    overwrite(mirror.store, TIMESTAMP, older)
     with pytest.raises(TrustError, match="rolled back"):
         mirrors.signed_files(base)
     # A script that names the same root every time is no less protected.
@@ -138,12 +142,11 @@ def test_a_crash_while_it_is_remembered_forgets_nothing(
 ) -> None:
     """Whatever of the new metadata stands already: the oldest list is refused, the newest taken."""
     base = mirror.server.base
-    served = mirror.store.root / "trust" / "metadata" / "timestamp.json"
-    oldest = served.read_bytes()
+    oldest = read(mirror.store, TIMESTAMP)
     mirror.sign()
     mirrors.signed_files(base, mirror.root)
     mirror.sign()
-    newest = served.read_bytes()
+    newest = read(mirror.store, TIMESTAMP)
     real, left = atomic.write_bytes, iter(range(written))
 
     def write(path: Path, content: bytes) -> None:
@@ -156,10 +159,10 @@ def test_a_crash_while_it_is_remembered_forgets_nothing(
         with pytest.raises(KeyboardInterrupt):
             mirrors.signed_files(base)
 
-    served.write_bytes(oldest)
+    overwrite(mirror.store, TIMESTAMP, oldest)
     with pytest.raises(TrustError, match="rolled back"):
         mirrors.signed_files(base)
-    served.write_bytes(newest)
+    overwrite(mirror.store, TIMESTAMP, newest)
     assert set(mirrors.signed_files(base)) == {f"weights/download.pytorch.org{NAME}"}
 
 
@@ -176,5 +179,5 @@ def test_a_mirror_keeps_the_lists_of_two_states(mirror: SignedMirror) -> None:
     """One for clients that are reading; older ones are removed."""
     for number in range(4):
         mirror.sign(b'{"schema_version": 1, "files": {}}' + b" " * number)
-    lists = list((mirror.store.root / "trust" / "targets").glob(f"*.{signing.LIST}"))
+    lists = [key for key in keys_of(mirror.store, "trust/targets/") if key.endswith(signing.LIST)]
     assert len(lists) == 2

@@ -16,6 +16,7 @@ import pytest
 from tests.mirror.conftest import MAIN, fill
 from tests.mirror.syncing import run, run_weights, weights
 from tests.support.failing_objects import DyingObjects, PowerCutError
+from tests.support.mirror_places import again, holds, keys, lose, overwrite, read
 from zoo.errors import MirrorError
 from zoo.mirror import index, layout, manifests, upkeep
 from zoo.mirror.index import Index, Item, StoredFile
@@ -25,6 +26,9 @@ from zoo.mirror.store.folder import Folder
 
 if TYPE_CHECKING:
     from tests.support.hub_upstream import HubUpstream
+    from tests.support.mirror_places import Places
+
+WEIGHTS = "/models/net-5891b5b5.pth"
 
 
 def _item(number: int, data: bytes = b"x") -> Item:
@@ -47,9 +51,20 @@ def _put(store: Store, number: int, data: bytes = b"x") -> Item:
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Store:
+def empty(places: Places) -> Store:
     """Make a mirror without upstreams."""
-    return Store.create(tmp_path / "m", Settings())
+    return _empty(places)
+
+
+def _empty(places: Places) -> Store:
+    made = Store.create(places.new(), Settings())
+    return again(made)
+
+
+@pytest.fixture
+def filled(places: Places) -> Store:
+    """Make a mirror of weights, a repository and a model."""
+    return fill(places.new(), {WEIGHTS: b"hello\n"}, "someone/nets", "hf:org/tiny")
 
 
 # -- the index over the manifests
@@ -57,26 +72,26 @@ def empty(tmp_path: Path) -> Store:
 
 def test_what_is_entered_is_seen_by_other_processes_at_once(empty: Store) -> None:
     """Before the index is written again, after it, and when it leaves."""
-    other = Store(empty.root)
+    other = again(empty)
     assert other.index().items == ()
     item = _put(empty, 1)
     assert other.index().items == (item,)
     empty.fold()
     assert other.index().items == (item,)
-    assert json.loads((empty.root / "index.json").read_bytes())["items"][0]["name"] == item.name
-    assert not list((empty.root / ".private" / "pending").iterdir())
+    assert json.loads(read(empty, layout.INDEX))["items"][0]["name"] == item.name
+    assert keys(empty, layout.PENDING) == set()
     empty.forget([item])
     assert (other.index().items, other.index().files) == ((), {})
 
 
 def test_index_is_written_once_for_many_items(empty: Store) -> None:
     """Entering an item does not touch the index; folding writes it once."""
-    before = (empty.root / "index.json").stat().st_ino
+    before = empty.objects.version(layout.INDEX)
     for number in range(20):
         _put(empty, number)
-    assert (empty.root / "index.json").stat().st_ino == before
+    assert empty.objects.version(layout.INDEX) == before
     empty.fold()
-    assert len(Store(empty.root).index().items) == 20
+    assert len(again(empty).index().items) == 20
 
 
 def test_one_file_of_two_names_stays_until_both_are_gone(empty: Store) -> None:
@@ -87,7 +102,7 @@ def test_one_file_of_two_names_stays_until_both_are_gone(empty: Store) -> None:
     empty.forget([item])
     assert list(empty.index().files) == [item.files[0].path]
     upkeep.drop(empty, [twin])
-    assert not (empty.root / item.files[0].path).exists()
+    assert not holds(empty, item.files[0].path)
 
 
 def test_index_that_is_changed_in_parts_equals_one_that_is_made_whole() -> None:
@@ -107,7 +122,7 @@ def test_writers_at_once_lose_nothing(empty: Store) -> None:
     stop = threading.Event()
 
     def write(writer: int) -> None:
-        own = Store(empty.root)
+        own = again(empty)
         for number in range(6):
             _put(own, writer * 100 + number)
             commit = f"{writer:020x}{number:020x}"
@@ -115,7 +130,7 @@ def test_writers_at_once_lose_nothing(empty: Store) -> None:
             own.enter(Item("repository", "o/r", (file,), commit, (commit,)))
 
     def fold() -> None:
-        own = Store(empty.root)
+        own = again(empty)
         while not stop.is_set():
             own.fold()
 
@@ -125,11 +140,11 @@ def test_writers_at_once_lose_nothing(empty: Store) -> None:
         list(pool.map(write, range(8)))
     stop.set()
     folder.join()
-    found = Store(empty.root).index()
+    found = again(empty).index()
     assert len(found.versions(*cast("Any", shared))) == 48
     assert len([item for item in found.items if item.kind == "weights"]) == 48
     empty.fold()
-    assert index.parse((empty.root / "index.json").read_bytes()) == found
+    assert index.parse(read(empty, layout.INDEX)) == found
 
 
 # -- cut off anywhere
@@ -138,30 +153,28 @@ def test_writers_at_once_lose_nothing(empty: Store) -> None:
 def _live(store: Store) -> None:
     """Do everything that changes a mirror."""
     first = _put(store, 1)
+    store.fold()
+    _put(store, 1, b"changed")
+    upkeep.drop(store, [first])
     _put(store, 2)
     store.fold()
-    _put(store, 2, b"changed")
-    upkeep.drop(store, [first])
-    _put(store, 3)
-    store.fold()
 
 
-def test_power_cut_at_any_step_leaves_a_valid_mirror(tmp_path: Path) -> None:
+def test_power_cut_at_any_step_leaves_a_valid_mirror(places: Places) -> None:
     """Every file that the index names is there and right, before and after prune; and life goes on."""
     for steps in range(200):
-        root = tmp_path / str(steps)
-        store = Store.create(root, Settings())
-        dying = DyingObjects(Folder(root), steps)
+        store = _empty(places)
+        dying = DyingObjects(again(store).objects, steps)
         with contextlib.suppress(PowerCutError):
-            _live(Store(root, objects=cast("Any", dying)))
+            _live(Store(store.address, objects=cast("Any", dying)))
         assert _faults(store) == [], steps
-        upkeep.prune(Store(root))
+        upkeep.prune(store)
         assert _faults(store) == [], steps
-        assert not [path for path in _content(root) if path not in store.index().files], steps
-        _live(Store(root))
-        assert set(Store(root).index().files) == {f"weights/host/net{n}.pth" for n in (2, 3)}
+        assert keys(store, "weights/") == store.index().files.keys(), steps
+        after = _put(store, 3)
+        assert after in again(store).index().items
         if not dying.has_died:
-            assert steps > 15
+            assert steps > 12
             return
     pytest.fail("it never came to its end")
 
@@ -169,105 +182,89 @@ def test_power_cut_at_any_step_leaves_a_valid_mirror(tmp_path: Path) -> None:
 def _faults(store: Store) -> list[str]:
     """Find files of the index that are not there, or that have other bytes than it says."""
     faults = []
-    for path, file in Store(store.root).index().files.items():
-        data = (store.root / path).read_bytes() if (store.root / path).is_file() else b""
+    for path, file in again(store).index().files.items():
+        data = read(store, path) if holds(store, path) else b""
         if hashlib.sha256(data).hexdigest() != file.sha256:
             faults.append(path)
     return faults
-
-
-def _content(root: Path) -> set[str]:
-    return {
-        path.relative_to(root).as_posix()
-        for path in (root / "weights").rglob("*")
-        if path.is_file()
-    }
 
 
 # -- damaged and made again
 
 
 @pytest.mark.parametrize("damage", ["cut", "lost", "empty"])
-def test_damaged_index_is_made_again_from_the_manifests(tmp_path: Path, damage: str) -> None:
+def test_damaged_index_is_made_again_from_the_manifests(filled: Store, damage: str) -> None:
     """The error names the command; the command brings everything back."""
-    root = fill(
-        tmp_path / "m", {"/models/net-5891b5b5.pth": b"hello\n"}, "someone/nets", "hf:org/tiny"
-    )
-    before = Store(root).index()
-    path = root / "index.json"
+    before = filled.index()
     if damage == "lost":
-        path.unlink()
+        lose(filled, layout.INDEX)
     else:
-        path.write_bytes(path.read_bytes()[:100] if damage == "cut" else b"")
+        kept_bytes = 100 if damage == "cut" else 0
+        overwrite(filled, layout.INDEX, read(filled, layout.INDEX)[:kept_bytes])
     with pytest.raises(MirrorError, match='run "zoo mirror reindex"'):
-        Store(root).index()
-    done = upkeep.reindex(Store(root))
+        again(filled).index()
+    done = upkeep.reindex(again(filled))
     assert (done.recovered, done.faults) == ((), ())
-    assert Store(root).index() == before
+    assert again(filled).index() == before
 
 
-def test_lost_manifests_are_made_again_from_the_index(tmp_path: Path) -> None:
+def test_lost_manifests_are_made_again_from_the_index(filled: Store) -> None:
     """Also the other way round: the two are copies of each other."""
-    root = fill(tmp_path / "m", {}, "someone/nets", "hf:org/tiny")
-    before = Store(root).index()
-    for path in list((root / "manifests").rglob("*.json")):
-        path.unlink()
-    upkeep.reindex(Store(root))
-    assert Store(root).index() == before
-    assert len(list((root / "manifests").rglob("*.json"))) == 2
+    before = filled.index()
+    manifest_keys = keys(filled, layout.MANIFESTS)
+    for key in manifest_keys:
+        lose(filled, key)
+    upkeep.reindex(again(filled))
+    assert again(filled).index() == before
+    assert len(manifest_keys) == 3
+    assert keys(filled, layout.MANIFESTS) == manifest_keys
 
 
-def test_broken_manifest_is_named_moved_aside_and_replaced(tmp_path: Path) -> None:
+def test_broken_manifest_is_named_moved_aside_and_replaced(filled: Store) -> None:
     """One line for one document; what the index knows of it stands in."""
-    root = fill(tmp_path / "m", {}, "someone/nets", "hf:org/tiny")
-    before = Store(root).index()
-    broken = root / manifests.key_of(manifests.id_of(("huggingface", "org/tiny")))
-    broken.write_text("{")
+    before = filled.index()
+    overwrite(filled, manifests.key_of(manifests.id_of(("huggingface", "org/tiny"))), b"{")
     with pytest.raises(MirrorError, match="no file was removed"):
-        upkeep.prune(Store(root))
-    done = upkeep.reindex(Store(root))
-    assert Store(root).index() == before
+        upkeep.prune(again(filled))
+    done = upkeep.reindex(again(filled))
+    assert again(filled).index() == before
     assert done.faults == ()
-    upkeep.prune(Store(root))
-    assert upkeep.verify(Store(root)) == []
+    upkeep.prune(again(filled))
+    assert upkeep.verify(again(filled)) == []
 
 
-def test_without_index_and_manifests_files_that_prove_themselves_come_back(tmp_path: Path) -> None:
+def test_without_index_and_manifests_files_that_prove_themselves_come_back(filled: Store) -> None:
     """Weights by the digits in their name, archives by their commit; others wait for the next sync."""
-    root = fill(
-        tmp_path / "m", {"/models/net-5891b5b5.pth": b"hello\n"}, "someone/nets", "hf:org/tiny"
-    )
-    (root / "index.json").unlink()
-    for path in list((root / "manifests").rglob("*.json")):
-        path.unlink()
-    forged = root / "weights" / "download.pytorch.org" / "models" / "net-0badc0de.pth"
-    forged.write_bytes(b"other bytes")
-    done = upkeep.reindex(Store(root))
+    lose(filled, layout.INDEX)
+    for key in keys(filled, layout.MANIFESTS):
+        lose(filled, key)
+    forged = layout.weights_path("https://download.pytorch.org/models/net-0badc0de.pth")
+    overwrite(filled, forged, b"other bytes")
+    done = upkeep.reindex(again(filled))
     assert {item.kind for item in done.recovered} == {"weights", "repository"}
-    (repository,) = Store(root).index().versions("repository", "someone/nets")
+    found = again(filled).index()
+    (repository,) = found.versions("repository", "someone/nets")
     assert (repository.revision, repository.refs) == (MAIN, (MAIN,))
-    assert layout.weights_path("https://download.pytorch.org/models/net-0badc0de.pth") not in (
-        Store(root).index().files
-    )
+    assert forged not in found.files
 
 
 # -- staging
 
 
-def test_staging_on_another_disk_works(store: Store, upstream: HubUpstream) -> None:
+def test_staging_on_another_disk_works(folder_store: Store, upstream: HubUpstream) -> None:
     """Where a rename cannot cross, the bytes are copied, whole or not at all."""
     elsewhere = Path("/dev/shm")  # noqa: S108 - a disk of its own is what is wanted
-    if not elsewhere.is_dir() or elsewhere.stat().st_dev == store.root.stat().st_dev:
+    if not elsewhere.is_dir() or elsewhere.stat().st_dev == folder_store.root.stat().st_dev:
         pytest.skip("there is no second file system here")
     staging = elsewhere / f"zoo-test-{os.getpid()}"
     staging.mkdir()
     try:
-        (store.root / layout.INCOMING).parent.mkdir(exist_ok=True)
-        (store.root / layout.INCOMING).symlink_to(staging)
+        (folder_store.root / layout.INCOMING).parent.mkdir(exist_ok=True)
+        (folder_store.root / layout.INCOMING).symlink_to(staging)
         url = weights(upstream, bytes(100_000))
-        assert run_weights(store, url).failures == []
-        assert run(store, "someone/nets", "hf:org/tiny").failures == []
-        assert upkeep.verify(store) == []
+        assert run_weights(folder_store, url).failures == []
+        assert run(folder_store, "someone/nets", "hf:org/tiny").failures == []
+        assert upkeep.verify(folder_store) == []
         assert [path.name for path in staging.iterdir() if path.is_file()] == []
     finally:
         for path in sorted(staging.rglob("*"), reverse=True):
@@ -287,15 +284,18 @@ def test_file_system_without_links_costs_a_copy(store: Store, upstream: HubUpstr
 # -- prune beside others
 
 
-def test_prune_waits_for_a_sync(store: Store, upstream: HubUpstream) -> None:
+def test_prune_waits_for_a_sync(folder_store: Store, upstream: HubUpstream) -> None:
     """What a resumed sync has in place but not in the index yet is old by its times; nobody takes it away."""
     address = f"/org/tiny/resolve/{'a' * 40}/README.md"
     upstream.faults[address] = lambda exchange: exchange.answer(404)
-    run(store, "hf:org/tiny")
-    for path in (store.root / "huggingface").rglob("*"):
+    run(folder_store, "hf:org/tiny")
+    for path in (folder_store.root / "huggingface").rglob("*"):
         os.utime(path, (1, 1))
-    impatient = Store(store.root, objects=Folder(store.root, alone_timeout_s=0))
-    with store.working(), pytest.raises(MirrorError, match="another process brings files here"):
+    impatient = Store(folder_store.root, objects=Folder(folder_store.root, alone_timeout_s=0))
+    with (
+        folder_store.working(),
+        pytest.raises(MirrorError, match="another process brings files here"),
+    ):
         upkeep.prune(impatient)
-    assert len(store.strays()) == 4
+    assert len(folder_store.strays()) == 4
     assert len(upkeep.prune(impatient, min_age_s=86400)) == 4

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.mirror.conftest import FEATURE, MAIN, MODEL_COMMIT, TAGGED
-from tests.mirror.syncing import QUICK, WEIGHTS_URL, read, run, run_weights, weights
+from tests.mirror.syncing import QUICK, WEIGHTS_URL, run, run_weights, weights
 from tests.support import resnet18_file
 from tests.support.hub_upstream import HubUpstream, git_oid, hub_archive
+from tests.support.mirror_places import holds, keys, lose, read
 from zoo.download import events
 from zoo.errors import MirrorError, SourceError
 from zoo.mirror import remotes, upkeep
@@ -280,7 +281,7 @@ def test_bad_weights_never_enter_the_mirror(
     assert name == f"weights/download.pytorch.org{path}"
     assert "expected" in str(error)
     assert store.index().items == ()
-    assert not (store.root / name).exists()
+    assert not holds(store, name)
 
 
 @pytest.mark.parametrize("path", ["config.json", "model.safetensors"])
@@ -325,7 +326,7 @@ def test_changing_weights_without_a_digest_are_held_to_what_came_first(
     url, path = WEIGHTS_URL.format("plain.pth"), "weights/download.pytorch.org/models/plain.pth"
     upstream.weights["/models/plain.pth"] = b"first"
     assert run_weights(store, url).failures == []
-    (store.root / path).unlink()
+    lose(store, path)
     upstream.weights["/models/plain.pth"] = b"other"
     ((_, error),) = run_weights(store, url).failures
     assert hashlib.sha256(b"first").hexdigest() in str(error)
@@ -339,7 +340,7 @@ def test_archive_of_another_commit_is_refused(store: Store, upstream: HubUpstrea
     ((_, error),) = run(store, "someone/nets").failures
     assert isinstance(error, MirrorError)
     assert f"expected commit {MAIN}, its comment says '{TAGGED}'" in str(error)
-    assert not (store.root / "repositories").exists()
+    assert keys(store, "repositories/") == set()
 
 
 @pytest.mark.parametrize(

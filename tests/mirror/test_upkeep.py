@@ -12,6 +12,7 @@ import pytest
 from tests.mirror.conftest import MODEL_COMMIT, TAGGED
 from tests.mirror.syncing import QUICK, WEIGHTS_URL, run, run_weights, weights
 from tests.support.failing_objects import BadSectorObjects
+from tests.support.mirror_places import flip, holds, keys, overwrite, read
 from zoo.errors import DiskFullError, MirrorError, UsageError
 from zoo.mirror import imports, upkeep
 from zoo.mirror.ecosystems import known as ecosystems
@@ -27,22 +28,19 @@ if TYPE_CHECKING:
 def test_verify_finds_a_flipped_byte_in_any_file_and_sync_repairs_it(
     store: Store, upstream: HubUpstream
 ) -> None:
-    """Every stored file in turn gets one flipped byte, with its times set back."""
+    """Every stored file in turn gets one flipped bit, which on a disk leaves no other trace."""
     url = weights(upstream, bytes(10_000))
     wanted = ("someone/nets:v1", "hf:org/tiny")
     run(store, *wanted)
     run_weights(store, url)
     assert upkeep.verify(store) == []
     for path, file in store.index().files.items():
-        place = store.root / path
-        good, times = place.read_bytes(), place.stat()
-        place.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
-        os.utime(place, ns=(times.st_atime_ns, times.st_mtime_ns))
+        good = flip(store, path)
         (damage,) = upkeep.verify(store)
         assert (damage.file, damage.fault[:22]) == (file, "expected sha256 " + file.sha256[:6])
         summary = run_weights(store, url) if path.startswith("weights/") else run(store, *wanted)
         assert [fetched.path for fetched in summary.fetched] == [path]
-        assert place.read_bytes() == good
+        assert read(store, path) == good
         assert upkeep.verify(store) == []
 
 
@@ -67,7 +65,7 @@ def test_remove_takes_the_files_that_nothing_else_needs(
     run(store, "someone/nets", "hf:org/tiny")
     upkeep.remove(store, ecosystems.parse("hf:org/tiny"))
     assert [item.name for item in store.index().items] == ["someone/nets"]
-    assert not (store.root / "huggingface").exists()
+    assert keys(store, "huggingface/") == set()
     assert upkeep.verify(store) == []
 
 
@@ -104,14 +102,14 @@ def test_files_that_nobody_wants_are_repaired_too(
     carried = tmp_path / "net.pth"
     carried.write_bytes(data)
     item = imports.import_file(store, carried, url)
-    place = store.root / item.files[0].path
-    place.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    (file,) = item.files
+    flip(store, file.path)
     (damage,) = upkeep.verify(store)
-    assert damage.file == item.files[0]
+    assert damage.file == file
     with Sync(store, options=QUICK) as sync:
         summary = sync.run(sync.held_beyond([]))
     assert (summary.failures, [file.path for file in summary.fetched]) == ([], [damage.file.path])
-    assert place.read_bytes() == data
+    assert read(store, file.path) == data
     assert upkeep.verify(store) == []
 
 
@@ -121,7 +119,7 @@ def test_what_moved_on_is_not_repaired_beside_its_successor(
     """A branch that names another commit now takes its name along, whatever is damaged of the old one."""
     run(store, "someone/nets")
     (old,) = store.index().items
-    (store.root / old.files[0].path).write_bytes(b"damaged")
+    overwrite(store, old.files[0].path, b"damaged")
     upstream.repositories["someone/nets"].branches["main"] = TAGGED
     with Sync(store, options=QUICK) as sync:
         items = sync.resolve(ecosystems.parse("someone/nets"))
@@ -141,7 +139,7 @@ def test_weights_are_wanted_and_removed_by_their_address(
     assert [str(want) for want in ecosystems.parse(known)] == ["resnet18:imagenet1k_v1"]
     assert [item.name for item in upkeep.remove(store, ecosystems.parse(url))] == [url]
     assert upkeep.remove(store, ecosystems.parse(url)) == []
-    assert not (store.root / "weights").exists()
+    assert keys(store, "weights/") == set()
 
 
 @pytest.mark.parametrize(
@@ -157,7 +155,7 @@ def test_one_unreadable_file_is_one_line(store: Store, upstream: HubUpstream) ->
     """The disk fails under one of five files: that one is named, the others are checked, and sync replaces it."""
     run(store, "hf:org/tiny")
     path = next(path for path in store.index().files if path.endswith("README.md"))
-    failing = Store(store.root, objects=cast("Any", BadSectorObjects(store.objects, path)))
+    failing = Store(store.address, objects=cast("Any", BadSectorObjects(store.objects, path)))
     (damage,) = upkeep.verify(failing)
     assert (damage.file.path, "it cannot be read" in damage.fault) == (path, True)
 
@@ -166,10 +164,10 @@ def test_damaged_files_leave_service_on_request(store: Store, upstream: HubUpstr
     """They lie in quarantine, the next sync brings good ones, prune removes them."""
     run(store, "hf:org/tiny")
     path = next(path for path in store.index().files if path.endswith("README.md"))
-    (store.root / path).write_bytes(b"# evil\n")
+    overwrite(store, path, b"# evil\n")
     (moved,) = upkeep.quarantine(store, upkeep.verify(store))
-    assert not (store.root / path).exists()
-    assert (store.root / moved).read_bytes() == b"# evil\n"
+    assert not holds(store, path)
+    assert read(store, moved) == b"# evil\n"
     assert run(store, "hf:org/tiny").failures == []
     assert upkeep.verify(store) == []
     assert [entry for entry, _ in upkeep.prune(store)] == [moved]

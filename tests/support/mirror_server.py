@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from tests.support.full_disk import LIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from zoo.mirror.store import Store
 
 READY_S = 120
 
@@ -60,23 +63,22 @@ class RunningMirror:
 
 @contextmanager
 def serving(
-    root: Path,
+    mirror: Store | Path,
     *options: str,
     environment: dict[str, str] | None = None,
     limit_bytes: int | None = None,
-    place: str | None = None,
 ) -> Iterator[RunningMirror]:
     """Run the server until the block ends.
 
     Args:
-        root: The mirror.
+        mirror: The mirror, or its folder.
         options: More of ``zoo mirror serve``.
         environment: More variables.
         limit_bytes: No file can grow beyond it: for the server, its disk is full then.
-        place: The address of a mirror in a bucket; ``root`` then only says where the log goes.
     """
-    log_path = root.parent / f"{root.name}.{os.urandom(3).hex()}.log"
-    arguments = ("mirror", "serve", place or str(root), "--port", "0", *options)
+    address = str(mirror) if isinstance(mirror, Path) else mirror.address
+    log_path = _log_path(address)
+    arguments = ("mirror", "serve", address, "--port", "0", *options)
     command = [sys.executable, "-m", "zoo", *arguments]
     if limit_bytes is not None:
         code = LIMITED.format(limit_bytes=limit_bytes, arguments=arguments)
@@ -104,6 +106,18 @@ def serving(
             process.wait()
         if process.stdout is not None:
             process.stdout.close()
+
+
+def _log_path(address: str) -> Path:
+    """Name a new log: beside a folder, or among the test's own files for a bucket."""
+    own = os.urandom(3).hex()
+    if "://" not in address:
+        root = Path(address)
+        return root.with_name(f"{root.name}.{own}.log")
+
+    folder = Path(os.environ["XDG_CACHE_HOME"])
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"bucket.{own}.log"
 
 
 @dataclass(frozen=True)
@@ -155,6 +169,21 @@ def ask(
     request = "\r\n".join(lines)
     received = send(mirror, request.encode("latin-1"))
     return read_answer(received, method)
+
+
+def ask_until(
+    mirror: RunningMirror,
+    target: str,
+    status: int,
+) -> Answer:
+    """Ask until a server has seen what was changed: one of a bucket looks every two seconds."""
+    patience = threading.Event()
+    for _ in range(200):
+        answer = ask(mirror, target)
+        if answer.status == status:
+            return answer
+        patience.wait(0.1)
+    raise AssertionError(f"the server never saw it: {answer}")
 
 
 def read_answer(received: bytes, method: str = "GET") -> Answer:

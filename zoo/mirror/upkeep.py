@@ -14,10 +14,11 @@ from zoo.mirror.entries import entry_of, stored_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from zoo.mirror.index import Index, Item, StoredFile
     from zoo.mirror.policy import Policy
-    from zoo.mirror.published import RemoteItem
+    from zoo.mirror.published import RemoteFile, RemoteItem
     from zoo.mirror.store import Store
     from zoo.mirror.store.objects import Entry
     from zoo.mirror.wants import Want
@@ -317,25 +318,38 @@ def _recovered(
     ``None`` if they prove nothing.
     """
     remote = _described(path)
-    place = store.objects.local(path)
-    if remote is None or place is None:
+    if remote is None:
         return None
 
     (file,) = remote.files
     try:
-        if file.sha256 is not None:
-            sha256 = check.checked_digest(place, remote, file)
-        else:
-            check.check_bytes(place, remote, file)
-            sha256 = sha256_file(place)
+        with store.read_locally(path) as place:
+            sha256 = _proven_digest(place, remote, file)
+            size_bytes = place.stat().st_size
     except (ZooError, OSError):
         return None
     if sha256 is None:
         return None
 
-    size_bytes = place.stat().st_size
     stored = stored_file(file, size_bytes, sha256)
     return entry_of(remote, [stored])
+
+
+def _proven_digest(
+    place: Path,
+    remote: RemoteItem,
+    file: RemoteFile,
+) -> str | None:
+    """Return the digest of bytes that prove what they are.
+
+    Raises:
+        ZooError: They prove to be something else.
+    """
+    if file.sha256 is not None:
+        return check.checked_digest(place, remote, file)
+
+    check.check_bytes(place, remote, file)
+    return sha256_file(place)
 
 
 def _described(path: str) -> RemoteItem | None:

@@ -19,11 +19,12 @@ from zoo.mirror import layout
 from zoo.mirror.index import Item, StoredFile
 from zoo.mirror.serve.access_log import OneLine
 from zoo.mirror.serve.peers import parse_networks
-from zoo.mirror.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from tests.support.mirror_places import Places
+    from zoo.mirror.store import Store
 
 DATA = hashlib.shake_256(b"logged").digest(20_000_000)
 FORWARDED = {
@@ -36,19 +37,19 @@ FORWARDED = {
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def filled(places: Places) -> Store:
     """Make a mirror of one file, and of one model that is longer than a page."""
-    root = fill(tmp_path_factory.mktemp("logged") / "mirror", {"/models/net.pth": DATA})
-    places = [layout.huggingface_path("o/m", MAIN, f"f{number:04}") for number in range(1100)]
-    files = [StoredFile(place, "x", 1, "a" * 64, "2026-01-01T00:00:00Z") for place in places]
-    Store(root).enter(Item("huggingface", "o/m", tuple(files), MAIN, ("main",)))
-    return root
+    store = fill(places.new(), {"/models/net.pth": DATA})
+    paths = [layout.huggingface_path("o/m", MAIN, f"f{number:04}") for number in range(1100)]
+    files = [StoredFile(path, "x", 1, "a" * 64, "2026-01-01T00:00:00Z") for path in paths]
+    store.enter(Item("huggingface", "o/m", tuple(files), MAIN, ("main",)))
+    return store
 
 
 @pytest.fixture
-def mirror(root: Path) -> Iterator[RunningMirror]:
+def mirror(filled: Store) -> Iterator[RunningMirror]:
     """Serve it, logging JSON, behind a proxy on loopback."""
-    with serving(root, "--access-log", "json", "--trusted-proxy", "127.0.0.1") as running:
+    with serving(filled, "--access-log", "json", "--trusted-proxy", "127.0.0.1") as running:
         yield running
 
 
@@ -68,9 +69,9 @@ def _wait_for_entry(mirror: RunningMirror, number: int) -> dict[str, Any]:
     return _entries(mirror)[number]
 
 
-def test_line_says_who_what_and_how_much(root: Path) -> None:
+def test_line_says_who_what_and_how_much(filled: Store) -> None:
     """Text: client, method, path, status, bytes, time, agent, request id."""
-    with serving(root) as mirror:
+    with serving(filled) as mirror:
         answer = ask(mirror, "/models/net.pth", headers={"User-Agent": "a client/1.0"})
         assert ask(mirror, "/nothing/here/at/all").status == 404
         assert ask(mirror, "/x", method="DELETE").status == 405
@@ -95,14 +96,16 @@ def test_json_lines_hold_the_same(mirror: RunningMirror) -> None:
     assert (entry["client"], entry["status"], entry["sent_bytes"]) == ("198.51.100.7", 200, 0)
 
 
-def test_links_lead_to_the_address_that_the_client_knows(mirror: RunningMirror, root: Path) -> None:
+def test_links_lead_to_the_address_that_the_client_knows(
+    mirror: RunningMirror, filled: Store
+) -> None:
     """``X-Forwarded-Proto``, ``-Host`` and ``-Prefix`` count where a trusted proxy says them, and nowhere else."""
     target = "/api/models/o/m/tree/main"
     link = ask(mirror, target, headers=FORWARDED).headers["link"]
     assert link.startswith("<https://mirror.example.org/zoo/api/models/o/m/tree/")
     forged = {**FORWARDED, "X-Forwarded-Host": "evil/../x", "X-Forwarded-Proto": "javascript"}
     assert ask(mirror, target, headers=forged).headers["link"].startswith("<http://mirror/zoo/")
-    with serving(root, "--access-log", "json") as untrusting:
+    with serving(filled, "--access-log", "json") as untrusting:
         assert ask(untrusting, "/models/net.pth", method="HEAD", headers=FORWARDED).status == 200
         (entry,) = _entries(untrusting)
         assert ask(untrusting, target, headers=FORWARDED).headers["link"].startswith("<http://mir")

@@ -14,11 +14,12 @@ import pytest
 
 from tests.mirror.conftest import MODEL_COMMIT, fill
 from tests.support.clients import run_client
-from tests.support.mirror_server import RunningMirror, ask, send, serving
+from tests.support.mirror_places import overwrite, read
+from tests.support.mirror_server import RunningMirror, ask, ask_until, send, serving
 from zoo.errors import MirrorError, UsageError
+from zoo.mirror import layout
 from zoo.mirror.serve import readers
 from zoo.mirror.site import HELD_S
-from zoo.mirror.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from tests.support.faulty_server import Exchange
     from tests.support.hub_upstream import HubUpstream
+    from tests.support.mirror_places import Places
+    from zoo.mirror.store import Store
 
 DATA = hashlib.shake_256(b"administered").digest(500_000)
 PATH = f"/models/net-{hashlib.sha256(DATA).hexdigest()[:8]}.pth"
@@ -49,19 +52,18 @@ print(json.dumps(requests.get("{url}").status_code))
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def filled(places: Places) -> Store:
     """Make a mirror of weights, a repository and a model."""
-    folder = tmp_path_factory.mktemp("administered")
-    return fill(folder / "mirror", {PATH: DATA}, "someone/nets", "hf:org/tiny")
+    return fill(places.new(), {PATH: DATA}, "someone/nets", "hf:org/tiny")
 
 
 # -- pages
 
 
 @pytest.fixture(scope="module")
-def open_mirror(root: Path) -> Iterator[RunningMirror]:
+def open_mirror(filled: Store) -> Iterator[RunningMirror]:
     """Serve it to everybody."""
-    with serving(root) as running:
+    with serving(filled) as running:
         yield running
 
 
@@ -76,26 +78,25 @@ def test_browser_sees_what_is_here_and_how_to_use_it(open_mirror: RunningMirror)
     assert "script" not in text
 
 
-def test_health_and_readiness(root: Path, open_mirror: RunningMirror) -> None:
+def test_health_and_readiness(filled: Store, open_mirror: RunningMirror) -> None:
     """The process lives; and it can read its mirror, or says why not."""
     assert ask(open_mirror, "/healthz").body == b"ok\n"
     assert ask(open_mirror, "/readyz").body == b"ready, 3 items\n"
-    index = root / "index.json"
-    kept = index.read_bytes()
-    index.write_bytes(b"{")
+    kept = read(filled, layout.INDEX)
+    overwrite(filled, layout.INDEX, b"{")
     try:
-        answer = ask(open_mirror, "/readyz")
-        assert (answer.status, b"the mirror cannot be read" in answer.body) == (503, True)
+        assert b"the mirror cannot be read" in ask_until(open_mirror, "/readyz", 503).body
         assert ask(open_mirror, "/healthz").status == 200
     finally:
-        index.write_bytes(kept)
+        overwrite(filled, layout.INDEX, kept)
+    assert ask_until(open_mirror, "/readyz", 200).body == b"ready, 3 items\n"
 
 
 def test_metrics_are_on_a_port_of_their_own(store: Store, upstream: HubUpstream) -> None:
     """Requests, bytes, hits, misses, upstream failures, refused bytes, disk."""
     upstream.weights[PATH] = DATA
     upstream.faults[PATH] = lambda exchange: exchange.serve(LIE)
-    with serving(store.root, "--pull-through", "--metrics-port", "0") as mirror:
+    with serving(store, "--pull-through", "--metrics-port", "0") as mirror:
         port = int(mirror.log.partition("metrics are on port ")[2].split()[0])
         ask(mirror, PATH)
         del upstream.faults[PATH]
@@ -120,12 +121,11 @@ def test_metrics_are_on_a_port_of_their_own(store: Store, upstream: HubUpstream)
 
 
 @pytest.fixture(scope="module")
-def closed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningMirror, str]]:
+def closed(places: Places) -> Iterator[tuple[RunningMirror, str]]:
     """Serve a mirror that is for one reader only."""
-    folder = tmp_path_factory.mktemp("closed")
-    root = fill(folder / "mirror", {PATH: DATA}, "someone/nets", "hf:org/tiny")
-    token = readers.add(Store(root), "cluster")
-    with serving(root) as running:
+    store = fill(places.new(), {PATH: DATA}, "someone/nets", "hf:org/tiny")
+    token = readers.add(store, "cluster")
+    with serving(store) as running:
         yield running, token
 
 
@@ -178,14 +178,12 @@ def test_unmodified_clients_send_it(closed: tuple[RunningMirror, str], tmp_path:
     assert run_client(script, mirror=None, environment={"NETRC": str(netrc)}) == 200
 
 
-def test_tokens_are_kept_as_digests_and_can_be_taken_back(tmp_path: Path) -> None:
+def test_tokens_are_kept_as_digests_and_can_be_taken_back(store: Store) -> None:
     """What was shown once stands nowhere; a name is used once."""
-    root = fill(tmp_path / "mirror", {})
-    store = Store(root)
     token = readers.add(store, "one")
     readers.add(store, "two")
     assert [reader.name for reader in readers.load(store)] == ["one", "two"]
-    assert token.encode() not in (root / readers.DOCUMENT).read_bytes()
+    assert token.encode() not in read(store, readers.DOCUMENT)
     with pytest.raises(MirrorError, match="there is a token of this name"):
         readers.add(store, "one")
     with pytest.raises(UsageError, match="printable letters"):
@@ -198,11 +196,10 @@ def test_tokens_are_kept_as_digests_and_can_be_taken_back(tmp_path: Path) -> Non
     assert checked.reader_of(f"Bearer {token}") is None
 
 
-def test_list_of_tokens_that_cannot_be_read_closes_the_mirror(tmp_path: Path) -> None:
+def test_list_of_tokens_that_cannot_be_read_closes_the_mirror(store: Store) -> None:
     """A damaged list is no reason to let everybody in."""
-    root = fill(tmp_path / "mirror", {PATH: DATA})
-    (root / readers.DOCUMENT).write_text("{")
-    with serving(root) as mirror:
+    overwrite(store, readers.DOCUMENT, b"{")
+    with serving(store) as mirror:
         answer = ask(mirror, PATH)
         assert (answer.status, b"it is malformed" in answer.body) == (503, True)
 
@@ -219,10 +216,10 @@ def test_stuck_upstream_does_not_hold_up_what_is_here(store: Store, upstream: Hu
         go.wait(120)
         exchange.stop("reset")
 
-    with serving(store.root, "--pull-through") as mirror:
+    with serving(store, "--pull-through") as mirror:
         assert ask(mirror, PATH).body == DATA
         assert ask(mirror, "/org/tiny/resolve/main/config.json").status == 200
-    with serving(store.root, "--pull-through") as mirror:
+    with serving(store, "--pull-through") as mirror:
         upstream.behave = hang
         asking = [
             threading.Thread(target=ask, args=(mirror, f"/org/other{n}/resolve/main/config.json"))
@@ -249,7 +246,7 @@ def test_failure_of_the_upstream_is_remembered_and_said(
 ) -> None:
     """The second client does not wait for what has just failed, and learns why."""
     upstream.is_dead = True
-    with serving(store.root, "--pull-through") as mirror:
+    with serving(store, "--pull-through") as mirror:
         first = ask(mirror, "/org/tiny/resolve/main/config.json")
         asked = len(upstream.requests)
         second = ask(mirror, "/org/tiny/resolve/main/config.json")

@@ -55,7 +55,7 @@ def test_only_a_token_that_may_reads_it(store: Store, gated: HubUpstream) -> Non
     plain = readers.add(store, "plain")
     wrong = readers.add(store, "wrong", ["hf:other/*"])
     right = readers.add(store, "right", ["HF:org/*"])
-    with serving(store.root) as mirror:
+    with serving(store) as mirror:
         for way in WAYS:
             for token in (plain, wrong):
                 refused = ask(mirror, way, headers=bearer(token))
@@ -73,12 +73,12 @@ def test_only_a_token_that_may_reads_it(store: Store, gated: HubUpstream) -> Non
 
 def test_nothing_is_fetched_for_who_may_not_read_it(store: Store, gated: HubUpstream) -> None:
     """A refused client costs no download; a mirror without tokens is for everybody, as it says."""
-    with serving(store.root, "--pull-through") as mirror:
+    with serving(store, "--pull-through") as mirror:
         assert ask(mirror, FILE).status == 200
     plain = readers.add(store, "plain")
     asked = len(gated.requests)
     way = f"/org/tiny/resolve/{MODEL_COMMIT}/model.safetensors"
-    with serving(store.root, "--pull-through") as mirror:
+    with serving(store, "--pull-through") as mirror:
         assert ask(mirror, way, headers=bearer(plain)).status == 403
     assert not [seen for seen in gated.requests[asked:] if "/resolve/" in seen.target]
 
@@ -89,6 +89,6 @@ def test_the_password_of_a_proxy_says_who_asks(store: Store, gated: HubUpstream)
     assert run(store, "hf:org/tiny").failures == []
     right = readers.add(store, "right", ["*"])
     password = base64.b64encode(f"any:{right}".encode()).decode()
-    with serving(store.root) as mirror:
+    with serving(store) as mirror:
         headers = {"Proxy-Authorization": f"Basic {password}"}
         assert ask(mirror, WAYS[-1], headers=headers).status == 200

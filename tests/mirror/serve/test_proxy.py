@@ -18,7 +18,8 @@ from cryptography import x509
 from tests.mirror.conftest import MAIN, fill
 from tests.support.clients import run_client
 from tests.support.faulty_server import FaultyServer
-from tests.support.mirror_server import RunningMirror, read_answer, send, serving
+from tests.support.mirror_places import keys, read
+from tests.support.mirror_server import RunningMirror, ask, read_answer, send, serving
 from zoo.cli.main import run as zoo
 from zoo.errors import MirrorError
 from zoo.mirror import layout
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.support.mirror_places import Places
+
 LOAD = """
 import json, torch
 print(json.dumps(torch.hub.load("someone/nets", "answer", trust_repo=True, verbose=False)))
@@ -37,18 +40,21 @@ print(json.dumps(torch.hub.load("someone/nets", "answer", trust_repo=True, verbo
 
 
 @pytest.fixture(scope="module")
-def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMirror]:
-    """Serve a mirror with one repository and one file of weights."""
-    folder = tmp_path_factory.mktemp("proxied")
-    root = fill(folder / "mirror", {"/models/plain.pth": b"weights"}, "someone/nets")
-    with serving(root, environment={"XDG_CACHE_HOME": str(folder / "cache")}) as running:
+def filled(places: Places) -> Store:
+    """Make a mirror with one repository and one file of weights."""
+    return fill(places.new(), {"/models/plain.pth": b"weights"}, "someone/nets")
+
+
+@pytest.fixture(scope="module")
+def mirror(filled: Store) -> Iterator[RunningMirror]:
+    """Serve it; its proxy leads nowhere else."""
+    with serving(filled) as running:
         yield running
 
 
 def _trusting(mirror: RunningMirror) -> ssl.SSLContext:
-    return ssl.create_default_context(
-        cafile=str(mirror.log_path.parent / "mirror" / layout.CERTIFICATE)
-    )
+    certificate = ask(mirror, f"/{layout.CERTIFICATE}").body
+    return ssl.create_default_context(cadata=certificate.decode())
 
 
 def _get(mirror: RunningMirror, host: str, path: str) -> tuple[int, bytes]:
@@ -83,31 +89,32 @@ def test_plain_http_proxy_request_is_for_its_hosts_only(mirror: RunningMirror) -
     assert b"403 Forbidden" in send(mirror, b"GET http://example.org/ HTTP/1.1" + head)
 
 
-def test_other_hosts_are_refused_unless_that_is_allowed(tmp_path: Path) -> None:
+def test_other_hosts_are_refused_unless_that_is_allowed(
+    mirror: RunningMirror, filled: Store
+) -> None:
     """Bytes pass unread, to ports that were allowed; every refusal is a line in the log."""
-    root = fill(tmp_path / "mirror", {})
     with FaultyServer() as other:
         other.behave = lambda exchange: exchange.answer(200, b"from afar")
         request = f"CONNECT 127.0.0.1:{other.port} HTTP/1.1\r\n\r\n".encode()
-        with serving(root, "--allow-connect", "--tunnel-port", str(other.port)) as mirror:
-            with socket.create_connection(mirror.address, timeout=60) as connection:
+        with serving(filled, "--allow-connect", "--tunnel-port", str(other.port)) as leading:
+            with socket.create_connection(leading.address, timeout=60) as connection:
                 connection.sendall(request)
                 assert connection.recv(1000).startswith(b"HTTP/1.1 200")
                 connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
                 received = b""
                 while not received.endswith(b"from afar"):
                     received += connection.recv(1000)
-            assert b"403" in send(mirror, b"CONNECT 127.0.0.1:22 HTTP/1.1\r\n\r\n")
-        with serving(root) as strict:
-            assert b"403 Forbidden" in send(strict, request)
-            refusal = f"this proxy does not lead to 127.0.0.1:{other.port}"
-            assert f"127.0.0.1 CONNECT 403 refused: {refusal}" in strict.log
+            assert b"403" in send(leading, b"CONNECT 127.0.0.1:22 HTTP/1.1\r\n\r\n")
+        assert b"403 Forbidden" in send(mirror, request)
+        refusal = f"this proxy does not lead to 127.0.0.1:{other.port}"
+        assert f"127.0.0.1 CONNECT 403 refused: {refusal}" in mirror.log
         assert len(other.requests) == 1
 
 
-def test_plain_requests_to_other_hosts_are_refused_unless_that_is_allowed(tmp_path: Path) -> None:
+def test_plain_requests_to_other_hosts_are_refused_unless_that_is_allowed(
+    mirror: RunningMirror, filled: Store
+) -> None:
     """As for CONNECT; on one connection, for which clients take a proxy of plain HTTP."""
-    root = fill(tmp_path / "mirror", {"/models/plain.pth": b"weights"})
     with FaultyServer() as other:
         other.behave = lambda exchange: exchange.answer(
             200, b"from afar", Connection="x-own, close"
@@ -118,32 +125,30 @@ def test_plain_requests_to_other_hosts_are_refused_unless_that_is_allowed(tmp_pa
         ending = "Connection: close\r\n\r\n"
         both = (away + home + ending).encode()
         ports = ("--tunnel-port", str(other.port), "--tunnel-port", "1")
-        with serving(root, "--allow-connect", *ports) as mirror:
-            received = send(mirror, both)
+        with serving(filled, "--allow-connect", *ports) as leading:
+            received = send(leading, both)
             assert received.index(b"from afar") < received.index(b"weights")
             dead = f"GET http://127.0.0.1:1/ HTTP/1.1\r\nHost: h\r\n{ending}".encode()
-            assert b"502 Bad Gateway" in send(mirror, dead)
-            assert b"403 Forbidden" in send(mirror, dead.replace(b":1/", b":2/"))
-        with serving(root) as strict:
-            received = send(strict, both)
-            assert f"this proxy does not lead to 127.0.0.1:{other.port}".encode() in received
-            assert received.endswith(b"weights")
-            assert "does not lead to" in strict.log
+            assert b"502 Bad Gateway" in send(leading, dead)
+            assert b"403 Forbidden" in send(leading, dead.replace(b":1/", b":2/"))
+        received = send(mirror, both)
+        assert f"this proxy does not lead to 127.0.0.1:{other.port}".encode() in received
+        assert received.endswith(b"weights")
+        assert "does not lead to" in mirror.log
         (seen,) = other.requests
     assert seen.target == "/a%2Fb?c=d"
     assert seen.headers["x-mine"] == "1"
     assert "proxy-authorization" not in seen.headers
 
 
-def test_an_answer_from_afar_that_breaks_off_is_an_error(tmp_path: Path) -> None:
+def test_an_answer_from_afar_that_breaks_off_is_an_error(filled: Store) -> None:
     """No client takes the begin of a body for the whole."""
-    root = fill(tmp_path / "mirror", {})
     with FaultyServer() as other:
         other.behave = lambda exchange: exchange.serve(b"half and half", cut_at=4)
         request = f"GET http://127.0.0.1:{other.port}/ HTTP/1.1\r\nHost: h\r\n\r\n".encode()
-        with serving(root, "--allow-connect", "--tunnel-port", str(other.port)) as mirror:
-            assert not read_answer(send(mirror, request)).is_whole
-            assert "broken off" in mirror.log
+        with serving(filled, "--allow-connect", "--tunnel-port", str(other.port)) as leading:
+            assert not read_answer(send(leading, request)).is_whole
+            assert "broken off" in leading.log
 
 
 @pytest.mark.parametrize(
@@ -183,7 +188,7 @@ def test_client_that_does_not_trust_the_authority_is_told_so_in_the_log(
 def test_authority_cannot_vouch_for_other_hosts(store: Store) -> None:
     """Name constraints: a certificate for another host, made with the authority's own key, is not believed."""
     made = ca.CertificateAuthority(store)
-    certificate_file = store.root / layout.CERTIFICATE
+    certificate_file = ca.certificate_path(store)
     certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
     constraints = certificate.extensions.get_extension_for_class(x509.NameConstraints)
     assert constraints.critical
@@ -209,14 +214,17 @@ def _shakes_hands(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> 
     return True
 
 
-def test_key_of_the_authority_is_private_and_lies_outside_of_the_mirror(tmp_path: Path) -> None:
-    """Its owner may read it and nobody else; no web server that is pointed at the folder can publish it."""
-    store = Store.create(tmp_path / "mirror", Settings())
+def test_key_of_the_authority_is_private_and_lies_outside_of_the_mirror(
+    places: Places, tmp_path: Path
+) -> None:
+    """Its owner may read it and nobody else; no web server that is pointed at the mirror can publish it."""
+    store = Store.create(places.new(), Settings())
     place = ca.create(store)
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
-    assert not [path for path in store.root.rglob("*") if b"PRIVATE KEY" in _content(path)]
-    with pytest.raises(MirrorError, match="expected a place outside of the mirror"):
-        ca.create(store, store.root / "ca.key")
+    assert not [key for key in keys(store) if b"PRIVATE KEY" in read(store, key)]
+    if store.is_local:
+        with pytest.raises(MirrorError, match="expected a place outside of the mirror"):
+            ca.create(store, store.root / "ca.key")
     elsewhere = tmp_path / "keys" / "own.key"
     assert ca.create(store, elsewhere) == elsewhere
     assert ca.CertificateAuthority(store, elsewhere).context("github.com")
@@ -236,17 +244,14 @@ def test_key_is_never_put_in_the_place_of_a_file(tmp_path: Path) -> None:
     assert zoo(["mirror", "init", str(tmp_path / "mirror"), "--quiet"]) == 0
 
 
-def _content(path: Path) -> bytes:
-    return path.read_bytes() if path.is_file() else b""
-
-
-def test_server_speaks_https_itself(tmp_path: Path) -> None:
+def test_server_speaks_https_itself(places: Places, tmp_path: Path) -> None:
     """--tls-cert and --tls-key: here with a certificate that the mirror's own authority has made."""
-    root = fill(tmp_path / "mirror", {"/models/plain.pth": b"weights"})
-    certificate, key = _certificate_files(root, tmp_path)
-    with serving(root, "--tls-cert", str(certificate), "--tls-key", str(key)) as mirror:
+    store = fill(places.new(), {"/models/plain.pth": b"weights"})
+    own = ca.certificate_path(store)
+    certificate, key = _certificate_files(own.read_bytes(), tmp_path)
+    with serving(store, "--tls-cert", str(certificate), "--tls-key", str(key)) as mirror:
         assert mirror.base.startswith("https://")
-        context = ssl.create_default_context(cafile=str(root / layout.CERTIFICATE))
+        context = ssl.create_default_context(cafile=str(own))
         with (
             socket.create_connection(mirror.address, timeout=60) as connection,
             context.wrap_socket(connection, server_hostname="github.com") as secured,
@@ -260,9 +265,8 @@ def test_server_speaks_https_itself(tmp_path: Path) -> None:
     assert received.endswith(b"weights")
 
 
-def test_torch_hub_reaches_a_mirror_that_speaks_tls(tmp_path: Path) -> None:
+def test_torch_hub_reaches_a_mirror_that_speaks_tls(filled: Store, tmp_path: Path) -> None:
     """Urllib can use no proxy over TLS: --proxy-port opens a port for it, and ``exec`` finds that."""
-    root = fill(tmp_path / "mirror", {"/models/plain.pth": b"weights"}, "someone/nets")
     own, chain = tmp_path / "own.pem", tmp_path / "chain.pem"
     issuer = trustme.CA()
     issuer.cert_pem.write_to_path(own)
@@ -271,11 +275,11 @@ def test_torch_hub_reaches_a_mirror_that_speaks_tls(tmp_path: Path) -> None:
     trusting = {"SSL_CERT_FILE": str(own), "REQUESTS_CA_BUNDLE": str(own)}
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with serving(root, *tls, "--proxy-port", str(port)) as mirror:
+    with serving(filled, *tls, "--proxy-port", str(port)) as mirror:
         loaded = run_client(LOAD, mirror=mirror.base, kind="torch", environment=trusting)
         assert loaded == 1
         assert "github.com/someone/nets/zipball/main 200" in mirror.log
-    with serving(root, *tls) as mirror:
+    with serving(filled, *tls) as mirror:
         command = [sys.executable, "-m", "zoo", "mirror", "env", "--mirror", mirror.base]
         done = subprocess.run(
             command,
@@ -288,13 +292,13 @@ def test_torch_hub_reaches_a_mirror_that_speaks_tls(tmp_path: Path) -> None:
     assert (done.returncode, "start it with --proxy-port" in done.stderr) == (1, True)
 
 
-def _certificate_files(root: Path, folder: Path) -> tuple[Path, Path]:
-    """Write a certificate and its key as an administrator would."""
+def _certificate_files(authority: bytes, folder: Path) -> tuple[Path, Path]:
+    """Write a certificate of an authority and its key as an administrator would."""
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    issuer = x509.load_pem_x509_certificate((root / layout.CERTIFICATE).read_bytes())
-    key_path = ca.default_key_path((root / layout.CERTIFICATE).read_bytes())
+    issuer = x509.load_pem_x509_certificate(authority)
+    key_path = ca.default_key_path(authority)
     signer = serialization.load_pem_private_key(key_path.read_bytes(), None)
     assert isinstance(signer, ec.EllipticCurvePrivateKey)
     key = ec.generate_private_key(ec.SECP256R1())

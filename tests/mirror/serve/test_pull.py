@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.mirror.conftest import FEATURE, MAIN, MODEL_COMMIT, TAGGED
+from tests.support.mirror_places import holds
 from tests.support.mirror_server import RunningMirror, ask, read_answer, serving
 from zoo.mirror import upkeep
 from zoo.mirror.ecosystems import known as ecosystems
@@ -37,7 +38,7 @@ SECRET = "hf_secret_of_a_user"  # noqa: S105 - the test looks for it
 def mirror(store: Store, upstream: HubUpstream) -> Iterator[RunningMirror]:
     """Serve an empty mirror that pulls."""
     upstream.weights[PATH] = DATA
-    with serving(store.root, "--pull-through") as running:
+    with serving(store, "--pull-through") as running:
         yield running
 
 
@@ -154,7 +155,7 @@ def test_nothing_false_is_kept(
     answer = ask(mirror, PATH)
     assert answer.status == 503 or not answer.is_whole
     assert store.index().items == ()
-    assert not (store.root / STORED).exists()
+    assert not holds(store, STORED)
     assert not list(store.staged("x").parent.glob("pull-*"))
     assert "refused: " in mirror.log
     del upstream.faults[PATH]
@@ -238,9 +239,9 @@ def test_model_that_was_pulled_by_commit_is_found_by_branch_later(
     assert ask(mirror, "/api/models/org/tiny/revision/main").status == 200
     assert ask(mirror, f"/org/tiny/resolve/{MODEL_COMMIT}/config.json").status == 200
     upstream.is_dead = True
-    with serving(store.root, "--pull-through") as later:
+    with serving(store, "--pull-through") as later:
         assert ask(later, "/org/tiny/resolve/main/config.json").status == 200
-    with serving(store.root) as static:
+    with serving(store) as static:
         assert ask(static, "/org/tiny/resolve/main/config.json").status == 200
     (item,) = store.index().items
     assert item.is_partial

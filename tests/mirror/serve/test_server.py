@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.mirror.conftest import MAIN, MODEL_COMMIT, TAGGED, fill
+from tests.mirror.syncing import run_weights, weights
 from tests.support.hub_upstream import git_oid
+from tests.support.mirror_places import lose, overwrite
 from tests.support.mirror_server import RunningMirror, ask, send, serving
 from zoo.mirror import hub_documents, layout, requests
 from zoo.mirror.index import Item, StoredFile
@@ -28,37 +30,37 @@ from zoo.mirror.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
-    from pathlib import Path
 
+    from tests.support.hub_upstream import HubUpstream
+    from tests.support.mirror_places import Places
     from zoo.mirror.store import Store
 
 DATA = hashlib.shake_256(b"weights").digest(3_000_000)
 NAME = f"net-{hashlib.sha256(DATA).hexdigest()[:8]}.pth"
 STATIC = f"/weights/download.pytorch.org/models/{NAME}"
+SMALL = DATA[:1000]
+SPOILT = {"cut.pth": SMALL[:-1], "longer.pth": SMALL + b"x", "empty.pth": b"", "lost.pth": None}
 SECRET = "hf_secret_of_a_user"  # noqa: S105 - the test looks for it in the log
 
 
 @pytest.fixture(scope="module")
-def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMirror]:
-    """Serve one filled mirror to all tests of this module."""
-    folder = tmp_path_factory.mktemp("served")
-    root = fill(
-        folder / "mirror",
-        {f"/models/{NAME}": DATA},
-        "someone/nets",
-        "someone/nets:v1",
-        "hf:org/tiny",
-    )
-    (folder / "outside.txt").write_text("secret")
-    (root / "hidden.bin").write_bytes(b"not in the index")
-    (root / ".private" / "incoming" / "x.zoo-partial").write_bytes(b"partial")
-    with serving(root, environment={"XDG_CACHE_HOME": str(folder / "cache")}) as running:
+def filled(places: Places) -> Store:
+    """Make one mirror for all tests of this module, with something beside what its index names."""
+    wanted = ("someone/nets", "someone/nets:v1", "hf:org/tiny")
+    files = {f"/models/{name}": SMALL for name in SPOILT}
+    store = fill(places.new(), {f"/models/{NAME}": DATA, **files}, *wanted)
+    overwrite(store, "hidden.bin", b"not in the index")
+    overwrite(store, ".private/incoming/x.zoo-partial", b"partial")
+    if store.is_local:
+        (store.root.parent / "outside.txt").write_text("secret")
+    return store
+
+
+@pytest.fixture(scope="module")
+def mirror(filled: Store) -> Iterator[RunningMirror]:
+    """Serve it."""
+    with serving(filled) as running:
         yield running
-
-
-def served_root(mirror: RunningMirror) -> Path:
-    """Return the folder that is served."""
-    return mirror.log_path.parent / "mirror"
 
 
 # -- paths
@@ -112,31 +114,39 @@ def test_path_that_leads_elsewhere_is_not_served(mirror: RunningMirror, target: 
     assert b"PRIVATE KEY" not in answer.body
 
 
-def test_link_out_of_the_mirror_is_not_followed(mirror: RunningMirror) -> None:
-    """Row 55: even under a name of the index and with the right length."""
-    place = served_root(mirror) / STATIC[1:]
-    kept = place.read_bytes()
-    outside = served_root(mirror).parent / "outside.bin"
-    outside.write_bytes(bytes(len(kept)))
-    place.unlink()
+def test_link_out_of_the_mirror_is_not_followed(folder_store: Store, upstream: HubUpstream) -> None:
+    """Row 55: even under a name of the index and with the right length; a bucket has no links."""
+    run_weights(folder_store, weights(upstream, DATA))
+    (path,) = folder_store.index().files
+    place = folder_store.root / path
+    outside = folder_store.root.parent / "outside.bin"
+    place.rename(outside)
     place.symlink_to(outside)
-    try:
-        assert ask(mirror, STATIC).status == 404
-    finally:
+    with serving(folder_store) as mirror:
+        assert ask(mirror, f"/{path}").status == 404
         place.unlink()
-        place.write_bytes(kept)
-    assert ask(mirror, STATIC).body == kept
+        outside.rename(place)
+        assert ask(mirror, f"/{path}").body == DATA
 
 
-def test_file_of_another_length_is_not_served(mirror: RunningMirror) -> None:
-    """A file that was cut behind the mirror's back is missing, not short."""
-    place = served_root(mirror) / STATIC[1:]
-    kept = place.read_bytes()
-    place.write_bytes(kept[:-1])
-    try:
-        assert ask(mirror, STATIC).status == 404
-    finally:
-        place.write_bytes(kept)
+@pytest.mark.parametrize("spoilt", SPOILT)
+def test_file_of_another_length_is_not_served(
+    mirror: RunningMirror, filled: Store, spoilt: str
+) -> None:
+    """A file that was changed or lost behind the mirror's back is missing, not short."""
+    path = f"weights/download.pytorch.org/models/{spoilt}"
+    assert ask(mirror, f"/{path}").body == SMALL
+    data = SPOILT[spoilt]
+    if data is None:
+        lose(filled, path)
+    else:
+        overwrite(filled, path, data)
+
+    # A bucket is asked when the file is; the first answer learns it, the others know it.
+    for _ in range(2):
+        answer = ask(mirror, f"/{path}")
+        assert (answer.status in (404, 503), answer.is_whole) == (True, True)
+        assert ask(mirror, f"/models/{spoilt}").status == 503
 
 
 @pytest.mark.parametrize(
@@ -145,12 +155,14 @@ def test_file_of_another_length_is_not_served(mirror: RunningMirror) -> None:
 @pytest.mark.parametrize(
     "target", [STATIC, "/new.bin", "/index.json", "/org/tiny/resolve/main/config.json"]
 )
-def test_nothing_can_be_written(mirror: RunningMirror, method: str, target: str) -> None:
-    """Row 60: 405 on anything, and the folder stays as it is."""
-    before = {path: path.stat().st_mtime_ns for path in served_root(mirror).rglob("*")}
+def test_nothing_can_be_written(
+    mirror: RunningMirror, filled: Store, method: str, target: str
+) -> None:
+    """Row 60: 405 on anything, and the mirror stays as it is."""
+    before = set(filled.objects.entries())
     answer = ask(mirror, target, method=method)
     assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")
-    assert {path: path.stat().st_mtime_ns for path in served_root(mirror).rglob("*")} == before
+    assert set(filled.objects.entries()) == before
 
 
 # -- bodies
@@ -367,23 +379,23 @@ def test_terminal_escapes_do_not_reach_the_log(mirror: RunningMirror) -> None:
     assert "\x1b" not in mirror.log
 
 
-def test_broken_file_resets_the_connection(mirror: RunningMirror) -> None:
-    """A body that cannot be finished ends in a reset: torch.hub takes a plain close for the end of the file."""
-    place = served_root(mirror) / STATIC[1:]
-    kept = place.read_bytes()
-    with socket.socket() as slow:
+def test_broken_file_resets_the_connection(folder_store: Store, upstream: HubUpstream) -> None:
+    """A body that cannot be finished ends in a reset: torch.hub takes a plain close for the end of the file.
+
+    A disk can lose what it has begun to send; an object of a bucket cannot change meanwhile.
+    """
+    run_weights(folder_store, weights(upstream, DATA))
+    (path,) = folder_store.index().files
+    with serving(folder_store) as mirror, socket.socket() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.settimeout(20)
         slow.connect(mirror.address)
-        slow.sendall(f"GET {STATIC} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        slow.sendall(f"GET /{path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         assert slow.recv(1)
-        try:
-            with place.open("r+b") as stream:
-                stream.truncate(10)
-            with pytest.raises(ConnectionResetError):
-                _read_to_the_end(slow)
-        finally:
-            place.write_bytes(kept)
+        with (folder_store.root / path).open("r+b") as stream:
+            stream.truncate(10)
+        with pytest.raises(ConnectionResetError):
+            _read_to_the_end(slow)
 
 
 def _read_to_the_end(connection: socket.socket) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from zoo.mirror.hub_documents import AnyFile
+    from zoo.mirror.index import StoredFile
     from zoo.mirror.responses import AnyResponse
     from zoo.mirror.serve.access_log import Entry
     from zoo.mirror.serve.conditions import Decision
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 GENERAL = {"Server": "zoo", "X-Content-Type-Options": "nosniff"}
 REDIRECT_S = 3600.0
 """How long an address of the bucket is good for: a client may go on with a broken download."""
+JUST_LOST = "the mirror has just lost it"
 CLOSING = (400, 405, 413)
 """After these nothing that the client has sent so far is believed."""
 KINDS = {
@@ -119,7 +121,7 @@ class Bodies:
         file, store = response.file, self._site.store
         path = store.whole(file)
         if path is None and store.is_local:
-            return self._send_bytes(request, unavailable("the mirror has just lost it"), entry)
+            return self._send_bytes(request, unavailable(JUST_LOST), entry)
 
         modified = datetime.fromisoformat(file.fetched_at)
         decision = conditions.decide(
@@ -139,12 +141,12 @@ class Bodies:
                 lead = Response(302, b"the file lies in a bucket\n", moved)
                 return self._send_bytes(request, lead, entry)
 
+        if has_body and path is None:
+            return await self._pass_on(request, file, headers, decision, entry)
+
         sent = await self._begin(request, decision.status, file, headers, entry)
-        if has_body:
-            if path is not None:
-                await self._send_part(request, path, decision, entry)
-            else:
-                await self._pass_on(request, sent, response, decision, entry)
+        if has_body and path is not None:
+            await self._send_part(request, path, decision, entry)
         await sent.write_eof()
         return sent
 
@@ -176,22 +178,45 @@ class Bodies:
     async def _pass_on(
         self,
         request: web.BaseRequest,
-        sent: web.StreamResponse,
-        response: FileResponse,
+        file: StoredFile,
+        headers: dict[str, str],
         part: Decision,
         entry: Entry,
-    ) -> None:
-        """Send bytes of a file that lies in a bucket."""
+    ) -> web.StreamResponse:
+        """Send bytes of a file that lies in a bucket, once the bucket has sent the first ones."""
+        store = self._site.store
+        blocks = store.stream(file, part.start, part.end)
         try:
-            async for block in self._site.store.stream(response.file, part.start, part.end):
-                await sent.write(block)
-                entry.sent_bytes += len(block)
+            first = await anext(blocks, b"")
+        except FileNotFoundError:
+            store.note_lost(file)
+            return self._send_bytes(request, unavailable(JUST_LOST), entry)
+        except (ZooError, OSError) as error:
+            refusal = unavailable(f"the mirror's bucket cannot be read: {error}")
+            return self._send_bytes(request, refusal, entry)
+
+        sent = await self._begin(request, part.status, file, headers, entry)
+        await self._write(sent, first, entry)
+        try:
+            async for block in blocks:
+                await self._write(sent, block, entry)
         except ConnectionError:
             raise
         except (ZooError, OSError) as error:
             await self._break_off(request, error)
         if entry.sent_bytes != part.length_bytes:
             await self._break_off(request, None)
+        await sent.write_eof()
+        return sent
+
+    async def _write(
+        self,
+        sent: web.StreamResponse,
+        block: bytes,
+        entry: Entry,
+    ) -> None:
+        await sent.write(block)
+        entry.sent_bytes += len(block)
 
     # -- a file that is on its way
 
@@ -225,8 +250,7 @@ class Bodies:
         if is_get:
             try:
                 async for block in download.blocks():
-                    await sent.write(block)
-                    entry.sent_bytes += len(block)
+                    await self._write(sent, block, entry)
             except ConnectionError:
                 raise
             except (ZooError, OSError) as error:

@@ -85,7 +85,7 @@ async def _readiness(site: Site) -> AnyResponse:
     """Say whether requests can be answered now."""
     headers = {"Cache-Control": "no-store"}
     try:
-        count = len(site.index)
+        count = len(site.store.readable())
     except ZooError as error:
         return text(503, f"the mirror cannot be read: {error}", headers)
     return text(200, f"ready, {count} items", headers)

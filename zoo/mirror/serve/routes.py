@@ -126,7 +126,7 @@ async def _stored(
     if (refusal := _gated(site, request)) is not None:
         return refusal
     if (described := layout.described_by(path)) is not None:
-        return _blocks(site, described)
+        return await _blocks(site, described)
     if (file := site.whole(path)) is not None:
         return FileResponse(file, {"Cache-Control": IMMUTABLE})
     folder = path.partition("/")[0]
@@ -148,7 +148,7 @@ def _gated(
     return error(403, "GatedRepo", GATED)
 
 
-def _blocks(
+async def _blocks(
     site: Site,
     path: str,
 ) -> Response:
@@ -156,7 +156,9 @@ def _blocks(
 
     They are never fetched, for they are made from the file.
     """
-    blocks = site.store.read_blocks(path) if site.whole(path) is not None else None
+    blocks = None
+    if site.whole(path) is not None:
+        blocks = await asyncio.to_thread(site.store.read_blocks, path)
     if blocks is None:
         return text(404, "the mirror has no digests of this file's blocks")
     return Response(200, blocks, {"Content-Type": "application/json", "Cache-Control": FRESH})

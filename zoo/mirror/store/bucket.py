@@ -12,6 +12,7 @@ is a mirror as it stands. The file is as long as the protocol that it obeys
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -340,13 +341,19 @@ class Bucket:
         key: str,
         start: int,
         end: int,
+        size_bytes: int,
     ) -> AsyncIterator[bytes]:
-        """Yield a part of an object."""
+        """Yield a part of an object, whose length comes with its first byte."""
         try:
             options = {"range": (start, end)}
             result = await self._obs.get_async(self._store, key, options=options)
+            if result.meta["size"] != size_bytes:
+                raise FileNotFoundError
             async for block in result.stream(256 << 10):
                 yield bytes(block)
+        except self._absent as error:
+            words = os.strerror(errno.ENOENT)
+            raise FileNotFoundError(errno.ENOENT, words, key) from error
         except self._failures as error:
             raise self._as_os_error(error) from error
 

@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from zoo.errors import MirrorError
+from zoo.errors import MirrorError, ZooError
 from zoo.mirror import index, layout, manifests
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Listing:
         self._base: tuple[object, Index] | None = None
         self._view: _View | None = None
         self._is_refreshed_elsewhere = False
+        self._fault: ZooError | None = None
 
     # -- who works here
 
@@ -86,6 +87,25 @@ class Listing:
         Raises:
             MirrorError: See :meth:`index`.
         """
+        try:
+            found = self._refreshed()
+        except ZooError as error:
+            self._fault = error
+            raise
+        self._fault = None
+        return found
+
+    def readable(self) -> Index:
+        """Return what the mirror holds, if it could be read when it was last looked at.
+
+        Raises:
+            ZooError: It could not; :meth:`index` may still return what was seen before.
+        """
+        if self._is_refreshed_elsewhere and self._fault is not None:
+            raise self._fault
+        return self.index()
+
+    def _refreshed(self) -> Index:
         with self._lock:
             # The marks first: whoever folds them writes the index before he removes them.
             marks = self.objects.names(layout.PENDING)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import secrets
 import shutil
 import time
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from zoo.mirror.store.objects import Entry, Objects
 
 BLOCK_BYTES = 1 << 20
+LOST_S = 60.0
+"""How long a bucket is not asked again for a file that it did not have."""
 
 
 def now() -> str:
@@ -60,6 +63,7 @@ class Store(Listing):
             MirrorError: There is no mirror.
         """
         super().__init__(objects or places.find(place))
+        self._lost_s: dict[StoredFile, float] = {}
         if self.objects.version(layout.SETTINGS) is None:
             address = self.objects.address
             fault = f"expected a mirror, which holds {layout.SETTINGS}, got none"
@@ -186,10 +190,19 @@ class Store(Listing):
         return self.objects.size_bytes(file.path) == file.size_bytes
 
     def can_serve(self, file: StoredFile) -> bool:
-        """Tell whether a file can be served: in a folder it is looked at, a bucket is believed."""
-        if not self.is_local:
-            return True
-        return self.whole(file) is not None
+        """Tell whether a file can be served.
+
+        In a folder it is looked at. A bucket is believed, unless a file was just found lost there.
+        """
+        if self.is_local:
+            return self.whole(file) is not None
+
+        lost_s = self._lost_s.get(file, -math.inf)
+        return time.monotonic() - lost_s > LOST_S
+
+    def note_lost(self, file: StoredFile) -> None:
+        """Take note that a file was not in the bucket, or not as the index says."""
+        self._lost_s[file] = time.monotonic()
 
     def whole(self, file: StoredFile) -> Path | None:
         """Return where a file lies on this machine, if it is there with the right length."""
@@ -218,19 +231,25 @@ class Store(Listing):
         Raises:
             MirrorError: The file is not there.
         """
-        path = self.whole(file)
-        if path is not None:
-            yield path
-            return
-
         if not self.is_whole(file):
             advice = 'to fetch it again, run "zoo mirror sync"'
             raise MirrorError(file.path, "it is not there", advice)
 
+        with self.read_locally(file.path) as path:
+            yield path
+
+    @contextlib.contextmanager
+    def read_locally(self, path: str) -> Iterator[Path]:
+        """Give a path on this machine to read whatever lies under a path of the mirror."""
+        place = self.objects.local(path)
+        if place is not None:
+            yield place
+            return
+
         own = secrets.token_hex(8)
         copy = self.staged(f"copy-{own}")
         try:
-            with translating(file.path), self.open(file) as source, copy.open("wb") as target:
+            with translating(path), self.objects.open(path) as source, copy.open("wb") as target:
                 shutil.copyfileobj(source, target, BLOCK_BYTES)
             yield copy
         finally:
@@ -254,7 +273,7 @@ class Store(Listing):
         end: int,
     ) -> AsyncIterator[bytes]:
         """Yield a part of a file, for a server whose mirror lies in a bucket."""
-        return self.objects.stream(file.path, start, end)
+        return self.objects.stream(file.path, start, end, file.size_bytes)
 
     def digest(
         self,

@@ -132,8 +132,14 @@ class Objects(Protocol):
         key: str,
         start: int,
         end: int,
+        size_bytes: int,
     ) -> AsyncIterator[bytes]:
-        """Yield a part of an object to a server that has no file to send."""
+        """Yield a part of an object to a server that has no file to send.
+
+        Raises:
+            FileNotFoundError: It is not there, or has another length than it should have.
+            OSError: It cannot be read.
+        """
 
     def signed_url(
         self,
