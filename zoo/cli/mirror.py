@@ -385,33 +385,42 @@ def _short(text: str | None) -> str:
 def status(folder: MirrorFolder = HERE, format: AsFormat = None, json: AsJson = False) -> None:
     """Compare what is wanted with what is here.
 
-    Needs no network. Exits with 1 if something is missing.
+    Needs no network. What is not here is incomplete, missing, or denied by the policy, with the
+    reason as far as it is known: licenses and files of a repository or model since the last sync.
+    Exits with 1 unless all is here.
     """
     from zoo.catalog import quantities
     from zoo.cli.terminal.tables import Column, Table
-    from zoo.mirror.sync import wanted_of
-    from zoo.mirror.upkeep import is_here, items_of
+    from zoo.mirror.status import State, list_status
 
-    store = _open(folder)
-    index = store.index()
+    found = list_status(_open(folder))
     rows = []
-    for want in wanted_of(store):
-        items = items_of(index, want)
-        is_whole = bool(items) and is_here(store, items)
-        state = "here" if is_whole else "incomplete" if items else "missing"
-        revision = items[0].revision if items else None
-        rows.append(
-            [str(want), state, revision, sum(item.size_bytes for item in items) if items else None]
-        )
+    for entry in found:
+        revision = entry.items[0].revision if entry.items else None
+        rows.append([str(entry.want), entry.state, revision, entry.size_bytes, entry.reason])
+
     columns = (
         Column("name", "name", quantities.text),
         Column("state", "state", quantities.text),
         Column("revision", "revision", _short),
         Column("size_bytes", "size", quantities.size, is_number=True),
+        Column("reason", "reason", quantities.text),
     )
-    output.write_table(Table(columns, rows), output.chosen_format(format, is_json=json))
-    if any(row[1] != "here" for row in rows):
+    table = Table(columns, rows, sentences=frozenset({"reason"}))
+    chosen = output.chosen_format(format, is_json=json)
+    if chosen == "table" and not any(entry.reason for entry in found):
+        table = table.without(["reason"])
+    output.write_table(table, chosen)
+
+    states = {entry.state for entry in found}
+    if not states.isdisjoint({State.MISSING, State.INCOMPLETE}):
         output.talk('to fetch what is missing, run "zoo mirror sync"')
+    if State.DENIED in states:
+        output.talk(
+            'what is denied leaves the list with "zoo mirror remove NAME";'
+            ' "zoo mirror policy" shows what is allowed'
+        )
+    if states - {State.HERE}:
         raise typer.Exit(1)
 
 

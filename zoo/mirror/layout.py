@@ -38,6 +38,7 @@ INCOMING = f"{PRIVATE}/incoming"
 PENDING = f"{PRIVATE}/pending/"
 QUARANTINE = f"{PRIVATE}/quarantine/"
 USED = f"{PRIVATE}/used/"
+REFUSED = f"{PRIVATE}/refused.json"
 RESERVED = frozenset({SETTINGS, INDEX, CERTIFICATE, "manifests", "trust"})
 """What stands at the top of a mirror beside its files."""
 LONGEST_COMPONENT_BYTES = 200

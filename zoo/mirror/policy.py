@@ -36,6 +36,7 @@ _MAY_HOLD_PICKLES = (
     ".th",
 )
 """Endings of files from which a loader may run code."""
+ONLY_SAFETENSORS = "its files may hold code, and the mirror holds safetensors only"
 _UNITS = {
     "": 1,
     "K": 10**3,
@@ -117,7 +118,7 @@ class Policy:
         fault = self.fault(name, item.license, former)
         files = tuple(file for file in item.files if self.allows_file(file.path))
         if fault is None and item.files and not files:
-            fault = "its files may hold code, and the mirror holds safetensors only"
+            fault = ONLY_SAFETENSORS
         if fault is not None:
             raise PolicyError(name, fault)
         if len(files) == len(item.files):

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Self
 from zoo.catalog.records import WeightsFile
 from zoo.download import events, fetcher
 from zoo.download.options import DEFAULT_CONNECTIONS, FetchOptions
-from zoo.errors import CacheError, MirrorError, ZooError
-from zoo.mirror import check
+from zoo.errors import CacheError, MirrorError, PolicyError, ZooError
+from zoo.mirror import check, refusals
 from zoo.mirror.arrivals import Arrivals
 from zoo.mirror.ecosystems import known as ecosystems
 from zoo.mirror.entries import remote_of, shown_name, staging_name, stored_file
@@ -86,6 +86,7 @@ class Sync:
         self.listener = listener or events.ignore
         self._turn = threading.Lock()
         self._failures: list[tuple[str, ZooError]] = []
+        self._refused: dict[str, str] = {}
         self._index = Index()
         self._by_digest: dict[str, StoredFile] = {}
 
@@ -118,6 +119,8 @@ class Sync:
                 except ZooError as error:
                     failure = (str(want), error)
                     self._failures.append(failure)
+                    if isinstance(error, PolicyError):
+                        self._refused[str(want)] = error.reason
 
         return _merged(items)
 
@@ -218,6 +221,7 @@ class Sync:
                 pool.shutdown(cancel_futures=True)
                 raise events.Interrupted(_KEPT) from None
 
+        refusals.write(self.store, self.policy, self._refused)
         self.store.fold()
         return summary
 

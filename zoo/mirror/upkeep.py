@@ -11,6 +11,7 @@ from zoo.errors import MirrorError, ZooError
 from zoo.mirror import check, layout, quota, usage
 from zoo.mirror.ecosystems import known as ecosystems
 from zoo.mirror.entries import entry_of, stored_file
+from zoo.mirror.policy import ONLY_SAFETENSORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -237,7 +238,7 @@ def enforce_policy(
     leaving: list[Item] = []
     for item in index.items:
         may_leave = item.key not in pinned
-        if may_leave and _is_denied(item, policy):
+        if may_leave and refusal(item, policy) is not None:
             leaving.append(item)
 
     rest = index
@@ -265,18 +266,21 @@ def _pinned(
     return pinned
 
 
-def _is_denied(
+def refusal(
     item: Item,
     policy: Policy,
-) -> bool:
-    """Tell whether a policy refuses an item, or all files of it."""
+) -> str | None:
+    """Say why a policy refuses an item, or all files of it."""
     name = ecosystems.spelled(item.kind, item.name)
     former = ecosystems.former_names(item)
-    if policy.fault(name, item.license, former) is not None:
-        return True
+    fault = policy.fault(name, item.license, former)
+    if fault is not None:
+        return fault
 
     paths = [file.path for file in item.files]
-    return not any(map(policy.allows_file, paths))
+    if any(map(policy.allows_file, paths)):
+        return None
+    return ONLY_SAFETENSORS
 
 
 # -- reindex

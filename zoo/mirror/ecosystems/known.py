@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from zoo.download import sources
-from zoo.errors import MirrorError, UsageError
+from zoo.errors import MirrorError, PolicyError, UsageError
 from zoo.mirror import wants
 from zoo.mirror.ecosystems import NAMES
 from zoo.mirror.settings import Upstreams
@@ -118,6 +119,24 @@ def allowed(
     name = spelled(item.kind, item.name)
     former = former_names(item)
     return policy.apply(item, name, former)
+
+
+def refusal(
+    policy: Policy,
+    want: Any,
+) -> str | None:
+    """Say why a policy keeps a want out, as far as that is known without asking anybody."""
+    item = of(want.kind).known(want)
+    if item is None:
+        by_name = replace(policy, allow_licenses=(), deny_licenses=())
+        name = spelled(want.kind, want.name)
+        return by_name.fault(name, None)
+
+    try:
+        allowed(policy, item)
+    except PolicyError as error:
+        return error.reason
+    return None
 
 
 # -- upstreams

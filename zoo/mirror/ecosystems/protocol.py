@@ -130,6 +130,10 @@ class Ecosystem(ABC):
     ) -> list[RemoteItem]:
         """Ask the upstream what a want means today."""
 
+    def known(self, want: Any) -> RemoteItem | None:  # noqa: ARG002
+        """Describe a want; ``None`` if only the upstream can do that."""
+        return None
+
     def credentials(self) -> Iterable[tuple[str, str]]:
         """List the user's tokens, each with a public address whose it is."""
         return ()

@@ -54,9 +54,13 @@ class Weights(Ecosystem):
         _client: Client,
     ) -> list[RemoteItem]:
         """Describe the files; nobody is asked."""
+        return [self.known(want)]
+
+    def known(self, want: WeightsWant) -> RemoteItem:
+        """Describe the files as the registry does, or by their address."""
         if isinstance(want, ModelWant):
-            return [remotes.registered_weights(want)]
-        return [remotes.unregistered_weights(want.url)]
+            return remotes.registered_weights(want)
+        return remotes.unregistered_weights(want.url)
 
     def held(
         self,
