@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.bench_results import ENVIRONMENT, make_result, make_run
-from zoo.bench.files import Store
+from zoo.bench.files import Store, read
 from zoo.bench.jobs import Answer, Job, Station, to_plain
 from zoo.bench.plan import Plan
 from zoo.bench.records import Case, Effort, Run
@@ -50,10 +50,10 @@ def station_of(yardsticks_ns: Iterable[int]) -> Iterator[ScriptedStation]:
 
 
 def measure(
-    station: ScriptedStation, cases: Sequence[Case], **effort: Any
+    station: ScriptedStation, cases: Sequence[Case], path: Path | None = None, **effort: Any
 ) -> tuple[Store, list[float]]:
     """Measure at a station; return what came out and the rests that were taken."""
-    store, rests = Store(None), list[float]()
+    store, rests = Store(path), list[float]()
     measure_at(station, Plan(list(cases)), Effort(**effort), store, rest=rests.append)
     return store, rests
 
@@ -85,12 +85,23 @@ def test_a_machine_that_stays_slow_is_given_time_and_then_given_up() -> None:
     assert summary.faults == ("the machine was slow by its yardstick",)
 
 
-def test_what_one_case_shows_of_the_machine_counts_for_the_others() -> None:
-    """The first case met a slow machine only, which the second case shows: it is measured again."""
+@pytest.mark.parametrize("name", ["sweep", "sweep.json", None])
+def test_what_one_case_shows_of_the_machine_counts_for_the_others(
+    tmp_path: Path, name: str | None
+) -> None:
+    """The first case met a slow machine only, which the second case shows: it is measured again.
+
+    The file holds that, and no run twice.
+    """
+    path = None if name is None else tmp_path / name
     with station_of([SLOW, QUIET, QUIET]) as station:
-        store, _ = measure(station, [FIRST, SECOND], runs=1, retakes=2)
+        store, _ = measure(station, [FIRST, SECOND], path, runs=1, retakes=2)
     assert station.turns == [FIRST.model, SECOND.model, FIRST.model]
-    assert summarise(store.results[FIRST.label]).disturbed_runs == 1
+
+    kept = store.results if path is None else {item.case.label: item for item in read(path)}
+    summary = summarise(kept[FIRST.label])
+    assert (summary.runs, summary.disturbed_runs) == (1, 1)
+    assert kept[FIRST.label].yardstick_best_ns == QUIET
 
 
 def test_threads_have_yardsticks_of_their_own() -> None:

@@ -91,7 +91,7 @@ def test_a_run_is_disturbed_if_the_yardstick_took_longer_before_it_or_after_it()
 
     all_alike = make_result([timed((140, 141))] * 5)
     assert disturbances(all_alike.runs[0], all_alike) == []
-    told = make_result([timed((140, 141), yardstick_best_ns=100)] * 5)
+    told = replace(all_alike, yardstick_best_ns=100)
     assert disturbances(told.runs[0], told) == SLOW_WORDS
 
 

@@ -113,6 +113,9 @@ def _check(
     if case.batch == 0:
         raise DocumentError(f"{path}.case.batch", "expected at least 1")
 
+    if result.yardstick_best_ns == 0:
+        raise DocumentError(f"{path}.yardstick_best_ns", "expected a time above 0")
+
     if not result.runs and result.failure is None:
         raise DocumentError(f"{path}.runs", "expected runs, or the reason why there are none")
     for number, run in enumerate(result.runs):
@@ -127,8 +130,7 @@ def _check_run(
     if not run.values_ns or 0 in run.values_ns:
         raise DocumentError(f"{path}.values_ns", "expected at least one value, all above 0")
 
-    yardsticks_ns = (*run.yardsticks_ns, run.yardstick_best_ns)
-    if 0 in yardsticks_ns:
+    if 0 in run.yardsticks_ns:
         raise DocumentError(f"{path}.yardsticks_ns", "expected times above 0")
 
     counts = {"batch": run.batch, "loops": run.loops}
@@ -265,7 +267,12 @@ def _joined(
     if there.comparability != result.comparability:
         fault = f"another session has measured {result.case.label} there, under other conditions"
         raise ResultFileError(str(file), fault)
-    return replace(result, runs=(*foreign, *result.runs))
+    bests_ns = (there.yardstick_best_ns, result.yardstick_best_ns)
+    return replace(
+        result,
+        runs=(*foreign, *result.runs),
+        yardstick_best_ns=min(filter(None, bests_ns), default=None),
+    )
 
 
 def _folder(path: Path) -> Path:

@@ -216,8 +216,6 @@ class Run:
     """Name of the node, where several take part."""
     yardsticks_ns: tuple[int, ...] = ()
     """A fixed piece of work on the same device and threads, timed before the values and after."""
-    yardstick_best_ns: int | None = None
-    """The least that its session had seen of that work on this device by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +255,9 @@ class Result:
     failure: Failure | None = None
     comparability: Mapping[str, Scalar] = field(default_factory=dict)
     """What must be the same in two results for a comparison to mean something."""
+    yardstick_best_ns: int | None = None
+    """The least that its sessions saw of the work that runs time as a yardstick, around whatever
+    was measured."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -316,9 +316,7 @@ class _Session:
             if best_ns is None or known_ns is None or best_ns >= known_ns:
                 continue
 
-            *earlier, last = result.runs
-            last = replace(last, yardstick_best_ns=best_ns)
-            knowing = replace(result, runs=(*earlier, last))
+            knowing = replace(result, yardstick_best_ns=best_ns)
             self.store.put(knowing)
 
     def _learn_best(self, result: Result) -> None:

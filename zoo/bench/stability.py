@@ -98,13 +98,12 @@ def yardstick_best_ns(
     """Find the least time of the yardstick that the sessions of a result saw on one node."""
     seen_ns: list[int] = []
     for run in result.runs:
-        if run.host != host:
-            continue
+        if run.host == host:
+            seen_ns += run.yardsticks_ns
 
-        seen_ns += run.yardsticks_ns
-        told_ns = run.yardstick_best_ns
-        if told_ns is not None:
-            seen_ns.append(told_ns)
+    told_ns = result.yardstick_best_ns
+    if told_ns is not None:
+        seen_ns.append(told_ns)
     return min(seen_ns, default=None)
 
 
