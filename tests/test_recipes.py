@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,21 @@ def test_a_recipe_leads_to_what_it_shows(title: str, checkout: Path, tmp_path: P
         f"shown:\n{one.expected}\nprinted:\n{one.actual}" for one in outputs if not one.is_right
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize("title", RECIPES)
+def test_what_a_recipe_leads_to_passes_the_linter(title: str, checkout: Path) -> None:
+    """Whoever follows it literally can run ``make check``."""
+    changed = set()
+    for change in changes(RECIPES[title]):
+        apply(change, checkout)
+        changed.add(change.file)
+
+    sources = sorted(name for name in changed if name.endswith(".py"))
+    for command in (["check"], ["format", "--check"]):
+        ruff = [sys.executable, "-m", "ruff", *command, "--quiet", "--no-cache", *sources]
+        done = subprocess.run(ruff, cwd=checkout, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("title", RECIPES)
