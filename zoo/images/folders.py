@@ -232,13 +232,13 @@ def _refuse_parts(
     Raises:
         DatasetError: Says which folders, and what they share.
     """
-    if len(classes) < 2:
+    # The first image answers it for nearly every data set, so that no folder is listed twice.
+    if len(classes) < 2 or any(map(_holds_images, classes)):
         return
 
     inside = [_names_of_folders(path) for path in classes]
     shared = set.intersection(*inside)
-    has_images = any(map(_holds_images, classes))
-    if not shared or has_images:
+    if not shared:
         return
 
     names = _named([path.name for path in classes])
@@ -251,8 +251,8 @@ def _refuse_parts(
 
 def _holds_images(folder: Path) -> bool:
     """Tell whether an image lies in a folder itself, not deeper."""
-    found = _images_in(folder)
-    return bool(found)
+    images = filter(is_image_name, folder.iterdir())
+    return any(map(Path.is_file, images))
 
 
 def _images_in(folder: Path) -> list[str]:
