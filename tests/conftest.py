@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,10 @@ os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # the tests run side by side; threads of one would slow the other
 
-# Processes of the tests keep what they compile of zoo's sources for the next ones.
+# Processes of the tests keep what they compile of zoo's sources for the next ones; so does this one,
+# and the tests themselves, whose assertions pytest rewrites.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A shell starts what it puts in the background with Ctrl-C ignored, and children inherit that:
 # tests that interrupt a command would wait for ever.
