@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,15 @@ from hypothesis import strategies as st
 from zoo.catalog.registry import load_registry
 from zoo.documents import decode
 from zoo.errors import RegistryError, UnknownNameError, UsageError
-from zoo.inspector.layers import FOLDER, Layer, LayerTable, load_table, table_file, to_text
+from zoo.inspector.layers import (
+    FOLDER,
+    Layer,
+    LayerTable,
+    load_table,
+    may_have_layers,
+    table_file,
+    to_text,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,6 +89,20 @@ def test_a_damaged_table_is_a_registry_error(tmp_path: Path, text: str) -> None:
     with pytest.raises(RegistryError) as caught:
         load_table("x", tmp_path)
     assert str(tmp_path) in str(caught.value)
+
+
+def test_the_text_of_a_table_names_its_layers_and_no_others(tmp_path: Path) -> None:
+    """Whatever letters a name has; a model without a table may have any."""
+    table = load_table("lenet5")
+    assert may_have_layers("lenet5", [layer.path for layer in table.layers])
+    for stranger in ("c", "c1.", "Conv2d", '"', "\udc80", "lenet5"):
+        assert not may_have_layers("lenet5", ["c1", stranger])
+
+    odd = replace(table.layers[1], path='a "é"\n\\')
+    written = to_text(replace(table, layers=(*table.layers, odd)))
+    (tmp_path / "lenet5.json").write_text(written, encoding="utf-8")
+    assert may_have_layers("lenet5", [odd.path], tmp_path)
+    assert may_have_layers("no table", ["anything"], tmp_path)
 
 
 def test_a_missing_table_is_a_registry_error(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from zoo.catalog.registry import load_registry
 from zoo.errors import OptionError, RegistryError
 from zoo.formats import checkpoint
-from zoo.inspector.layers import load_table
+from zoo.inspector.layers import load_table, may_have_layers
 from zoo.loader.adaptation import (
     apply_key_mappings,
     find_mismatch,
@@ -220,6 +220,11 @@ def _may_fit(
     state_dict: Mapping[str, Tensor],
 ) -> bool:
     """Tell by the shipped table of layers whether building the network is worth the time."""
+    names = list(state_dict)
+    some = (names[0], names[len(names) // 2], names[-1])
+    if not may_have_layers(architecture.name, map(_owner, some)):
+        return False
+
     try:
         table = load_table(architecture.name)
     except RegistryError:  # none is shipped

@@ -12,13 +12,16 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, astuple, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zoo.catalog import quantities
 from zoo.catalog.nearness import nearest
 from zoo.display import html_table, text_table
 from zoo.documents import decode, parse_json, read_regular_file
 from zoo.errors import DocumentError, RegistryError, UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FOLDER = Path(__file__).parent / "layers"
 LARGEST_BYTES = 16 << 20
@@ -205,6 +208,28 @@ def load_table(
     except (OSError, ValueError, TypeError, KeyError) as error:
         fault = f"cannot be read ({error})"
         raise RegistryError("$", fault, place) from error
+
+
+def may_have_layers(
+    model: str,
+    paths: Iterable[str],
+    folder: Path = FOLDER,
+) -> bool:
+    """Tell by the text of a table whether a model may have some layers; true where none is shipped.
+
+    Nothing is decoded, which takes most of the time of reading a table.
+    """
+    try:
+        text = read_regular_file(table_file(model, folder), LARGEST_BYTES)
+    except (OSError, DocumentError):
+        return True
+
+    for path in paths:
+        name = json.dumps(path, ensure_ascii=False)
+        beginning = f"[{name}, "
+        if beginning.encode("utf-8", "surrogatepass") not in text:
+            return False
+    return True
 
 
 def _named_rows(rows: list[list[Any]]) -> list[dict[str, Any]]:
