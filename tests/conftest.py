@@ -23,8 +23,8 @@ os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # the tests run side by side; threads of one would slow the other
 
-# Processes of the tests keep what they compile of zoo's sources for the next ones; so does this one,
-# and the tests themselves, whose assertions pytest rewrites.
+# Processes of the tests keep what they compile of zoo's sources for the next ones; so does this
+# one, also of the tests, whose assertions pytest rewrites.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
