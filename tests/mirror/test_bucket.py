@@ -137,7 +137,7 @@ def test_server_can_lead_clients_to_the_bucket(
         for name in ENVIRONMENT:
             monkeypatch.delenv(name)
         assert run_client(DOWNLOAD, mirror=running.base, kind="hf") == ["a name with a space\n"]
-        assert "notes.txt 302" in running.log
+        assert "config.json 302" in running.log
         assert SECRET_KEY not in running.log
 
 
