@@ -15,19 +15,20 @@
     ├── OptionError          a builder takes no such option, or refuses its value
     ├── ShapeError           a formula or a network was given a shape that does not fit
     ├── ConfigError          config.toml or an environment variable cannot be used; says the key
-    ├── CacheError           a name or place in the cache cannot be used, or two digests differ
-    │   └── DiskFullError    the file does not fit
     ├── WriteError           a file that was asked for cannot be written
     ├── LockFileError        zoo.lock is malformed; says the line
     ├── LockConflictError    what a program fetched is not what zoo.lock has; lists both
-    ├── TrustError           signed files, keys or a state of a registry are not to be believed
     ├── SourceError          one exchange with one server failed; says whether trying again can help
     │   └── PolicyError      a mirror's policy keeps it out; says why
     ├── FetchError           no source gave the right bytes; names each source and its fault
     ├── CheckpointError      a weights file is damaged, hostile or of no known format
     │   └── MismatchError    its tensors do not fit the network; lists the keys
     ├── OptimizeError        an engine fails, or an optimized network answers differently
-    ├── MirrorError          a mirror, a bundle or what was asked of one cannot be used
+    ├── AdvisedError         whoever raises it knows what is to be done
+    │   ├── CacheError       a name or place in the cache cannot be used, or two digests differ
+    │   │   └── DiskFullError  the file does not fit
+    │   ├── TrustError       signed files, keys or a state of a registry are not to be believed
+    │   └── MirrorError      a mirror, a bundle or what was asked of one cannot be used
     ├── BenchError           a measurement cannot be made, read or compared
     │   ├── DeviceError      no such device, busy, or lost; lists the devices that exist
     │   ├── ResultFileError  a result file is malformed; says the JSON path
@@ -328,23 +329,27 @@ class ConfigError(ZooError):
         super().__init__(fault, subject=place, advice="fix or remove it", opening=opening)
 
 
-class CacheError(ZooError):
-    """Report a file of the cache that cannot be read, written or trusted.
+class AdvisedError(ZooError):
+    """Report something for which whoever finds it knows what is to be done.
 
     Args:
-        file_name: Name of the weights file.
+        subject: The file, folder, address, role or name.
         fault: What was expected and what is there.
         advice: What to do.
     """
 
     def __init__(
         self,
-        file_name: str,
+        subject: str,
         fault: str,
         advice: str,
     ) -> None:
         """Keep the facts and make the message."""
-        super().__init__(fault, subject=file_name, advice=advice)
+        super().__init__(fault, subject=subject, advice=advice)
+
+
+class CacheError(AdvisedError):
+    """Report a file of the cache that cannot be read, written or trusted."""
 
 
 class DiskFullError(CacheError):
@@ -406,7 +411,7 @@ class LockConflictError(ZooError):
         super().__init__(fault, subject=file, advice=advice)
 
 
-class TrustError(ZooError):
+class TrustError(AdvisedError):
     """Report keys, signed files or a signed state that cannot be used or believed.
 
     Args:
@@ -425,7 +430,7 @@ class TrustError(ZooError):
     ) -> None:
         """Keep the facts and make the message."""
         self.kind = kind
-        super().__init__(fault, subject=subject, advice=advice)
+        super().__init__(subject, fault, advice)
 
 
 class SourceError(ZooError):
@@ -559,23 +564,8 @@ class MismatchError(CheckpointError):
         super().__init__(file, fault, "\n  ".join(lines))
 
 
-class MirrorError(ZooError):
-    """Report a mirror, a bundle, or a request to one that cannot be used.
-
-    Args:
-        subject: The folder, file, repository or name.
-        fault: What was expected and what is there.
-        advice: What to do.
-    """
-
-    def __init__(
-        self,
-        subject: str,
-        fault: str,
-        advice: str,
-    ) -> None:
-        """Keep the facts and make the message."""
-        super().__init__(fault, subject=subject, advice=advice)
+class MirrorError(AdvisedError):
+    """Report a mirror, a bundle, or a request to one that cannot be used."""
 
 
 class BenchError(ZooError):
