@@ -37,7 +37,7 @@ def list_models(
         year: ``2015``, ``"2012..2016"``, ``"2015.."``.
         where: ``"parameters<10M and top5_error<8"``, ``"cached=yes"``.
         sort: A column; with a leading minus, largest first.
-        limit: At most so many.
+        limit: Maximum number of models.
         pretrained: Only models with published weights, or only those without.
 
     Raises:

@@ -143,7 +143,7 @@ def run(
         typer.Option(
             min=0,
             metavar="COUNT",
-            help="Take at most so many disturbed runs of a case again; by default twice --runs, "
+            help="Maximum of disturbed runs of a case to take again; by default twice --runs, "
             "for one run none.",
             show_default=False,
         ),
@@ -153,7 +153,7 @@ def run(
         typer.Option(
             "--until-stable",
             min=1,
-            help="Add runs, not --retakes, until a result is stable, at most so many seconds each.",
+            help="Add runs, not --retakes, until a result is stable, for this long at most.",
             metavar="SECONDS",
             show_default=False,
         ),

@@ -73,21 +73,19 @@ _DROPPED_FIRST = (
 def choose(
     max_parameters: Annotated[
         str | None,
-        typer.Option(metavar="COUNT", help="At most so many, as 10M.", show_default=False),
+        typer.Option(metavar="COUNT", help="Maximum, e.g. 10M.", show_default=False),
     ] = None,
     max_multiply_adds: Annotated[
         str | None,
-        typer.Option(
-            metavar="COUNT", help="At most so many for one image, as 4G.", show_default=False
-        ),
+        typer.Option(metavar="COUNT", help="Maximum for one image, e.g. 4G.", show_default=False),
     ] = None,
     max_top5_error: Annotated[
         str | None,
-        typer.Option(metavar="PERCENT", help="At most this top-5 error.", show_default=False),
+        typer.Option(metavar="PERCENT", help="Maximum top-5 error.", show_default=False),
     ] = None,
     max_size: Annotated[
         str | None,
-        typer.Option(metavar="BYTES", help="At most this download, as 100MB.", show_default=False),
+        typer.Option(metavar="BYTES", help="Maximum to download, e.g. 100MB.", show_default=False),
     ] = None,
     license: Annotated[
         str | None,

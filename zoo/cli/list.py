@@ -90,7 +90,7 @@ def list_models(
             autocompletion=complete_columns,
         ),
     ] = None,
-    limit: Annotated[int | None, typer.Option(metavar="N", help="At most so many rows.")] = None,
+    limit: Annotated[int | None, typer.Option(metavar="N", help="Maximum number of rows.")] = None,
     columns: Annotated[
         str | None,
         typer.Option(

@@ -97,7 +97,7 @@ def init(
             "--ca-key",
             metavar="FILE",
             help=(
-                "Where to put the private key of the proxy's own authority, outside of DIR; "
+                "Where to put the private key of the proxy's own CA, outside of DIR; "
                 "a bucket's certificate (ca.pem) goes beside it."
             ),
             show_default="~/.local/state/zoo/mirror-keys/",

@@ -95,7 +95,7 @@ def serve(
             "--ca-key",
             metavar="FILE",
             help=(
-                "Private key of the proxy's own authority, where zoo mirror init was given a place; "
+                "Private key of the proxy's own CA, where zoo mirror init was given a place; "
                 "a bucket's certificate (ca.pem) lies beside it."
             ),
         ),
@@ -117,7 +117,9 @@ def serve(
     grace: Annotated[
         float,
         typer.Option(
-            min=0, metavar="SECONDS", help="How long answers may take to their end after a signal."
+            min=0,
+            metavar="SECONDS",
+            help="How long responses may take to their end after a signal.",
         ),
     ] = 25,
     json: AsJson = False,

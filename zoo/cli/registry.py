@@ -247,12 +247,14 @@ def watch(
         typer.Option("--state", metavar="FILE", help="What earlier watches saw; written anew."),
     ] = Path("registry-watch.json"),
     per_second: Annotated[
-        float, typer.Option(metavar="N", help="At most so many requests a second.", min=0.01)
+        float, typer.Option(metavar="N", help="Maximum of requests a second.", min=0.01)
     ] = 2.0,
     max_age: Annotated[
         str | None,
         typer.Option(
-            metavar="TIME", help="Believe an answer younger than this, as 12h.", show_default=False
+            metavar="TIME",
+            help="Believe a response younger than this, e.g. 12h.",
+            show_default=False,
         ),
     ] = None,
     package_index: Annotated[
@@ -276,7 +278,7 @@ def watch(
 ) -> None:
     """Look whether everything is still there, and the same.
 
-    Asks each address with HEAD (ETag, length, the host that answers after redirects), each
+    Asks each address with HEAD (ETag, length, the host after redirects), each
     repository of the Hugging Face Hub and of PyTorch Hub for its commit, each https host for the end
     of its certificate, and, with --package-index, for the newest versions of torch, torchvision and
     timm. States are alive, changed, moved, gone, expiring and unreachable, each with the time since

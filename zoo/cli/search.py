@@ -69,7 +69,7 @@ def run(
     ] = None,
     trials: Annotated[
         int | None,
-        typer.Option(help="Train at most so many cells.", min=1, show_default=False),
+        typer.Option(help="Maximum number of cells to train.", min=1, show_default=False),
     ] = None,
     blocks: Annotated[int, typer.Option(help="Blocks of a cell.")] = 3,
     operations: Annotated[
@@ -96,19 +96,17 @@ def run(
     ] = None,
     max_parameters: Annotated[
         str | None,
-        typer.Option(metavar="COUNT", help="At most so many, as 300k.", show_default=False),
+        typer.Option(metavar="COUNT", help="Maximum, e.g. 300k.", show_default=False),
     ] = None,
     max_multiply_adds: Annotated[
         str | None,
-        typer.Option(
-            metavar="COUNT", help="At most so many for one image, as 4M.", show_default=False
-        ),
+        typer.Option(metavar="COUNT", help="Maximum for one image, e.g. 4M.", show_default=False),
     ] = None,
     max_latency: Annotated[
         str | None,
         typer.Option(
             metavar="TIME",
-            help="At most so long for one image on this CPU, as 5ms.",
+            help="Maximum time for one image on this CPU, e.g. 5ms.",
             show_default=False,
         ),
     ] = None,

@@ -89,7 +89,7 @@ class _Search:
         content: Any,
         most: int,
     ) -> tuple[str, ...] | None:
-        """Return the keys, at most so many, that lead to the only state dict.
+        """Return the keys, up to a maximum, that lead to the only state dict.
 
         ``None`` if none does.
 
