@@ -21,20 +21,21 @@ DOWNLOAD = """
 import json, os, pathlib
 from huggingface_hub import hf_hub_download, snapshot_download
 import huggingface_hub
-one = hf_hub_download("org/tiny", "config.json")
-tree = snapshot_download("org/tiny")
-found = {p.relative_to(tree).as_posix(): p.stat().st_size for p in pathlib.Path(tree).rglob("*") if p.is_file()}
-print(json.dumps({"version": huggingface_hub.__version__, "config": open(one).read(), "folder": tree, "files": found}))
+def download():
+    one = hf_hub_download("org/tiny", "config.json")
+    tree = snapshot_download("org/tiny")
+    found = {p.relative_to(tree).as_posix(): p.stat().st_size for p in pathlib.Path(tree).rglob("*") if p.is_file()}
+    return {"version": huggingface_hub.__version__, "config": open(one).read(), "folder": tree, "files": found}
 """
-ERRORS = """
-import json
-from huggingface_hub import hf_hub_download
+ONCE = "print(json.dumps(download()))"
+EVERYTHING = """
 def kind(*arguments, **options):
     try:
         hf_hub_download(*arguments, **options)
     except Exception as error:
         return type(error).__name__
-print(json.dumps([kind("org/tiny", "nothing"), kind("org/tiny", "x", revision="v9"), kind("org/unknown", "x")]))
+kinds = [kind("org/tiny", "nothing"), kind("org/tiny", "x", revision="v9"), kind("org/unknown", "x")]
+print(json.dumps([download(), download(), kinds]))
 """
 FILES = {
     "config.json": len(b'{"architecture": "tiny"}\n'),
@@ -63,32 +64,29 @@ def _is_complete(answer: dict[str, Any]) -> bool:
     return bool(answer["files"] == FILES and answer["folder"].endswith(f"snapshots/{MODEL_COMMIT}"))
 
 
-def test_downloads_second_run_and_offline(
-    mirror: RunningMirror, python: Path, tmp_path: Path
-) -> None:
-    """One file and a whole model; then from the cache; then offline."""
-    first = run_client(DOWNLOAD, mirror=mirror.base, kind="hf", python=python)
+def test_downloads_second_run_errors_and_offline(mirror: RunningMirror, python: Path) -> None:
+    """One file and a whole model; then from the cache; each kind of missing thing in its own words; then offline."""
+    before = len(mirror.log)
+    script = DOWNLOAD + EVERYTHING
+    first, second, kinds = run_client(script, mirror=mirror.base, kind="hf", python=python)
     assert _is_complete(first)
+    assert _is_complete(second)
     assert first["config"] == '{"architecture": "tiny"}\n'
-    before = mirror.log.count(" 200 ")
-    assert _is_complete(run_client(DOWNLOAD, mirror=mirror.base, kind="hf", python=python))
-    log = mirror.log.split(" 200 ")[before:]
-    assert not [line for line in log if "GET /org/tiny/resolve" in line], (
-        "the second run fetched files again"
-    )
+    log = mirror.log[before:]
+    fetched = [line for line in log.splitlines() if "GET /org/tiny/resolve" in line]
+    assert len([line for line in fetched if " 200 " in line]) == len(FILES)
+    assert "xet" not in log
+
+    assert kinds[0] in ("EntryNotFoundError", "RemoteEntryNotFoundError")
+    assert kinds[1:] == ["RevisionNotFoundError", "RepositoryNotFoundError"]
+
     offline = {"HF_HUB_OFFLINE": "1", "HF_ENDPOINT": DEAD}
-    assert _is_complete(run_client(DOWNLOAD, mirror=None, python=python, environment=offline))
-    assert "xet" not in mirror.log
+    script = DOWNLOAD + ONCE
+    assert _is_complete(run_client(script, mirror=None, python=python, environment=offline))
 
 
 def test_through_the_proxy(mirror: RunningMirror, python: Path) -> None:
     """With no endpoint set, huggingface.co itself is answered by the mirror."""
-    assert _is_complete(run_client(DOWNLOAD, mirror=mirror.base, kind="torch", python=python))
+    script = DOWNLOAD + ONCE
+    assert _is_complete(run_client(script, mirror=mirror.base, kind="torch", python=python))
     assert "huggingface.co/org/tiny/resolve" in mirror.log
-
-
-def test_errors_are_the_clients_own(mirror: RunningMirror, python: Path) -> None:
-    """Each kind of missing thing is told apart, none as a broken connection."""
-    kinds = run_client(ERRORS, mirror=mirror.base, kind="hf", python=python)
-    assert kinds[0] in ("EntryNotFoundError", "RemoteEntryNotFoundError")
-    assert kinds[1:] == ["RevisionNotFoundError", "RepositoryNotFoundError"]
