@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.bench_results import CASE, make_result, make_run, noisy_runs
 from zoo.bench.files import Store
-from zoo.bench.records import Ceilings, Conditions, Failure, Result
+from zoo.bench.records import Ceilings, Conditions, Effort, Failure, Result
 from zoo.bench.results import columns_by_model, parse_latency, to_rows
 from zoo.bench.roofline import roofline
 from zoo.bench.stability import usable_runs
@@ -79,7 +79,15 @@ def test_disturbed_runs_are_left_out_when_enough_quiet_ones_exist() -> None:
     wanted_two = replace(make_result([disturbed, quiet]), runs=(disturbed, quiet, disturbed, quiet))
     assert usable_runs(wanted_two) == [quiet, quiet]
     assert summarise(wanted_two).p50_ns == 10e6
-    assert usable_runs(make_result([disturbed, quiet])) == [disturbed, quiet]
+    too_few = make_result([disturbed, quiet])
+    assert usable_runs(too_few) == [quiet]
+    assert summarise(too_few).faults == (
+        "only 1 of 2 wanted runs undisturbed",
+        "other programs kept CPUs busy",
+    )
+    on_its_way = replace(make_result([quiet]), effort=Effort(runs=5))
+    assert summarise(on_its_way).faults == ()
+    assert usable_runs(make_result([disturbed, disturbed])) == [disturbed, disturbed]
 
 
 @pytest.mark.parametrize(

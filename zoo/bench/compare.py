@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zoo.bench.comparability import differences, machine_key
 from zoo.bench.ranks import Shift, shift
-from zoo.bench.stability import crowding, is_slow, quiet_runs, usable_runs, yardstick_best_ns
+from zoo.bench.stability import crowding, is_slow, quiet_runs, yardstick_best_ns
 from zoo.bench.statistics import quantile
 from zoo.bench.summary import wrongness
 from zoo.errors import BenchError, UnlikeError
@@ -178,10 +178,8 @@ def _compare_pair(
     else:
         if _is_crowded(one) or _is_crowded(other):
             basis = "floor"
-        usable = usable_runs(one)
-        usable_other = usable_runs(other)
-        before = run_figures(usable, basis)
-        after = run_figures(usable_other, basis)
+        before = run_figures(one.runs, basis)
+        after = run_figures(other.runs, basis)
 
     found = shift(before, after)
     if found is None:
@@ -241,7 +239,7 @@ def _was_slow(
 
 
 def _is_crowded(result: Result) -> bool:
-    return any(crowding(run, result) for run in usable_runs(result))
+    return any(crowding(run, result) for run in result.runs)
 
 
 def run_figures(
@@ -299,8 +297,8 @@ def regressions(compared: Sequence[Comparison]) -> list[Comparison]:
             raise BenchError(f"{label} has nothing to compare with: {fault.message}")
 
         if comparison.ratio is not None and comparison.shift is None:
-            runs = len(usable_runs(first))
-            other_runs = len(usable_runs(comparison.second))
+            runs = len(first.runs)
+            other_runs = len(comparison.second.runs)
             got = f"{label} has {runs} and {other_runs} runs"
             needed = f"a verdict needs {LEAST_RUNS} on each side"
             raise BenchError(f"{got}, and {needed}; measure both with --runs 5")

@@ -143,12 +143,9 @@ def quiet_runs(
 
 
 def usable_runs(result: Result) -> list[Run]:
-    """Choose the runs to count: the quiet ones if there are as many as were wanted, else all."""
+    """Choose the runs to count: the quiet ones; where there is none, all."""
     quiet = quiet_runs(result)
-    wanted = result.effort.runs
-    if len(quiet) >= wanted:
-        return quiet
-    return list(result.runs)
+    return quiet or list(result.runs)
 
 
 def missing_runs(

@@ -251,8 +251,15 @@ def _all_faults(
     center: float,
 ) -> list[str]:
     """Collect what is wrong with each run and with all together, each fault once."""
-    of_runs = [fault for run in runs for fault in disturbances(run, result)]
-    faults = list(dict.fromkeys([*shape_faults(runs), *of_runs]))
+    faults = shape_faults(runs)
+
+    # While a session is on its way, fewer have been taken.
+    wanted = min(result.effort.runs, len(result.runs))
+    if len(runs) < wanted:
+        faults.append(f"only {len(runs)} of {wanted} wanted runs undisturbed")
+    if len(runs) < wanted or len(runs) == len(result.runs):
+        of_runs = [fault for run in result.runs for fault in disturbances(run, result)]
+        faults += dict.fromkeys(of_runs)
 
     values = sum(len(run.values_ns) for run in runs)
     if values < LEAST_VALUES:
