@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from zoo.bench.compare import Comparison
     from zoo.bench.records import Result
     from zoo.bench.results import Value
+    from zoo.bench.summary import Summary
 
 
 def _plus_minus(value: float | None) -> str:
@@ -58,18 +59,21 @@ _COLUMNS = (
 )
 _SETTINGS = ("machine", "device", "engine", "precision", "memory_format", "threads", "runs")
 _DROPPED_FIRST = (
-    *(
-        "values",
-        "runs",
-        "threads",
-        "prepare_ms",
-        "memory_format",
-        "input_copy_ms",
-        "flops",
-        "p99_ms",
-        "p90_ms",
-    ),
-    *("bound_by", "roofline_percent", "error", "device", "reason", "memory_bytes"),
+    "values",
+    "runs",
+    "threads",
+    "prepare_ms",
+    "memory_format",
+    "input_copy_ms",
+    "flops",
+    "p99_ms",
+    "p90_ms",
+    "bound_by",
+    "roofline_percent",
+    "error",
+    "device",
+    "reason",
+    "memory_bytes",
 )
 
 
@@ -79,22 +83,37 @@ def result_table(rows: Sequence[Mapping[str, Value]]) -> Table:
     Left out are columns without a value, and settings that all rows share: those are in
     :func:`shared_settings`.
     """
-    shared = set(shared_settings(rows)) | {
-        key for key in rows[0] if all(row.get(key) is None for row in rows)
-    }
-    if not any(row.get("disturbed_runs") for row in rows):
-        shared.add("disturbed_runs")
-    columns = tuple(column for column in _COLUMNS if column.key not in shared)
-    kept = tuple(key for key in _DROPPED_FIRST if key not in shared)
+    hidden = set(shared_settings(rows))
+    for key in rows[0]:
+        values = [row.get(key) for row in rows]
+        if all(value is None for value in values):
+            hidden.add(key)
+
+    columns = [column for column in _COLUMNS if column.key not in hidden]
+    optional = [key for key in _DROPPED_FIRST if key not in hidden]
     cells = [[row.get(column.key) for column in columns] for row in rows]
+
+    reason = frozenset({"reason"})
     has_trouble = any(row.get("reason") for row in rows)
-    asked = frozenset({"reason"} if has_trouble else ())
-    return Table(columns, cells, optional=kept, asked=asked, sentences=frozenset({"reason"}))
+    return Table(
+        columns=tuple(columns),
+        rows=cells,
+        optional=tuple(optional),
+        asked=reason if has_trouble else frozenset(),
+        sentences=reason,
+    )
 
 
 def shared_settings(rows: Sequence[Mapping[str, Value]]) -> dict[str, Value]:
     """Find the settings that are the same in all rows."""
-    return {key: rows[0].get(key) for key in _SETTINGS if len({row.get(key) for row in rows}) == 1}
+    first = rows[0]
+
+    shared = {}
+    for key in _SETTINGS:
+        value = first.get(key)
+        if all(row.get(key) == value for row in rows):
+            shared[key] = value
+    return shared
 
 
 def engine_table() -> Table:
@@ -131,6 +150,12 @@ def engine_table() -> Table:
     return Table(columns, rows, optional=("workloads", "package", "precisions", "devices"))
 
 
+_VERDICT = 8
+"""Where the verdict stands among the columns of a comparison."""
+_NOTES = {10: "not_alike", 11: "unstable"}
+"""Where those stand that are left out if no comparison has any."""
+
+
 def comparison_table(compared: Sequence[Comparison]) -> Table:
     """Lay comparisons out; a forced one names what was not alike."""
     columns = (
@@ -148,45 +173,57 @@ def comparison_table(compared: Sequence[Comparison]) -> Table:
         Column("unstable", "unstable", quantities.text),
     )
     rows = [_comparison_row(comparison) for comparison in compared]
-    marked = frozenset(
-        (index, 8) for index, row in enumerate(rows) if row[8] in ("slower", "broken")
-    )
-    table = Table(columns, rows, marked=marked)
-    return table.without(
-        [
-            key
-            for index, key in ((10, "not_alike"), (11, "unstable"))
-            if not any(r[index] for r in rows)
-        ]
-    )
+
+    marked = set()
+    for number, comparison in enumerate(compared):
+        if comparison.verdict in ("slower", "broken"):
+            marked.add((number, _VERDICT))
+
+    without_value = []
+    for index, key in _NOTES.items():
+        notes = [row[index] for row in rows]
+        if not any(notes):
+            without_value.append(key)
+
+    table = Table(columns, rows, marked=frozenset(marked))
+    return table.without(without_value)
 
 
 def _comparison_row(comparison: Comparison) -> list[Any]:
     from zoo.bench.summary import summarise
 
-    summaries = [summarise(result) for result in (comparison.first, comparison.second)]
-    times = [None if s.items_per_s is None else 1000 / s.items_per_s for s in summaries]
-    found = comparison.shift
-    reasons = [
-        f"{when}: {'; '.join(s.faults)}"
-        for when, s in zip(("before", "after"), summaries, strict=True)
-        if s.faults
+    before = summarise(comparison.first)
+    after = summarise(comparison.second)
+    unstable = [
+        f"{when}: {'; '.join(summary.faults)}"
+        for when, summary in (("before", before), ("after", after))
+        if summary.faults
     ]
     differing = [f"{key} {one} / {other}" for key, (one, other) in comparison.differing.items()]
+
     case = comparison.first.case
-    batch = summaries[0].batch or case.batch
-    ratios = (comparison.ratio, found.low if found else None, found.high if found else None)
-    notes = (", ".join(differing) or None, ", ".join(reasons) or None)
+    found = comparison.shift
     return [
         case.model,
         case.mode,
-        batch,
-        *times,
-        *ratios,
+        before.batch or case.batch,
+        _ms_an_item(before),
+        _ms_an_item(after),
+        comparison.ratio,
+        found.low if found else None,
+        found.high if found else None,
         comparison.verdict,
         comparison.basis,
-        *notes,
+        ", ".join(differing) or None,
+        ", ".join(unstable) or None,
     ]
+
+
+def _ms_an_item(summary: Summary) -> float | None:
+    """Turn items a second into the milliseconds that one takes."""
+    if summary.items_per_s is None:
+        return None
+    return 1000 / summary.items_per_s
 
 
 def _ratio(value: float | None) -> str:
