@@ -283,36 +283,54 @@ except Exception as error:
     ]
 
 
-@pytest.mark.parametrize("kind", ["package", "namespace", "file"])
-def test_hubconf_says_so_when_another_zoo_is_loaded(
-    kind: str, repository: Path, tmp_path: Path
-) -> None:
+FOREIGN = {
+    "package": ("zoo/__init__.py", "zoo"),
+    "namespace": ("zoo/common/__init__.py", "zoo"),
+    "file": ("zoo.py", "zoo.py"),
+}
+"""Kinds of another ``zoo``: a file of it, and what Python loads."""
+
+
+def test_hubconf_says_so_when_another_zoo_is_loaded(repository: Path, tmp_path: Path) -> None:
     """Analytics Zoo is called ``zoo`` too.
 
-    The message names what was loaded, what was expected and the way out.
+    The message names what was loaded, what was expected and the way out. Each kind is tried in a
+    process of its own, forked when torch is imported.
     """
-    foreign = tmp_path / "site"
-    made = (
-        foreign
-        / {"package": "zoo/__init__.py", "namespace": "zoo/common/__init__.py", "file": "zoo.py"}[
-            kind
-        ]
-    )
-    made.parent.mkdir(parents=True)
-    made.write_text("", encoding="utf-8")
+    for kind, (file, _) in FOREIGN.items():
+        made = tmp_path / kind / file
+        made.parent.mkdir(parents=True)
+        made.write_text("", encoding="utf-8")
     program = f"""
 import os
 others = [path for path in sys.path if not os.path.isdir(os.path.join(path, "zoo"))]
-sys.path[:] = [{str(foreign)!r}, *others]
-import zoo
-try:
-    torch.hub.load({str(repository)!r}, "lenet5", source="local")
-except ImportError as error:
-    print(json.dumps(str(error)))
+
+def said(place):
+    sys.path[:] = [place, *others]
+    import zoo
+    try:
+        torch.hub.load({str(repository)!r}, "lenet5", source="local")
+    except ImportError as error:
+        return str(error)
+
+def in_a_child(place):
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, str(said(place)).encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading) as pipe:
+        return pipe.read()
+
+places = {[str(tmp_path / kind) for kind in FOREIGN]!r}
+print(json.dumps([in_a_child(place) for place in places]))
 """
-    place = foreign / ("zoo.py" if kind == "file" else "zoo")
-    assert _run(program, tmp_path) == (
+    expected = [
         f"torch.hub needs the package zoo in {repository / 'zoo'}, but Python has loaded another "
-        f"package of that name from {place}; start a new Python process that does not import the "
-        "other one before torch.hub.load"
-    )
+        f"package of that name from {tmp_path / kind / place}; start a new Python process that "
+        "does not import the other one before torch.hub.load"
+        for kind, (_, place) in FOREIGN.items()
+    ]
+    assert _run(program, tmp_path) == expected

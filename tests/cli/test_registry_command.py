@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.conftest import start
+from tests.cli.conftest import Outcome
 from zoo.catalog.places import find_registry
 
 if TYPE_CHECKING:
@@ -35,17 +38,47 @@ def test_another_file_is_validated(zoo: Run, tmp_path: Path) -> None:
     assert f"{file} is malformed at $.schema_version" in outcome.err
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """A checkout of its own, that a build may write into."""
-    checkout = tmp_path / "copy"
+CHECK_EACH = """
+import io, json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from zoo.cli.main import run
+
+ends = []
+for line in sys.argv[1:]:
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = run(["registry", "check", *line.split()])
+    ends.append((code, out.getvalue(), err.getvalue()))
+print(json.dumps(ends))
+"""
+TWO = "lenet5 squeezenet1_1"
+OTHER = "alexnet_2012"
+
+
+@pytest.fixture(scope="module")
+def spoilt(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
+    """Check a spoilt checkout with several lines, in one process that imports torch once."""
+    checkout = tmp_path_factory.mktemp("spoilt") / "copy"
     shutil.copytree(
         REPOSITORY / "zoo", checkout / "zoo", ignore=shutil.ignore_patterns("__pycache__")
     )
     shutil.copy(find_registry(), checkout / "registry.json")
     shutil.copytree(find_registry().parent / "registry", checkout / "registry")
     shutil.copy(REPOSITORY / "hubconf.py", checkout)
-    return checkout
+    spoil(checkout)
+
+    own = {f"XDG_{name}_HOME": str(checkout.parent / name) for name in ("CONFIG", "CACHE", "DATA")}
+    lines = (TWO, f"{TWO} --json", OTHER)
+    done = subprocess.run(
+        [sys.executable, "-c", CHECK_EACH, *lines],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=checkout,
+        env={**os.environ, **own, "PYTHONPATH": str(checkout)},
+    )
+    ends = [Outcome(*end) for end in json.loads(done.stdout)]
+    return dict(zip(lines, ends, strict=True))
 
 
 def spoil(checkout: Path) -> None:
@@ -64,23 +97,21 @@ def test_the_committed_records_of_some_models_are_what_a_build_gives(zoo: Run) -
     assert outcome.err == "2 models, no difference\n"
 
 
-def test_every_difference_is_listed_and_ends_with_1(copy: Path) -> None:
+def test_every_difference_is_listed_and_ends_with_1(spoilt: dict[str, Outcome]) -> None:
     """One line each on stdout, the advice on stderr."""
-    spoil(copy)
-    outcome = start("registry", "check", "lenet5", "squeezenet1_1", folder=copy)
+    outcome = spoilt[TWO]
     assert outcome.exit_code == 1
     first, second = outcome.out.splitlines()
     assert first == "$.architectures.lenet5.parameters: the file has 61707, built is 61706"
     assert second == "squeezenet1_1.json: missing"
     assert outcome.err.startswith('2 differences; to take them over, run "zoo registry build"')
-    as_json = start("registry", "check", "lenet5", "squeezenet1_1", "--json", folder=copy)
+    as_json = spoilt[f"{TWO} --json"]
     assert (as_json.exit_code, as_json.json) == (1, [first, second])
 
 
-def test_a_name_that_was_not_asked_for_is_not_checked(copy: Path) -> None:
+def test_a_name_that_was_not_asked_for_is_not_checked(spoilt: dict[str, Outcome]) -> None:
     """Its faults are of no concern."""
-    spoil(copy)
-    assert start("registry", "check", "alexnet_2012", folder=copy).exit_code == 0
+    assert spoilt[OTHER].exit_code == 0
 
 
 def test_an_unknown_name_offers_the_nearest(zoo: Run) -> None:
