@@ -13,6 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 import zoo
+from tests.support.in_process import zoo as run_here
 from zoo.errors import MismatchError, OptionError, UsageError
 from zoo.predictor import Predictor
 
@@ -72,10 +73,10 @@ def test_another_engine_names_the_same_label(tmp_path: Path) -> None:
 
 def test_unknown_engine_offers_the_nearest(tmp_path: Path) -> None:
     """Also on the command line, before an image is looked for or weights are fetched."""
-    done = run("lenet5", str(tmp_path / "a.png"), "--engine", "openvin")
+    done = run_here("predict", "lenet5", str(tmp_path / "a.png"), "--engine", "openvin")
     assert done.returncode == 1
-    assert b"openvino" in done.stderr
-    assert b"Traceback" not in done.stderr
+    assert "openvino" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_broken_image_does_not_stop_the_others(tmp_path: Path) -> None:
@@ -83,12 +84,12 @@ def test_broken_image_does_not_stop_the_others(tmp_path: Path) -> None:
     Image.new("L", (32, 32)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"broken")
     Image.new("L", (32, 32)).save(tmp_path / "c.png")
-    done = run("lenet5", str(tmp_path), "--json")
+    done = run_here("predict", "lenet5", str(tmp_path), "--json")
     rows = json.loads(done.stdout)
     assert done.returncode == 1
     assert [len(row["predictions"]) for row in rows] == [5, 0, 5]
-    assert b"b.png: it is no image" in done.stderr
-    assert b"Traceback" not in done.stderr
+    assert "b.png: it is no image" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_stdin_is_read_and_csv_is_written(tmp_path: Path) -> None:
@@ -138,6 +139,6 @@ def test_batch_below_one_is_wrong_usage() -> None:
 def test_unknown_device_lists_those_that_exist(tmp_path: Path) -> None:
     """A machine without that device says which it has."""
     Image.new("L", (32, 32)).save(tmp_path / "a.png")
-    done = run("lenet5", str(tmp_path / "a.png"), "--device", "cuda:99")
+    done = run_here("predict", "lenet5", str(tmp_path / "a.png"), "--device", "cuda:99")
     assert done.returncode == 1
-    assert b"no such device; this machine has" in done.stderr
+    assert "no such device; this machine has" in done.stderr

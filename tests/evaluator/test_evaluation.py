@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from tests.support.in_process import zoo
 from zoo.classifier import Classifier, load_classifier
 from zoo.errors import DatasetError, OptionError
 from zoo.evaluator import compare_engines, evaluate
@@ -95,10 +94,10 @@ class _Shift(nn.Module):
 
 def test_engine_rows_and_the_whole_result_are_printed_as_json(digits: Path) -> None:
     """One command says how fast each engine is, and whether the errors are eager's."""
-    command = [sys.executable, "-m", "zoo", "evaluate", "lenet5", str(digits), "--device", "cpu"]
-    done = subprocess.run(
-        [*command, "--engine", "eager,optimize", "--json"], capture_output=True, check=True
+    done = zoo(
+        "evaluate", "lenet5", str(digits), "--device", "cpu", "--engine", "eager,optimize", "--json"
     )
+    assert done.returncode == 0, done.stderr
     printed = json.loads(done.stdout)
     assert [row["engine"] for row in printed["engines"]] == ["eager", "optimize"]
     assert [row["changed"] for row in printed["engines"]] == [0, 0]
@@ -141,13 +140,12 @@ def test_folder_that_is_no_data_set_is_refused(kind: str, tmp_path: Path) -> Non
 def test_broken_images_are_named_and_left_out(digits: Path) -> None:
     """The command exits with 1 and still prints the result of the others."""
     (digits / "3" / "broken.png").write_bytes(b"no image")
-    command = [sys.executable, "-m", "zoo", "evaluate", "lenet5", str(digits), "--json"]
-    done = subprocess.run(command, capture_output=True, check=False)
+    done = zoo("evaluate", "lenet5", str(digits), "--json")
     result = json.loads(done.stdout)
     assert done.returncode == 1
     assert result["top1"]["images"] == 60
     assert [entry["image"] for entry in result["skipped"]] == ["3/broken.png"]
-    assert b"3/broken.png: it is no image" in done.stderr
+    assert "3/broken.png: it is no image" in done.stderr
 
 
 def test_result_file_is_written_with_its_key(digits: Path, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ The file is long because all that can disturb a run shares the few runs that are
 from __future__ import annotations
 
 import copy
-import io
 import json
 import os
 import shutil
@@ -14,8 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +22,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from zoo.cli.main import run as run_command
+from tests.support.in_process import zoo
 from zoo.errors import ImageError, TrainingError
 from zoo.trainer import checkpoints
 from zoo.trainer.curves import draw_losses
@@ -39,23 +37,6 @@ if TYPE_CHECKING:
 
 SHORT = Recipe(epochs=1, batch=64)
 PLACE = Path("image.png")
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended and what it wrote."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def zoo(*arguments: str) -> Done:
-    """Run the command line in this process, which has torch loaded."""
-    out, err = io.StringIO(), io.StringIO()
-    with redirect_stdout(out), redirect_stderr(err):
-        code = run_command([*arguments])
-    return Done(code, out.getvalue(), err.getvalue())
 
 
 @pytest.mark.parametrize("workers", [0, 2])
