@@ -146,20 +146,26 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_nothing_false_is_kept(
-    mirror: RunningMirror, store: Store, upstream: HubUpstream, fault: str
-) -> None:
-    """Row 61: the client gets an error or a broken body that it can retry, the mirror keeps nothing and says why."""
-    upstream.faults[PATH] = FAULTS[fault]
-    answer = ask(mirror, PATH)
-    assert answer.status == 503 or not answer.is_whole
-    assert store.index().items == ()
-    assert not holds(store, STORED)
-    assert not list(store.staged("x").parent.glob("pull-*"))
-    assert "refused: " in mirror.log
-    del upstream.faults[PATH]
-    assert ask(mirror, PATH).body == DATA
+def test_nothing_false_is_kept(mirror: RunningMirror, store: Store, upstream: HubUpstream) -> None:
+    """Row 61: the client gets an error or a broken body that it can retry, the mirror keeps nothing and says why.
+
+    One server meets all the faults: starting it is what takes time.
+    """
+    for number, (fault, behave) in enumerate(FAULTS.items()):
+        path = PATH.replace("net", f"net{number}")
+        stored = STORED.replace("net", f"net{number}")
+        upstream.weights[path] = DATA
+        upstream.faults[path] = behave
+        logged = len(mirror.log)
+        answer = ask(mirror, path)
+        assert answer.status == 503 or not answer.is_whole, fault
+        assert stored not in store.index().files, fault
+        assert not holds(store, stored), fault
+        assert not list(store.staged("x").parent.glob("pull-*")), fault
+        assert "refused: " in mirror.log[logged:], fault
+
+        del upstream.faults[path]
+        assert ask(mirror, path).body == DATA, fault
     assert upkeep.verify(store) == []
 
 
