@@ -47,7 +47,7 @@ zoo download resnet18 --mirror ftp://x
 
 USE_TORCH = (
     *("zoo predict", "zoo evaluate", "zoo train", "zoo convert", "zoo bench run", "zoo site"),
-    *("zoo inspect net.pth", "zoo registry check", "zoo search run"),
+    *("zoo inspect net.pth", "zoo registry add", "zoo registry check", "zoo search run"),
 )
 """Slower ones, which run in this process and on the narrowest terminal alone."""
 MENTIONED = re.compile(rf"\bzoo (?:{'|'.join(COMMANDS)})\b")
