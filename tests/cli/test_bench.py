@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -15,10 +16,14 @@ from zoo.bench.comparability import machine_key
 from zoo.bench.files import Store
 from zoo.bench.records import MEMORY_FORMATS, MODES, PRECISIONS, Failure, Result
 from zoo.cli.main import run
+from zoo.cli.terminal.bench_tables import result_table
 from zoo.engines import NAMES
 from zoo.engines.known import known_engines
 from zoo.errors import install_command
 from zoo.loader import load_model
+
+if TYPE_CHECKING:
+    from zoo.bench.results import Value
 
 SMALL = "tests.support.bench_models.small"
 
@@ -312,3 +317,14 @@ def test_a_cluster_needs_a_folder_and_an_address_that_answers(
     """Wrong usage before anything is asked of anybody."""
     assert run(["bench", "resnet18", "--executor", "ray", "--output", "a.json"]) == 2
     assert "in a folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("disturbed", [0, 2])
+def test_disturbed_runs_are_a_column_only_if_there_are_any(disturbed: int) -> None:
+    """A column of noughts says nothing."""
+    rows: list[dict[str, Value]] = [
+        {"model": "lenet5", "disturbed_runs": disturbed},
+        {"model": "resnet18", "disturbed_runs": 0},
+    ]
+    keys = {column.key for column in result_table(rows).columns}
+    assert ("disturbed_runs" in keys) is bool(disturbed)

@@ -88,6 +88,8 @@ def result_table(rows: Sequence[Mapping[str, Value]]) -> Table:
         values = [row.get(key) for row in rows]
         if all(value is None for value in values):
             hidden.add(key)
+    if not any(row.get("disturbed_runs") for row in rows):
+        hidden.add("disturbed_runs")
 
     columns = [column for column in _COLUMNS if column.key not in hidden]
     optional = [key for key in _DROPPED_FIRST if key not in hidden]
