@@ -1,4 +1,4 @@
-"""Scanning what torch.save wrote: hostile pickles are named, damaged archives refused, and nothing ever runs."""
+"""Scanning what torch.save wrote: hostile pickles are named, damaged ones refused, nothing runs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def faults_of(path: Path) -> str:
 def test_an_attack_works_on_a_careless_reader(
     tmp_path: Path, attack: Callable[[Path], hostile_files.Attack]
 ) -> None:
-    """The hostile files of these tests are hostile: unpickled without care, each leaves its mark."""
+    """The hostile files of these tests are hostile: unpickled without care, they leave a mark."""
     canary = tmp_path / "canary"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the files that the attacks leave open
@@ -97,7 +97,7 @@ def test_the_allowed_names_are_those_that_torch_allows() -> None:
 
 
 def test_a_name_taken_from_the_memo_is_found() -> None:
-    """The stack is followed through memo, duplicates and discarded values, to the name that pickle would import."""
+    """Memo, duplicates and discarded values are followed to the name that pickle would import."""
     code = b"\x80\x04\x8c\x05split\x94(K\x01K\x02t0\x8c\x02re20\x8c\x09posixpath\x94h\x00\x93."
     module_first = b"\x80\x04\x8c\x05shlex\x94\x8c\x05split\x94\x93."
     assert [use.name for use in read_program(io.BytesIO(module_first)).imports] == ["shlex.split"]
@@ -164,7 +164,7 @@ def test_what_torch_saves_is_safe(sound: Path) -> None:
 
 @pytest.mark.parametrize("is_zip", [True, False])
 def test_every_kind_of_tensor_that_torch_saves_is_safe(tmp_path: Path, is_zip: bool) -> None:
-    """Wrapped, half precision, parameters, quantized, shared: what weights_only loads is not refused here."""
+    """Wrapped, half precision, quantized, shared: what weights_only loads is not refused here."""
     shared = torch.arange(10.0)
     content = {
         "state_dict": {
@@ -191,7 +191,7 @@ def test_the_real_weights_are_safe(shared_data: Path) -> None:
 
 
 def test_every_single_changed_byte_of_an_archive_is_noticed_or_harmless(sound: Path) -> None:
-    """One bit of every byte is flipped in turn: the file is refused, or loads to the same tensors."""
+    """With any one bit flipped the file is refused, or loads to the same tensors."""
     content = sound.read_bytes()
     expected = torch.load(sound, weights_only=True)
     refused = 0

@@ -181,7 +181,7 @@ def test_the_older_format_without_its_storages_is_refused(tmp_path: Path) -> Non
 
 
 def test_the_zip_format_is_read_as_torch_reads_it(tmp_path: Path) -> None:
-    """Types without a storage of their own, conjugates, parameters, ties, what an optimizer keeps."""
+    """Types without a storage of their own, conjugates, parameters, ties, an optimizer's state."""
     tied = torch.nn.Parameter(torch.randn(3, 4))
     content = {
         "a": tied,

@@ -1,4 +1,4 @@
-"""The safetensors header reader: sound files are described exactly, hostile ones refused in a sentence."""
+"""The safetensors header reader: sound files are described exactly, hostile ones refused."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def refusal(header: object, data_bytes: int = 8) -> str:
 
 
 def test_a_file_of_the_reference_library_is_described_exactly(tmp_path: Path) -> None:
-    """Names, types, shapes, places and metadata agree with what safetensors wrote, for every type that torch has."""
+    """Names, types, shapes, places, metadata are what safetensors wrote, for all torch's types."""
     tensors = {name: torch.ones(2, 3).to(dtype) for name, dtype in DTYPES.items()} | {
         "scalar": torch.tensor(1.5)
     }

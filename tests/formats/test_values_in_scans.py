@@ -1,4 +1,4 @@
-"""A scan looks at the values, too: files that are cut, bytes that hide, layers of nothing but zeros."""
+"""A scan looks at the values, too: cut files, bytes that hide, layers of nothing but zeros."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_bytes_behind_the_values_of_the_older_format_are_refused(tmp_path: Path)
 
 @pytest.mark.parametrize("kind", ["safetensors", "zip", "legacy"])
 def test_a_layer_of_nothing_but_zeros_is_noted(tmp_path: Path, kind: str) -> None:
-    """It is no fault: but a network with such a layer answers the same to every image. Biases may be zero."""
+    """It is no fault, but such a network answers the same to every image; biases may be zero."""
     file = tmp_path / "f"
     if kind == "safetensors":
         save_file(ZERO, file)

@@ -1,4 +1,4 @@
-"""Whatever a decoder raises on bad bytes, one error names the file and the others go on (B04 to B06)."""
+"""Whatever a decoder raises, one error names the file and the others go on (B04 to B06)."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def test_grey_network_gets_one_channel(image: Image.Image) -> None:
 
 
 def test_uint8_tensor_and_image_give_nearly_the_same(image: Image.Image) -> None:
-    """Tensors are accepted; their antialiased resize rounds differently from Pillow's by less than two grey levels."""
+    """Their antialiased resizes round differently, by less than two grey levels."""
     tensor = torchvision.transforms.functional.pil_to_tensor(image)
     transform = zoo.transform("resnet18")
     largest = (transform(tensor) - transform(image)).abs().max()

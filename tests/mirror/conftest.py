@@ -1,4 +1,4 @@
-"""An empty mirror in a folder or in a bucket, and an upstream on loopback that plays all the real ones."""
+"""An empty mirror in a folder or a bucket, and an upstream on loopback that plays the real ones."""
 
 from __future__ import annotations
 

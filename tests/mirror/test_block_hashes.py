@@ -1,4 +1,4 @@
-"""Digests of blocks beside a mirror's weights: made, served, kept right, used, and removed with their file."""
+"""Digests of blocks beside a mirror's weights: made, served, kept right, used, and removed."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _digests(store: Store, path: str) -> BlockHashes | None:
 
 
 # -- they come
-# -------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_sync_writes_the_digests_of_every_block(store: Store, upstream: HubUpstream) -> None:
@@ -129,11 +129,11 @@ def test_a_second_sync_writes_nothing(store: Store, upstream: HubUpstream, tmp_p
 
 
 # -- they are kept right
-# ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def _lie(text: str) -> str:
-    """Change the last digit of the last block's digest: the file's own length and digest still fit."""
+    """Change one digit of the last block's digest: the file's own length and digest still fit."""
     digit = EXPECTED.block_sha256[-1][-1]
     return text.replace(f'{digit}"]', f'{"1" if digit == "0" else "0"}"]')
 
@@ -142,7 +142,7 @@ def _lie(text: str) -> str:
 def test_verify_finds_wrong_digests_of_blocks_and_sync_makes_them_again(
     store: Store, upstream: HubUpstream, change: Callable[[str], str]
 ) -> None:
-    """The weights file itself is right and stays; a sync of anything makes them again and fetches nothing of it."""
+    """The weights stay; a sync of anything makes the digests again and fetches nothing for it."""
     url, _, beside = _hold(store, upstream)
     good = read(store, beside)
     bad = change(good.decode()).encode()
@@ -170,7 +170,7 @@ def test_sync_makes_the_digests_that_an_older_mirror_lacks(
 def test_sync_describes_a_whole_file_that_it_finds_in_its_place(
     store: Store, upstream: HubUpstream
 ) -> None:
-    """What a sync that died left behind is taken as it is, and has its digests before the index names it."""
+    """What a dead sync left is taken as it is, and has its digests before the index names it."""
     url = weights(upstream, DATA)
     path = layout.weights_path(url)
     staged = store.staged("arrived")
@@ -191,7 +191,7 @@ def test_a_damaged_file_is_never_described(store: Store, upstream: HubUpstream) 
 
 
 # -- they go
-# ---------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_digests_of_blocks_are_no_strays_while_their_file_is_held(
@@ -232,7 +232,7 @@ def test_remove_takes_the_digests_of_blocks_too(store: Store, upstream: HubUpstr
 
 
 # -- they are served and used
-# ----------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_weights_cannot_take_the_name_of_digests(store: Store, upstream: HubUpstream) -> None:
@@ -257,7 +257,7 @@ def test_server_hides_digests_that_belong_to_nothing(store: Store, upstream: Hub
 def test_server_hides_digests_beside_a_lost_file_or_behind_a_link(
     folder_store: Store, upstream: HubUpstream
 ) -> None:
-    """Links are a folder's; a file that is lost is looked for on a disk only, a bucket is believed."""
+    """Links are a folder's; a lost file is looked for on a disk only, a bucket is believed."""
     _, path, name = _hold(folder_store, upstream)
     beside, outside = folder_store.root / name, folder_store.root.parent / "outside.json"
     with serving(folder_store) as running:
@@ -274,7 +274,7 @@ def test_server_hides_digests_beside_a_lost_file_or_behind_a_link(
 def test_repair_fetches_only_the_damaged_block_from_a_mirror(
     places: Places, tmp_path: Path
 ) -> None:
-    """A flipped byte in the third block, repaired from the real server: 1 MiB of 5 crosses the wire."""
+    """A flipped byte in the third block, repaired from the server: 1 MiB of 5 crosses the wire."""
     record = file_of("net", DATA)
     store = fill(places.new(), {f"/models/{record.file_name}": DATA})
     folder = tmp_path / "checkpoints"

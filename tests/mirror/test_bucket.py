@@ -93,7 +93,7 @@ def test_commands_work_on_a_bucket_as_on_a_folder(
 
 
 def test_objects_lie_where_a_static_server_looks(filled: Store) -> None:
-    """Weights by their address, archives and models by their commit, digests beside; no lease is left."""
+    """Weights by address, archives and models by commit, digests beside; no lease is left."""
     found = keys(filled)
     assert f"weights/download.pytorch.org{WEIGHTS}" in found
     assert f"repositories/someone/nets/{MAIN}.zip" in found
@@ -124,7 +124,7 @@ def test_prune_waits_for_the_living_only(filled: Store) -> None:
 def test_server_can_lead_clients_to_the_bucket(
     filled: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """HEAD is answered here, GET by a signed address that works without credentials; clients follow."""
+    """HEAD is answered here, GET by a signed address that needs no credentials; clients follow."""
     with serving(filled, "--redirect") as running:
         path = f"/weights/download.pytorch.org{WEIGHTS}"
         moved = ask(running, path)
@@ -144,7 +144,7 @@ def test_server_can_lead_clients_to_the_bucket(
 def test_servers_of_a_bucket_may_be_one_authority(
     buckets: BucketServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The key and the certificate beside it are all that a second machine needs; a key alone is never replaced."""
+    """A second machine needs the key and its certificate, no more; a lone key is never replaced."""
     store = Store.create(buckets.new_bucket(), Settings(), buckets.endpoint)
     key = tmp_path / "first" / "ca.key"
     ca.create(store, key)

@@ -1,4 +1,4 @@
-"""Bundles: made from a mirror, applied to empty caches, used by unmodified clients with no network at all."""
+"""Bundles: made from a mirror, applied to empty caches, used by unmodified clients offline."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ import json, pathlib, torch
 from huggingface_hub import snapshot_download
 load = lambda repository: torch.hub.load(repository, "answer", verbose=False)
 tree = pathlib.Path(snapshot_download("org/tiny"))
-print(json.dumps([load("someone/nets"), load("someone/nets:feature/x"), len(list(tree.rglob("*.*")))]))
+count = len(list(tree.rglob("*.*")))
+print(json.dumps([load("someone/nets"), load("someone/nets:feature/x"), count]))
 """
 
 
@@ -84,7 +85,8 @@ def test_unmodified_clients_run_with_no_network_on_a_read_only_mount(
         or subprocess.run(["unshare", "-rmn", "true"], check=False).returncode
     ):
         pytest.skip(
-            "namespaces (unshare) are not allowed here, so no read-only mount without a network can be made"
+            "namespaces (unshare) are not allowed here, "
+            "so no read-only mount without a network can be made"
         )
     bundle.apply(archive)
     homes = " ".join(str(tmp_path / name) for name in ("torch", "huggingface"))
@@ -260,7 +262,7 @@ def test_cut_bundle_is_refused(archive: Path) -> None:
 def test_repository_with_an_odd_default_branch_is_found_without_a_ref(
     store: Store, upstream: HubUpstream, tmp_path: Path
 ) -> None:
-    """torch.hub without a ref looks for main, then master; a default branch called trunk is seeded as main too."""
+    """torch.hub looks for main, then master: a default branch called trunk is seeded as main."""
     archives = {MAIN: hub_archive("o/r", MAIN)}
     upstream.repositories["o/r"] = Repository({"trunk": MAIN}, {}, archives, default="trunk")
     assert run(store, "o/r").failures == []
@@ -269,7 +271,7 @@ def test_repository_with_an_odd_default_branch_is_found_without_a_ref(
 
 
 def test_files_of_one_name_are_never_one_file(places: Places, tmp_path: Path) -> None:
-    """Two different files that clients would look for under one name are an error; the same file twice is none."""
+    """Two files that clients look up by one name are an error; the same file twice is none."""
     one, other = "/models/a/model.safetensors", "/models/b/model.safetensors"
     same = "/models/c/model.safetensors"
     store = fill(places.new(), {one: b"one", other: b"other", same: b"one"})

@@ -1,4 +1,4 @@
-"""Three versions of huggingface_hub, unmodified, each in an environment of its own, against the real server."""
+"""Three versions of huggingface_hub, unmodified and apart, against the real server."""
 
 from __future__ import annotations
 
@@ -24,8 +24,13 @@ import huggingface_hub
 def download():
     one = hf_hub_download("org/tiny", "config.json")
     tree = snapshot_download("org/tiny")
-    found = {p.relative_to(tree).as_posix(): p.stat().st_size for p in pathlib.Path(tree).rglob("*") if p.is_file()}
-    return {"version": huggingface_hub.__version__, "config": open(one).read(), "folder": tree, "files": found}
+    paths = [path for path in pathlib.Path(tree).rglob("*") if path.is_file()]
+    return {
+        "version": huggingface_hub.__version__,
+        "config": open(one).read(),
+        "folder": tree,
+        "files": {path.relative_to(tree).as_posix(): path.stat().st_size for path in paths},
+    }
 """
 ONCE = "print(json.dumps(download()))"
 EVERYTHING = """
@@ -34,7 +39,11 @@ def kind(*arguments, **options):
         hf_hub_download(*arguments, **options)
     except Exception as error:
         return type(error).__name__
-kinds = [kind("org/tiny", "nothing"), kind("org/tiny", "x", revision="v9"), kind("org/unknown", "x")]
+kinds = [
+    kind("org/tiny", "nothing"),
+    kind("org/tiny", "x", revision="v9"),
+    kind("org/unknown", "x"),
+]
 print(json.dumps([download(), download(), kinds]))
 """
 FILES = {
@@ -65,7 +74,7 @@ def _is_complete(answer: dict[str, Any]) -> bool:
 
 
 def test_downloads_second_run_errors_and_offline(mirror: RunningMirror, python: Path) -> None:
-    """One file and a whole model; then from the cache; each kind of missing thing in its own words; then offline."""
+    """A file, a model, both from the cache, what is missing in its own words, and all offline."""
     before = len(mirror.log)
     script = DOWNLOAD + EVERYTHING
     first, second, kinds = run_client(script, mirror=mirror.base, kind="hf", python=python)

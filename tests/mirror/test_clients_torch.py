@@ -1,4 +1,4 @@
-"""torch.hub, torchvision and timm, unmodified, through ``zoo mirror exec``, then with no network at all."""
+"""torch.hub, torchvision and timm, unmodified, through ``zoo mirror exec``, then offline."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def said(mirror: RunningMirror, tmp_path_factory: pytest.TempPathFactory) -> Sai
 
 
 def test_torch_hub_with_every_kind_of_ref(said: Said, mirror: RunningMirror) -> None:
-    """The value tells which commit was loaded: its first digit. Afterwards the same loads work with no network."""
+    """The value is the loaded commit's first digit; the same loads work with no network later."""
     assert said.online["hub"] == {
         "no ref": int(MAIN[0]),
         "tag": int(TAGGED[0]),

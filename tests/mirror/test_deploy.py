@@ -142,7 +142,7 @@ def _grace_s(text: str) -> float:
 
 
 def test_units_are_sound_and_run_commands_that_exist(deploy: Path, tmp_path: Path) -> None:
-    """Systemd itself reads them, where it is here; the program that they name stands in for the installed one."""
+    """Systemd itself reads them, where it is here; a stand-in is the program that they name."""
     program = tmp_path / "zoo"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)

@@ -1,8 +1,9 @@
-"""docs/guides/mirror.md, from an empty machine to a cluster that works: every block runs, in order, as it stands.
+"""docs/guides/mirror.md, from an empty machine to a cluster: every block runs as it stands.
 
-What stands in for the world: servers on loopback for GitHub, the Hub and download.pytorch.org, which
-the ``zoo`` of the test names as upstreams, and a real S3 server, which the environment names as
-Amazon's. The registry is the real one of two models with small files.
+The blocks run in order, from the top to the bottom. What stands in for the world: servers on
+loopback for GitHub, the Hub and download.pytorch.org, which the ``zoo`` of the test names as
+upstreams, and a real S3 server, which the environment names as Amazon's. The registry is the real
+one of two models with small files.
 """
 
 from __future__ import annotations
@@ -239,7 +240,7 @@ def test_page_says_why_a_block_is_not_run(page: str) -> None:
 def test_newcomer_follows_the_guide_to_a_cluster_that_works(
     machine: Machine, upstream: HubUpstream
 ) -> None:
-    """Filled, in a bucket too, served, used by unmodified clients, with tokens, and carried where no network is."""
+    """Filled, in a bucket too, served to unmodified clients, with tokens, and carried offline."""
     blocks = blocks_to_type((DOCS / "guides" / "mirror.md").read_text())
     trained = 0
     with ExitStack() as servers:

@@ -1,4 +1,4 @@
-"""ModelScope, the fourth ecosystem: one module and a line; its own client against the mirror (issue 14)."""
+"""ModelScope, the fourth ecosystem: a module and a line, tried by its own client (issue 14)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ import json, pathlib
 from modelscope import snapshot_download
 from modelscope.hub.file_download import model_file_download
 folder = pathlib.Path(snapshot_download("org/small"{more}))
-files = {{p.relative_to(folder).as_posix(): p.stat().st_size for p in folder.rglob("*") if p.is_file()}}
+paths = [path for path in folder.rglob("*") if path.is_file()]
+files = {{path.relative_to(folder).as_posix(): path.stat().st_size for path in paths}}
 one = model_file_download("org/small", "configuration.json"{more})
 print(json.dumps([sorted(files), files["model.safetensors"], open(one).read()]))
 """
@@ -79,7 +80,7 @@ def test_api_answers_from_what_is_here(mirror: RunningMirror) -> None:
 
 
 def test_pull_through(store: Store, upstream: HubUpstream) -> None:
-    """Fetched while it is asked for; a part of a model is not the whole, an upstream that is down says nothing."""
+    """A part of a model is not the whole, and an upstream that is down says nothing."""
     large = upstream.modelscope["org/small"]["model.safetensors"]
     with serving(store, "--pull-through") as running:
         assert ask(running, f"{API}/repo?FilePath=model.safetensors").body == large

@@ -139,7 +139,7 @@ def test_index_is_read_as_it_was_written() -> None:
 
 
 def test_ref_names_one_commit_only() -> None:
-    """A new commit takes the ref; an old one without refs goes, one that is asked for by commit stays."""
+    """A new commit takes the ref; an old one without refs goes, one asked for by commit stays."""
     pinned, moved, fresh = "1" * 40, "2" * 40, "3" * 40
     held = Index().with_item(_item(pinned, pinned)).with_item(_item(moved, "heads/main"))
     held = held.with_item(_item(fresh, "heads/main"))

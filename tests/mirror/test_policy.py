@@ -99,7 +99,7 @@ def test_sync_refuses_what_the_policy_does_not_allow(store: Store, upstream: Hub
 
 
 def test_nothing_is_carried_in_that_the_policy_does_not_allow(store: Store, tmp_path: Path) -> None:
-    """What a prune would remove again is refused; of a model, the files that may hold code stay out."""
+    """What a prune would remove is refused; files of a model that may hold code stay out."""
     store.change_settings(lambda old: replace(old, policy=Policy(only_safetensors=True)))
     snapshot = tmp_path / "snapshot"
     snapshot.mkdir()
@@ -114,7 +114,7 @@ def test_nothing_is_carried_in_that_the_policy_does_not_allow(store: Store, tmp_
 def test_what_the_policy_keeps_out_is_not_said_to_be_absent(
     store: Store, upstream: HubUpstream
 ) -> None:
-    """Clients would remember for ever that the model has no such file; it has, and it is refused here."""
+    """Clients would remember for ever that the model has no such file; it is refused here."""
     files = {"config.json": b"{}", "model.safetensors": b"s", "pytorch_model.bin": b"p"}
     upstream.models["org/both"] = Model({MODEL_COMMIT: files}, {"main": MODEL_COMMIT})
     store.change_settings(lambda old: replace(old, policy=Policy(only_safetensors=True)))
@@ -130,7 +130,7 @@ def test_what_the_policy_keeps_out_is_not_said_to_be_absent(
 def test_server_pulls_nothing_that_the_policy_does_not_allow(
     store: Store, upstream: HubUpstream
 ) -> None:
-    """A pickle is not fetched, a safetensors file is; neither is anything of a name that is denied."""
+    """Safetensors files are fetched; pickles are not, nor is anything of a denied name."""
     url = weights(upstream, b"weights")
     allowed = Policy(only_safetensors=True, deny=("someone/*",))
     store.change_settings(lambda old: replace(old, policy=allowed))
@@ -167,7 +167,7 @@ def _item(name: str, size_bytes: int, fetched_at: str, path: str | None = None) 
 
 
 def test_least_recently_used_leaves_first() -> None:
-    """Use counts more than age, pinned items never leave, a file of two items leaves with the second."""
+    """Use counts more than age, pinned items never leave, a shared file leaves with the second."""
     old, new = "2026-01-01T00:00:00Z", "2026-06-01T00:00:00Z"
     shared = "weights/h/shared"
     items = [
@@ -192,7 +192,7 @@ def test_least_recently_used_leaves_first() -> None:
 
 
 def test_pull_through_stays_below_the_quota(store: Store, upstream: HubUpstream) -> None:
-    """The file that was asked for least recently makes room for the next one; what was added stays."""
+    """The file that was asked for least recently makes room for the next; what was added stays."""
     urls = [weights(upstream, bytes([number]) * 100_000) for number in range(4)]
     run_weights(store, *urls[:2])
     (old,) = store.index().versions("weights", urls[1])
@@ -303,7 +303,7 @@ def test_sync_every_goes_on_until_it_is_ended(store: Store, upstream: HubUpstrea
 def test_two_servers_on_one_store_restart_one_after_the_other(
     store: Store, upstream: HubUpstream
 ) -> None:
-    """What one pulls the other serves; while each ends and begins again, no request fails at the other."""
+    """What one pulls the other serves; while either restarts, no request fails at the other."""
     run(store, "hf:org/tiny")
     path = f"/org/tiny/resolve/{MODEL_COMMIT}/model.safetensors"
     url = weights(upstream, b"pulled by one")

@@ -55,7 +55,7 @@ def test_former_names_are_kept_with_every_commit_and_in_the_index() -> None:
 
 
 def test_both_names_are_answered(store: Store, upstream: HubUpstream, tmp_path: Path) -> None:
-    """Synced by a former name, asked by either; held before the move, it means what the new name does."""
+    """Synced by a former name, asked by either; held earlier, it means what the new name does."""
     assert run(store, "someone/nets", "hf:org/tiny").failures == []
     upstream.repositories["else/networks"] = upstream.repositories.pop("someone/nets")
     upstream.models["home/small"] = upstream.models.pop("org/tiny")

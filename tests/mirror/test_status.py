@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_status_says_what_is_denied_and_why(store: Store, upstream: HubUpstream) -> None:
-    """By name and file at once, by license once a sync was told it; no longer once the policy is another."""
+    """By name and file at once, by license once a sync knows it; no longer under another policy."""
     url = "https://download.pytorch.org/models/other.pth"
     wanted = ("hf:org/tiny", "someone/nets", "resnet18", url)
     names = [str(want) for want in ecosystems.parse_all(wanted)]

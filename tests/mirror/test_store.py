@@ -1,4 +1,4 @@
-"""One mirror's documents and files: written by many at once, cut off anywhere, damaged, made again."""
+"""One mirror's documents and files: written by many, cut off anywhere, damaged, made again."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_index_that_is_changed_in_parts_equals_one_that_is_made_whole() -> None:
 
 
 def test_writers_at_once_lose_nothing(empty: Store) -> None:
-    """Eight of them, each with its own view of the mirror, some on one name, one folding all the time."""
+    """Eight of them, each with a view of its own, some on one name, one folding all the time."""
     shared = ("repository", "o/r")
     stop = threading.Event()
 
@@ -161,7 +161,7 @@ def _live(store: Store) -> None:
 
 
 def test_power_cut_at_any_step_leaves_a_valid_mirror(places: Places) -> None:
-    """Every file that the index names is there and right, before and after prune; and life goes on."""
+    """Every file that the index names is there and right, before and after prune; life goes on."""
     for steps in range(200):
         store = _empty(places)
         dying = DyingObjects(again(store).objects, steps)
@@ -234,7 +234,7 @@ def test_broken_manifest_is_named_moved_aside_and_replaced(filled: Store) -> Non
 
 
 def test_without_index_and_manifests_files_that_prove_themselves_come_back(filled: Store) -> None:
-    """Weights by the digits in their name, archives by their commit; others wait for the next sync."""
+    """Weights by the digits in their name, archives by their commit; others wait for a sync."""
     lose(filled, layout.INDEX)
     for key in keys(filled, layout.MANIFESTS):
         lose(filled, key)
@@ -285,7 +285,7 @@ def test_file_system_without_links_costs_a_copy(store: Store, upstream: HubUpstr
 
 
 def test_prune_waits_for_a_sync(folder_store: Store, upstream: HubUpstream) -> None:
-    """What a resumed sync has in place but not in the index yet is old by its times; nobody takes it away."""
+    """What a resumed sync has in place but not in the index is old by its times, yet is kept."""
     address = f"/org/tiny/resolve/{'a' * 40}/README.md"
     upstream.faults[address] = lambda exchange: exchange.answer(404)
     run(folder_store, "hf:org/tiny")

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from zoo.mirror.store import Store
 
 # -- deciding
-# --------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_plan_fetches_what_the_index_does_not_name() -> None:
 
 
 # -- fetching
-# --------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_each_file_is_said_to_be_finished_once(store: Store, upstream: HubUpstream) -> None:
@@ -184,7 +184,7 @@ def test_branch_that_moves_takes_its_ref_along(store: Store, upstream: HubUpstre
 def test_branch_that_moves_between_two_requests_is_one_commit(
     store: Store, upstream: HubUpstream
 ) -> None:
-    """Row 65: the archive is asked for by commit, so a move after the first answer changes nothing."""
+    """Row 65: the archive is asked for by commit, so a move after the first answer is harmless."""
 
     def move(exchange: Exchange) -> None:
         upstream.repositories["someone/nets"].branches["main"] = TAGGED
@@ -237,7 +237,7 @@ def test_rate_limit_is_kept(store: Store, upstream: HubUpstream) -> None:
 
 
 # -- upstreams that break or lie
-# -------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_cut_download_is_resumed_within_the_run(store: Store, upstream: HubUpstream) -> None:
@@ -266,7 +266,7 @@ def _first_cut(data: bytes, cut_at: int) -> Behaviour:
 def test_bad_weights_never_enter_the_mirror(
     store: Store, upstream: HubUpstream, fault: str
 ) -> None:
-    """Truncated, corrupted or other bytes are refused with the reason; nothing is in the index or its place."""
+    """Truncated, corrupted or other bytes are refused with the reason; nothing is kept."""
     data = os.urandom(50_000)
     url = weights(upstream, data)
     path = url.removeprefix("https://download.pytorch.org")
@@ -289,7 +289,7 @@ def test_bad_weights_never_enter_the_mirror(
 def test_bad_files_of_a_model_never_enter_the_mirror(
     store: Store, upstream: HubUpstream, fault: str, path: str
 ) -> None:
-    """A model is entered whole or not at all; small files are checked by git's digest, large ones by SHA-256."""
+    """A model is entered whole or not at all: git's digest or SHA-256 checks each file."""
     good = upstream.models["org/tiny"].commits[MODEL_COMMIT][path]
     bad = {"truncated": good[:-1], "flipped": good[:-1] + b"?", "other length": good + b"?"}[fault]
     address = f"/org/tiny/resolve/{MODEL_COMMIT}/{path}"
@@ -305,7 +305,7 @@ def test_bad_files_of_a_model_never_enter_the_mirror(
 def test_weights_of_the_registry_are_held_to_its_record(
     store: Store, upstream: HubUpstream
 ) -> None:
-    """Right name and length with wrong bytes are refused, and so are the right first digits with another length."""
+    """Wrong bytes of the right length are refused, and so are right digits of a wrong length."""
     (file,) = remotes.registered_weights(ModelWant("resnet18", "imagenet1k_v1")).files
     assert file.path == "weights/download.pytorch.org/models/resnet18-f37072fd.pth"
     assert file.sha256 == "f37072fd"
@@ -389,13 +389,13 @@ def test_model_with_a_hostile_file_name_is_refused(
 
 
 # -- tokens
-# ----------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_tokens_go_to_their_own_host_only(
     store: Store, upstream: HubUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Row 62: an upstream that is not GitHub or Hugging Face itself gets no token without the setting."""
+    """Row 62: an upstream other than GitHub and Hugging Face gets no token without the setting."""
     monkeypatch.setenv("GITHUB_TOKEN", "ghp_secret")
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     run(store, "someone/nets", "hf:org/tiny")

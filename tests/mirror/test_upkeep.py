@@ -45,7 +45,7 @@ def test_verify_finds_a_flipped_byte_in_any_file_and_sync_repairs_it(
 
 
 def test_sync_that_dies_leaves_a_valid_mirror(store: Store, upstream: HubUpstream) -> None:
-    """What one sync could not finish is not in the index; the next one takes what has arrived and goes on."""
+    """What a sync could not finish is not in the index; the next takes what came and goes on."""
     address = f"/org/tiny/resolve/{MODEL_COMMIT}/README.md"
     upstream.faults[address] = lambda exchange: exchange.answer(404)
     run(store, "hf:org/tiny")
@@ -96,7 +96,7 @@ def test_files_carried_in_by_hand_are_verified(
 def test_files_that_nobody_wants_are_repaired_too(
     store: Store, upstream: HubUpstream, tmp_path: Path
 ) -> None:
-    """Carried in by hand or pulled through: a flipped bit is found by verify and repaired by the next sync."""
+    """Carried in or pulled through: verify finds a flipped bit, the next sync repairs it."""
     data = os.urandom(20_000)
     url = weights(upstream, data)
     carried = tmp_path / "net.pth"
@@ -116,7 +116,7 @@ def test_files_that_nobody_wants_are_repaired_too(
 def test_what_moved_on_is_not_repaired_beside_its_successor(
     store: Store, upstream: HubUpstream
 ) -> None:
-    """A branch that names another commit now takes its name along, whatever is damaged of the old one."""
+    """A branch that names another commit takes its name along, whatever of the old is damaged."""
     run(store, "someone/nets")
     (old,) = store.index().items
     overwrite(store, old.files[0].path, b"damaged")
@@ -152,7 +152,7 @@ def test_addresses_that_no_mirror_can_hold_are_refused(url: str) -> None:
 
 
 def test_one_unreadable_file_is_one_line(store: Store, upstream: HubUpstream) -> None:
-    """The disk fails under one of five files: that one is named, the others are checked, and sync replaces it."""
+    """The disk fails under one of five files: it is named, the others checked, sync replaces it."""
     run(store, "hf:org/tiny")
     path = next(path for path in store.index().files if path.endswith("README.md"))
     failing = Store(store.address, objects=cast("Any", BadSectorObjects(store.objects, path)))

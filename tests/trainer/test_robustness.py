@@ -276,7 +276,7 @@ def test_signs_of_trouble_are_said_once() -> None:
 
 
 def test_a_run_that_diverged_within_an_epoch_is_told_at_once() -> None:
-    """Guessing among ten classes costs ln 10, about 2.3; a run that leaps to 40 falls from there."""
+    """Guessing among ten classes costs ln 10, about 2.3; a run at 40 falls from there."""
     leapt = [epoch(1, 40.0, 90.0), epoch(2, 30.0, 90.0)]
     (line,) = hints(leapt[:1], SPLIT)
     assert "above that of guessing: try a learning rate ten times as small" in line
@@ -318,7 +318,7 @@ def test_the_best_of_equal_errors_has_the_least_loss(tmp_path: Path) -> None:
 
 
 def test_b26_the_loss_scale_of_fp16_is_part_of_a_state(digits: Path, tmp_path: Path) -> None:
-    """B26: a resumed run goes on with the scale that was found, and does not search for it again."""
+    """B26: a resumed run goes on with the scale that was found, and does not search again."""
     scalers = [torch.amp.GradScaler("cpu", init_scale=scale) for scale in (1024.0, 65536.0)]
     first = start_run("lenet5", digits, tmp_path / "run", SHORT)
     first.accelerator.scaler = scalers[0]  # as accelerate makes it for fp16 on a GPU
@@ -351,7 +351,7 @@ def test_b22_json_is_valid_where_numbers_are_not(digits: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("classes", [3, 10, 37])
 def test_b11_labels_belong_to_the_network(digits: Path, tmp_path: Path, classes: int) -> None:
-    """B11: of the file's architecture where they are as many, else numbers; never ImageNet's, never a traceback."""
+    """B11: its architecture's where they are as many, else numbers; no ImageNet's, no traceback."""
     import zoo as package
 
     model = package.load_model("lenet5", weights=None, num_classes=classes)

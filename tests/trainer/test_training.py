@@ -1,4 +1,4 @@
-"""Training: it learns, repeats itself, goes on after a kill, and leaves files that the other commands read."""
+"""Training: it learns, repeats itself, survives a kill, and other commands read its files."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_same_seed_gives_the_same_curve_and_another_seed_another(
 def test_killed_run_goes_on_to_the_same_curve(
     trained: Run, digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """SIGKILL after the second epoch, then --resume: every loss is that of a run without interruption."""
+    """SIGKILL after the second epoch, then --resume: every loss is that of an unbroken run."""
     killed = tmp_path / "killed"
     ended = subprocess.run([sys.executable, "-c", KILLED, str(digits), str(killed)], check=False)
     assert ended.returncode == -signal.SIGKILL
@@ -175,7 +175,7 @@ def test_logs_for_tensorboard_hold_the_curve(
 def test_a_full_disk_ends_a_run_in_words_and_keeps_the_last_state(
     digits: Path, tmp_path: Path
 ) -> None:
-    """The network fits and the optimiser's state does not: one line, no torn file; with room the run goes on."""
+    """With room for the network only: one line, no torn file; with more room the run goes on."""
     output = tmp_path / "run"
     arguments = ("train", "lenet5", str(digits), *ARGUMENTS, "--output", str(output))
     done = run_limited(400_000, *arguments)
@@ -191,7 +191,7 @@ def test_a_full_disk_ends_a_run_in_words_and_keeps_the_last_state(
 
 @pytest.mark.slow
 def test_two_processes_give_what_one_gives(trained: Run, digits: Path, tmp_path: Path) -> None:
-    """`accelerate launch -m zoo train` with two CPU processes splits each batch; the losses agree to a thousandth."""
+    """Two CPU processes of `accelerate launch` split each batch; losses agree to a thousandth."""
     launch = [
         sys.executable,
         "-m",
@@ -214,7 +214,7 @@ def test_two_processes_give_what_one_gives(trained: Run, digits: Path, tmp_path:
 def test_changing_an_image_at_random_leaves_other_generators_alone(
     trained: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dropout draws from them, on a GPU too; to seed every kind of device took longer than the image."""
+    """Dropout draws from them, on a GPU too; seeding every device took longer than the image."""
     monkeypatch.setattr(torch.cuda, "manual_seed_all", pytest.fail)
     before = torch.get_rng_state()
     first, again = (trained.train_images[0] for _ in range(2))

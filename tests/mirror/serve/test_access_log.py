@@ -99,7 +99,7 @@ def test_json_lines_hold_the_same(mirror: RunningMirror) -> None:
 def test_links_lead_to_the_address_that_the_client_knows(
     mirror: RunningMirror, filled: Store
 ) -> None:
-    """``X-Forwarded-Proto``, ``-Host`` and ``-Prefix`` count where a trusted proxy says them, and nowhere else."""
+    """``X-Forwarded-Proto``, ``-Host``, ``-Prefix`` count from a trusted proxy and nowhere else."""
     target = "/api/models/o/m/tree/main"
     link = ask(mirror, target, headers=FORWARDED).headers["link"]
     assert link.startswith("<https://mirror.example.org/zoo/api/models/o/m/tree/")

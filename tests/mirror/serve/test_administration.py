@@ -1,4 +1,4 @@
-"""What an administrator asks of the server: a page, health, metrics, tokens, patience with upstreams (issue 14)."""
+"""What an administrator asks of the server: page, health, metrics, tokens, patience (issue 14)."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def _basic(user: str, password: str) -> str:
 
 
 def test_token_opens_the_mirror_however_it_is_sent(closed: tuple[RunningMirror, str]) -> None:
-    """Bearer, token, Basic with any user; without one nothing but health and the certificate is answered."""
+    """Bearer, token, Basic with any user; without one, health and the certificate only."""
     mirror, token = closed
     for authorization in (f"Bearer {token}", f"token {token}", _basic("any", token)):
         assert ask(mirror, PATH, headers={"Authorization": authorization}).body == DATA
@@ -208,7 +208,7 @@ def test_list_of_tokens_that_cannot_be_read_closes_the_mirror(store: Store) -> N
 
 
 def test_stuck_upstream_does_not_hold_up_what_is_here(store: Store, upstream: HubUpstream) -> None:
-    """While many questions hang, files of the store come at once; what is held stands in for the answer."""
+    """Files of the store come at once while questions hang; what is held stands in for answers."""
     upstream.weights[PATH] = DATA
     go = threading.Event()
 

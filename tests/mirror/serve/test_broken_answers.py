@@ -1,4 +1,4 @@
-"""What cannot be answered whole is an error for every client: directly, through the proxy, over TLS (issue 20).
+"""What cannot be answered whole is an error for every client (issue 20).
 
 The file is long because whatever breaks is met by every way to a mirror: plain, proxy, TLS.
 """
@@ -106,7 +106,7 @@ def test_wrong_digest_is_an_error_for_every_client(
 def test_stopped_server_is_an_error_for_every_client(
     store: Store, upstream: HubUpstream, tmp_path: Path
 ) -> None:
-    """SIGTERM in the middle of all bodies: after the grace time each client sees an error; the log says both."""
+    """SIGTERM amid all bodies: after the grace each client sees an error; the log says both."""
     go, asked = threading.Event(), threading.Event()
 
     def stall(exchange: Exchange) -> None:
@@ -183,7 +183,7 @@ def small(places: Places) -> Store:
 
 
 def test_stopping_server_closes_idle_connections_at_once(small: Store) -> None:
-    """A front that keeps connections for its next request sees their end, and asks another server."""
+    """A front that keeps connections for later sees their end, and asks another server."""
     with serving(small, "--grace", "600") as mirror:
         client = http.client.HTTPConnection(*mirror.address, timeout=60)
         client.request("GET", SMALL_PATH)
@@ -197,7 +197,7 @@ def test_stopping_server_closes_idle_connections_at_once(small: Store) -> None:
 
 @pytest.mark.parametrize("way", ["plain", "tls"])
 def test_stopping_server_answers_who_has_connected(small: Store, tmp_path: Path, way: str) -> None:
-    """Connections that the system has accepted, and clients that have not spoken yet, are not reset."""
+    """Clients that the system has accepted are not reset, even where they have yet to speak."""
     context = None
     options: tuple[str, ...] = ()
     if way == "tls":
@@ -255,7 +255,7 @@ def test_stopping_server_waits_for_nobody_who_says_nothing(small: Store, tmp_pat
 
 
 def test_file_that_shrinks_over_tls_is_an_error(folder_store: Store, upstream: HubUpstream) -> None:
-    """A file of the mirror that cannot be read to its end: a client over TLS does not take that for the end.
+    """A client over TLS does not take for whole a file that the mirror cannot read to its end.
 
     Files shrink while they are sent; an object of a bucket is sent as it was when it was asked for.
     """
@@ -301,7 +301,7 @@ def test_http_1_0_client_waits_until_the_file_is_right(served: Served) -> None:
 def test_full_disk_ends_one_request_and_not_the_service(
     store: Store, upstream: HubUpstream
 ) -> None:
-    """The failed file is closed and gone at once; what fits is pulled afterwards by the same server."""
+    """The failed file is closed and gone at once; the same server then pulls what fits."""
     upstream.weights |= {PATH: DATA, SMALL_PATH: SMALL}
     with serving(store, "--pull-through", limit_bytes=1_000_000) as mirror:
         for _ in range(3):
@@ -358,9 +358,9 @@ UNREACHED = {
 def test_dead_upstream_does_not_make_anything_absent(
     mirror: RunningMirror, store: Store, upstream: HubUpstream
 ) -> None:
-    """Whatever is asked: 503 (504 if that took long) with the reason and when to come again, never 404.
+    """Whatever is asked: 503, or 504 if that took long, with the reason, never 404.
 
-    Nor is there a header that clients keep.
+    The answer says when to come again, and has no header that clients keep.
     """
     upstream.is_dead = True
     with serving(store, "--pull-through") as running:

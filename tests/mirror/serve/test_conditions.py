@@ -51,7 +51,7 @@ def answer(method: str = "GET", size_bytes: int = SIZE, **headers: str) -> tuple
     ],
 )
 def test_range_is_one_part_the_whole_or_416(text: str, expected: tuple[int, int, int]) -> None:
-    """Row 56: what is malformed, of another unit or several parts counts as not asked (RFC 9110, 14.2)."""
+    """Row 56: malformed, another unit, several parts: counts as not asked (RFC 9110, 14.2)."""
     assert answer(Range=text) == expected
 
 

@@ -1,4 +1,4 @@
-"""Gated models are for those tokens that may read them, by whatever way they are asked for (issue 14)."""
+"""Gated models are for tokens that may read them, by whatever way they are asked for (issue 14)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 def test_only_a_token_that_may_reads_it(store: Store, gated: HubUpstream) -> None:
-    """Through the API, the raw files, the static layout and the proxy; other things are for every token."""
+    """Through the API, raw files, static layout and proxy; the rest is for every token."""
     del gated
     assert run(store, "hf:org/tiny", "someone/nets").failures == []
     plain = readers.add(store, "plain")

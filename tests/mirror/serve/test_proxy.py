@@ -186,7 +186,7 @@ def test_client_that_does_not_trust_the_authority_is_told_so_in_the_log(
 
 
 def test_authority_cannot_vouch_for_other_hosts(store: Store) -> None:
-    """Name constraints: a certificate for another host, made with the authority's own key, is not believed."""
+    """Name constraints: its certificates for any other host are not believed."""
     made = ca.CertificateAuthority(store)
     certificate_file = ca.certificate_path(store)
     certificate = x509.load_pem_x509_certificate(certificate_file.read_bytes())
@@ -217,7 +217,7 @@ def _shakes_hands(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> 
 def test_key_of_the_authority_is_private_and_lies_outside_of_the_mirror(
     places: Places, tmp_path: Path
 ) -> None:
-    """Its owner may read it and nobody else; no web server that is pointed at the mirror can publish it."""
+    """Only its owner may read it; no web server that is pointed at the mirror can publish it."""
     store = Store.create(places.new(), Settings())
     place = ca.create(store)
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
@@ -234,7 +234,7 @@ def test_key_of_the_authority_is_private_and_lies_outside_of_the_mirror(
 
 
 def test_key_is_never_put_in_the_place_of_a_file(tmp_path: Path) -> None:
-    """Neither by init, which then makes no mirror, nor where the mirror would lie around the key."""
+    """Neither by init, which then makes no mirror, nor where the mirror would lie around it."""
     mine = tmp_path / "mine.key"
     mine.write_text("mine")
     for place in (mine, tmp_path / "mirror" / "own.key"):
@@ -245,7 +245,7 @@ def test_key_is_never_put_in_the_place_of_a_file(tmp_path: Path) -> None:
 
 
 def test_server_speaks_https_itself(places: Places, tmp_path: Path) -> None:
-    """--tls-cert and --tls-key: here with a certificate that the mirror's own authority has made."""
+    """--tls-cert and --tls-key: here with a certificate of the mirror's own authority."""
     store = fill(places.new(), {"/models/plain.pth": b"weights"})
     own = ca.certificate_path(store)
     certificate, key = _certificate_files(own.read_bytes(), tmp_path)
@@ -266,7 +266,7 @@ def test_server_speaks_https_itself(places: Places, tmp_path: Path) -> None:
 
 
 def test_torch_hub_reaches_a_mirror_that_speaks_tls(filled: Store, tmp_path: Path) -> None:
-    """Urllib can use no proxy over TLS: --proxy-port opens a port for it, and ``exec`` finds that."""
+    """Urllib can use no proxy over TLS: --proxy-port opens a port for it, which ``exec`` finds."""
     own, chain = tmp_path / "own.pem", tmp_path / "chain.pem"
     issuer = trustme.CA()
     issuer.cert_pem.write_to_path(own)

@@ -1,4 +1,4 @@
-"""Pull-through: the real server, an upstream that breaks, and many clients at once (rows 61 and 62)."""
+"""Pull-through: the real server, an upstream that breaks, many clients at once (rows 61 and 62)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def mirror(store: Store, upstream: HubUpstream) -> Iterator[RunningMirror]:
 def test_eight_clients_cost_one_download(
     mirror: RunningMirror, store: Store, upstream: HubUpstream
 ) -> None:
-    """All ask while the upstream has sent nothing but a beginning; it is asked once, and all get the right bytes."""
+    """All ask while the upstream has sent a beginning; it is asked once, all get right bytes."""
     go = threading.Event()
 
     def slowly(exchange: Exchange) -> None:
@@ -147,9 +147,9 @@ FAULTS = {
 
 
 def test_nothing_false_is_kept(mirror: RunningMirror, store: Store, upstream: HubUpstream) -> None:
-    """Row 61: the client gets an error or a broken body that it can retry, the mirror keeps nothing and says why.
+    """Row 61: the client gets an error or a broken body, the mirror keeps nothing and says why.
 
-    One server meets all the faults: starting it is what takes time.
+    The client can ask again. One server meets all the faults: starting it is what takes time.
     """
     for number, (fault, behave) in enumerate(FAULTS.items()):
         path = PATH.replace("net", f"net{number}")
@@ -218,7 +218,7 @@ def test_dead_upstream_is_an_error_to_retry_and_what_is_here_is_served(
 def test_model_is_pulled_file_by_file(
     mirror: RunningMirror, store: Store, upstream: HubUpstream
 ) -> None:
-    """HEAD is answered from what the upstream said, GET brings the file; the list is the upstream's."""
+    """HEAD is answered as the upstream did, GET brings the file; the list is the upstream's."""
     head = ask(mirror, "/org/tiny/resolve/main/model.safetensors", method="HEAD")
     assert (head.status, head.headers["content-length"], head.headers["x-repo-commit"]) == (
         200,
@@ -241,7 +241,7 @@ def test_model_is_pulled_file_by_file(
 def test_model_that_was_pulled_by_commit_is_found_by_branch_later(
     mirror: RunningMirror, store: Store, upstream: HubUpstream
 ) -> None:
-    """Clients ask for the branch's commit, then for files by commit: what the branch meant is kept with them."""
+    """What the branch meant is kept with the files that clients ask for by its commit."""
     assert ask(mirror, "/api/models/org/tiny/revision/main").status == 200
     assert ask(mirror, f"/org/tiny/resolve/{MODEL_COMMIT}/config.json").status == 200
     upstream.is_dead = True

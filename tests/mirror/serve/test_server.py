@@ -64,7 +64,7 @@ def mirror(filled: Store) -> Iterator[RunningMirror]:
 
 
 # -- paths
-# -----------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 TRICKS = [
     "/../outside.txt",
@@ -107,7 +107,7 @@ TRICKS = [
 
 @pytest.mark.parametrize("target", TRICKS)
 def test_path_that_leads_elsewhere_is_not_served(mirror: RunningMirror, target: str) -> None:
-    """Rows 54 and 55: in the static layout and in every dialect's names, hidden and partial files included."""
+    """Rows 54 and 55: in the layout and in every dialect's names, hidden and partial files too."""
     answer = ask(mirror, target)
     assert answer.status in (400, 404)
     assert b"secret" not in answer.body
@@ -166,7 +166,7 @@ def test_nothing_can_be_written(
 
 
 # -- bodies
-# ----------------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_file_comes_whole_with_its_digest_as_validator(mirror: RunningMirror) -> None:
@@ -214,7 +214,7 @@ def test_index_and_certificate_are_public(mirror: RunningMirror) -> None:
 
 
 # -- torch.hub's dialect
-# ---------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_hub_dialect(mirror: RunningMirror) -> None:
@@ -245,7 +245,7 @@ def test_hub_dialect(mirror: RunningMirror) -> None:
 
 
 # -- Hugging Face's dialect
-# ------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 
 def test_huggingface_dialect(mirror: RunningMirror) -> None:
@@ -322,7 +322,7 @@ async def _await(answer: Awaitable[AnyResponse]) -> AnyResponse:
 
 
 # -- connections
-# -----------------------------------------------------------------------------------------------------
+# --------------------------------------------------------------------------------------------------
 
 NASTY = {
     "a header of 64 kB": b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * (64 << 10) + b"\r\n\r\n",
@@ -339,7 +339,7 @@ NASTY = {
 def test_nasty_requests_are_refused_and_the_connection_closed(
     mirror: RunningMirror, kind: str
 ) -> None:
-    """Row 58: 431 or 400, or a reset while the client still sends; never a hang, never an answer of 200."""
+    """Row 58: 431 or 400, or a reset while the client still sends; never a hang, never 200."""
     received = send(mirror, NASTY[kind])
     assert received == b"" or received.split(b" ", 2)[1] in (b"400", b"431"), received[:200]
     assert ask(mirror, "/index.json").status == 200
@@ -380,7 +380,7 @@ def test_terminal_escapes_do_not_reach_the_log(mirror: RunningMirror) -> None:
 
 
 def test_broken_file_resets_the_connection(folder_store: Store, upstream: HubUpstream) -> None:
-    """A body that cannot be finished ends in a reset: torch.hub takes a plain close for the end of the file.
+    """A body that cannot be finished ends in a reset: torch.hub takes a plain close for its end.
 
     A disk can lose what it has begun to send; an object of a bucket cannot change meanwhile.
     """

@@ -1,4 +1,4 @@
-"""The layout as it stands: behind nginx as documented, for zoo's clients, and for another mirror."""
+"""The layout as it stands: behind nginx as documented, for zoo's clients, for another mirror."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_zoo_downloads_from_any_server_of_the_layout(
 
 
 def test_a_mirror_feeds_another(mirror: RunningMirror, filled: Store, places: Places) -> None:
-    """One address stands for GitHub, its API, download.pytorch.org and Hugging Face; the copy is the same."""
+    """One address stands for all the upstreams; the copy is the same."""
     upstreams = parse_upstreams([f"mirror={mirror.base}"])
     fed = Store.create(places.new(), Settings(upstreams=upstreams))
     ca.create(fed)
