@@ -1,4 +1,4 @@
-"""Ways to run ``zoo``: in this process, in a fresh one, and in a fresh one with another registry."""
+"""Ways to run ``zoo``: in this process, in a fresh one, in a fresh one with another registry."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def fresh_zoo() -> Run:
 
 @pytest.fixture
 def zoo_with(tmp_path: Path) -> Callable[[str], Run]:
-    """Run a command line in a fresh process of a checkout whose registry.json holds another text."""
+    """Run a command line in a fresh process of a checkout with another text as registry.json."""
 
     def with_registry(text: str) -> Run:
         checkout = tmp_path / "checkout"

@@ -1,4 +1,4 @@
-"""About how long files are whose length nobody states: computed, marked, never mixed with exact ones."""
+"""Lengths of files that nobody states: computed, marked, and never mixed with exact ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_every_file_is_measured_exactly_or_about() -> None:
 
 @pytest.mark.parametrize("spec", ["timm/test_resnet", "timm/test_vit", "timm/test_nfnet"])
 def test_what_is_computed_is_near_what_is_written(spec: str, tmp_path: Path) -> None:
-    """Saved as safetensors, such a network differs by the header: the names and shapes of tensors."""
+    """Saved as safetensors, such a network differs by the header: names and shapes of tensors."""
     architecture, weights = resolve(spec)
     assert weights.state_bytes == live.state_bytes(architecture, weights)
     path = tmp_path / "net.safetensors"

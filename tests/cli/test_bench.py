@@ -132,7 +132,7 @@ def test_every_wrong_word_is_one_clear_sentence(
 def test_help_names_every_word_that_an_option_takes(
     command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Modes, precisions, memory formats and engines as the plan knows them, also without ``run``."""
+    """Modes, precisions, memory formats and engines that the plan knows, also without ``run``."""
     assert run([*command, "--help"]) == 0
     words = capsys.readouterr().out.replace("\n", " ").split()
     shown = "".join(words)
@@ -208,7 +208,7 @@ def test_nothing_to_draw_says_why(capsys: pytest.CaptureFixture[str], tmp_path: 
 def test_compare_fails_in_ci_on_a_regression_only(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """A tenth slower fails a check at 5 % and passes one at 20 %; without a check it is only shown."""
+    """A tenth slower fails a check at 5 %, passes one at 20 %, and is only shown without one."""
     before = keep(tmp_path / "before.json", make_result(noisy_runs(1)))
     after = keep(tmp_path / "after.json", make_result(noisy_runs(2, centre_ms=11.0)))
     assert run(["bench", "compare", before, after, "--fail-above", "5%", "--json"]) == 1

@@ -208,7 +208,7 @@ def test_damage_is_mended_from_a_mirror(cache: Run, folder: Path, mirror: Faulty
 def test_what_cannot_be_mended_is_named_and_the_rest_is_mended(
     cache: Run, folder: Path, mirror: FaultyServer
 ) -> None:
-    """A broken stranger stays; a file that no source has right is an error; the other file is whole again."""
+    """A broken stranger stays; what no source has right is an error; the other is whole again."""
     damage(folder / FIRST)
     damage(folder / SECOND)
     (folder / "mine.safetensors").write_bytes(b"\xff\0\0\0\0\0\0\0{")
@@ -340,7 +340,10 @@ def test_a_cache_that_does_not_exist_is_empty(zoo: Run) -> None:
 def test_what_needs_no_registry_works_without_one(
     zoo_with: Callable[[str], Run], torch_home: Path, tmp_path: Path, text: str | None
 ) -> None:
-    """Files are listed, verified by their own format, looked through and read; what is not known is said."""
+    """Files are listed, verified by their own format, looked through and read.
+
+    What is not known of them is said.
+    """
     folder = torch_home / "hub" / "checkpoints"
     folder.mkdir(parents=True)
     file = folder / "mine.pth"

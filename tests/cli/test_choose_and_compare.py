@@ -34,10 +34,8 @@ def test_choose_prints_the_front_with_reasons(zoo: Run) -> None:
 
 def test_every_limit_reaches_the_choice(zoo: Run) -> None:
     """All of them at once give what the function gives."""
-    rows = zoo(
-        "choose", "--max-parameters", "30M", "--max-multiply-adds", "4G", "--max-top5-error", "9", "--max-size", "90MB",
-        "--license", "none", "--cost", "size", "--json",
-    ).json  # fmt: skip
+    asked = "--max-parameters 30M --max-multiply-adds 4G --max-top5-error 9 --max-size 90MB"
+    rows = zoo("choose", *asked.split(), "--license", "none", "--cost", "size", "--json").json
     limits = Limits(30e6, 4e9, 9.0, 90e6, "none")
     expected = [(place.row["name"], place.reason) for place in choose(limits, "size").places]
     assert [(row["name"], row["reason"]) for row in rows] == expected

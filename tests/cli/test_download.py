@@ -201,7 +201,7 @@ def test_an_interrupt_ends_with_130_and_one_line_of_advice(
 def test_real_weights_of_another_publisher_are_refused(
     shared_data: Path, server: FaultyServer, fresh_zoo: Run, torch_home: Path
 ) -> None:
-    """A real SqueezeNet 1.1 that is not torchvision's file: good weights, and still not what the registry describes."""
+    """Good weights of SqueezeNet 1.1 that are not torchvision's are not what the registry says."""
     data = (shared_data / "weights" / "squeezenet1_1.pth").read_bytes()
     server.behave = lambda exchange: exchange.serve(data)
     outcome = fresh_zoo("download", "squeezenet1_1", "--mirror", server.base)

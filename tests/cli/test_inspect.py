@@ -28,8 +28,14 @@ ZOO = [sys.executable, "-m", "zoo"]
 def test_the_record_comes_first_then_the_layers(zoo: Run) -> None:
     """Title, facts, errors, weights, tree; on stderr how deep it went."""
     outcome = zoo("inspect", "resnet18")
-    places = [outcome.out.index(text) for text in ("ResNet-18 (resnet18)", "arXiv:1512.03385", "errors in percent",
-                                                   "weights\n", "├─ conv1")]  # fmt: skip
+    parts = [
+        "ResNet-18 (resnet18)",
+        "arXiv:1512.03385",
+        "errors in percent",
+        "weights\n",
+        "├─ conv1",
+    ]
+    places = [outcome.out.index(part) for part in parts]
     assert places == sorted(places)
     assert "11,689,512 (11.7 M)" in outcome.out
     assert "1,814,073,344 MACs (1.81 G)" in outcome.out
@@ -37,7 +43,11 @@ def test_the_record_comes_first_then_the_layers(zoo: Run) -> None:
 
 
 def test_published_errors_stand_with_their_protocol_beside_the_weights(zoo: Run) -> None:
-    """ResNet-152: 4.49 % of one model on validation, 3.57 % of six on test, 4.00 % of torchvision's with one crop."""
+    """ResNet-152's errors differ by how many models, crops and images they are of.
+
+    4.49 % is one model's on validation, 3.57 % that of six on test, 4.00 % torchvision's with one
+    crop.
+    """
     lines = [" ".join(line.split()) for line in zoo("inspect", "resnet152").out.splitlines()]
     assert (
         "paper 19.38 4.49 validation 1 dense, multi-scale He et al. 2015, arXiv:1512.03385, table 4"
@@ -101,9 +111,20 @@ def test_the_tree_shows_each_layer_once_below_its_parent(zoo: Run) -> None:
     """The first block of ResNet-18, as drawn."""
     lines = zoo("inspect", "resnet18", "--layer", "layer4").out.splitlines()
     tree = [
-        "layer", "layer4", "├─ 0", "│  ├─ conv1", "│  ├─ bn1", "│  ├─ relu", "│  ├─ conv2", "│  ├─ bn2",
-        "│  └─ downsample", "│     ├─ 0", "│     └─ 1", "└─ 1", "   ├─ conv1",
-    ]  # fmt: skip
+        "layer",
+        "layer4",
+        "├─ 0",
+        "│  ├─ conv1",
+        "│  ├─ bn1",
+        "│  ├─ relu",
+        "│  ├─ conv2",
+        "│  ├─ bn2",
+        "│  └─ downsample",
+        "│     ├─ 0",
+        "│     └─ 1",
+        "└─ 1",
+        "   ├─ conv1",
+    ]
     for line, start in zip(lines, tree, strict=False):
         assert line.startswith(f"{start}  ")
 

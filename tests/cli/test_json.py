@@ -26,8 +26,11 @@ NOT_RUN_HERE = {
     *("zoo trust key", "zoo trust init", "zoo trust sign", "zoo trust publish", "zoo trust rotate"),
     *("zoo registry update", "zoo registry rollback", "zoo registry hold"),
 }
-"""Two run until they are stopped, two rewrite the installation, one needs what it asks for; the rest
-needs keys, an installed registry or GitHub, and is run by test_trust.py and tests/torch_hub."""
+"""Two run until they are stopped, two rewrite the installation, one needs what it asks for.
+
+The rest needs keys, an installed registry or GitHub, and is run by test_trust.py and
+tests/torch_hub.
+"""
 
 
 def command_of(line: str) -> str:

@@ -94,10 +94,11 @@ def test_all_weights_have_a_row_each(zoo: Run) -> None:
 
 def test_options_combine(zoo: Run) -> None:
     """Every filter at once, sorted and cut."""
-    rows = zoo(
-        "list", "net", "--family", "resnet", "--task", "classification", "--provider", "torchvision", "--year",
-        "2012..2016", "--where", "parameters>20M and top5_error<8", "--sort", "-parameters", "--limit", "2", "--json",
-    ).json  # fmt: skip
+    filters = "--family resnet --task classification --provider torchvision --year 2012..2016"
+    condition = "parameters>20M and top5_error<8"
+    order = "--sort -parameters --limit 2"
+
+    rows = zoo("list", "net", *filters.split(), "--where", condition, *order.split(), "--json").json
     assert [row["name"] for row in rows] == ["resnet152", "resnet101"]
 
 
@@ -231,7 +232,7 @@ def test_names_of_a_registry_that_were_made_up_are_listed(zoo_with: Callable[[st
 
 
 def test_what_a_table_or_a_document_calls_a_column_names_it() -> None:
-    """Titles are copied from the screen, keys from JSON: both are taken by --columns, --sort and --where."""
+    """Titles come from the screen, keys from JSON: --columns, --sort and --where take both."""
     extra = (*MEASURED, *published_speed.COLUMNS)
     for name in (*COLUMNS, *DERIVED, *extra):
         column = describe(name)

@@ -58,7 +58,7 @@ def test_no_arguments_show_the_help_page(zoo: Run) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_registered_line_is_the_commands_own_first_sentence(name: str) -> None:
-    """The table of commands repeats how each help text begins, so that nothing needs importing: no drift."""
+    """The table of commands, which imports nothing, repeats how each help text begins: no drift."""
     assert LOADED[f"zoo {name}"].help.startswith(COMMANDS[name].help)
 
 
@@ -81,7 +81,7 @@ def examples_of(command: Any) -> list[str]:
 
 @pytest.mark.parametrize("name", LEAVES)
 def test_every_help_page_has_examples_that_parse(name: str) -> None:
-    """Each example is parsed by the real parser: options that are gone cannot stay in a help page."""
+    """The real parser takes each example: options that are gone cannot stay in a help page."""
     examples = examples_of(LEAVES[name]) or examples_of(LOADED[" ".join(name.split()[:2])])
     assert "Examples:" in (LEAVES[name].epilog or LOADED[" ".join(name.split()[:2])].epilog)
     for example in examples:
@@ -129,7 +129,7 @@ def pages() -> list[dict[str, str]]:
 def test_help_is_the_same_each_time_and_fits_80_columns(
     name: str, pages: list[dict[str, str]]
 ) -> None:
-    """Help pages are generated into the documentation: sets and terminal widths must not leak into them."""
+    """Help goes into the documentation: the order of sets and the terminal's width do not show."""
     page, other = [by_name[name] for by_name in pages]
     assert page == other
     assert "-h, --help" in page
@@ -177,7 +177,7 @@ def test_an_unknown_option_offers_the_nearest(zoo: Run) -> None:
     ],
 )
 def test_exit_codes(zoo: Run, arguments: tuple[str, ...], exit_code: int) -> None:
-    """0 done, 1 an error that the user can fix, 2 wrong usage; errors go to stderr alone, in words."""
+    """0 done, 1 what the user can fix, 2 wrong usage; errors go to stderr alone, in words."""
     outcome = zoo(*arguments)
     assert outcome.exit_code == exit_code
     if exit_code:
@@ -214,7 +214,7 @@ EVIL = "\x1b[2J\x9bevil"
     ],
 )
 def test_hostile_arguments_reach_the_terminal_escaped(arguments: tuple[str, ...]) -> None:
-    """A pasted escape sequence does not colour, move or clear anything, whichever argument it stands in."""
+    """A pasted escape sequence colours, moves and clears nothing, in whichever argument it is."""
     shown = show([*ZOO, *arguments], columns=100)
     assert shown.exit_code in (1, 2)
     assert "\x1b[2J" not in shown.raw

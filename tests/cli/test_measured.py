@@ -26,7 +26,10 @@ LATENCIES_MS = {
 
 @pytest.fixture
 def sweep(tmp_path: Path) -> str:
-    """Lay a folder of results down: some models, one of them in two engines, a foreign one, one at another input."""
+    """Lay a folder of results down.
+
+    Some models, one of them in two engines, a foreign one, one at another input.
+    """
     store = Store(tmp_path / "sweep")
 
     def put(model: str, value_ms: float, **changes: Any) -> None:
@@ -88,7 +91,7 @@ def test_measured_columns_need_a_file(zoo: Run) -> None:
 
 
 def test_weights_have_their_own_result_where_there_is_one(zoo: Run, sweep: str) -> None:
-    """A tag's result beats the architecture's, and is found in any case; other input sizes have none."""
+    """A tag's result, in capitals or not, beats the architecture's; other input sizes have none."""
     rows = zoo("list", "resnet50", "--all-weights", "--bench", sweep, "--json").json
     times = {row["weights"]: row["p50_ms"] for row in rows if row["name"] == "resnet50"}
     assert times == {"imagenet1k_v1": 21.0, "imagenet1k_v2": 20.0}

@@ -177,7 +177,7 @@ def test_mistakes_end_with_the_next_step(
 def test_bundle_and_doctor(
     zoo: Zoo, tmp_path: Path, upstream: HubUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fetched and packed in one command; applied to empty caches; the doctor is content only afterwards."""
+    """One command fetches and packs, one fills empty caches; only then the doctor is content."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "t"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "h"))
     what = ("o/r", "hf:org/tiny")
@@ -281,7 +281,7 @@ def test_missing_package_is_named_with_its_extra(
 def test_sync_that_is_killed_leaves_a_valid_mirror(
     zoo: Zoo, tmp_path: Path, upstream: HubUpstream
 ) -> None:
-    """SIGKILL in the middle of a body; the next sync brings what is missing and nothing false is there before."""
+    """SIGKILL in mid-body leaves nothing false there; the next sync brings what is missing."""
     data, begun = bytes(3_000_000), threading.Event()
     upstream.models["org/tiny"].commits[COMMIT]["model.safetensors"] = data
     zoo(tmp_path, "mirror", "init", "m", "--upstream", f"mirror={upstream.base}")

@@ -1,4 +1,4 @@
-"""What is said on a terminal: folded between words, advice apart, a command to copy alone on its line."""
+"""What is said on a terminal: folded between words, advice apart, a command alone on its line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM: how far it came, what is kept, what to type; 130 and 143; the second ends at once."""
+"""Ctrl-C and SIGTERM say how far it came, what is kept, what to type; a second ends at once.
+
+The exit codes are 130 and 143.
+"""
 
 from __future__ import annotations
 

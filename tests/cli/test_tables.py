@@ -58,7 +58,7 @@ def test_columns_are_as_wide_as_their_widest_cell_and_numbers_stand_right() -> N
 def test_a_narrow_terminal_loses_columns_in_the_tables_order(
     width: int, header: str, left_out: list[str]
 ) -> None:
-    """None is cut or wrapped; what was dropped first may come back where its place is small enough."""
+    """None is cut or wrapped; what was dropped first may come back where it is small enough."""
     lines, lost = to_lines(TABLE, width)
     assert lines[0] == header
     assert lost == left_out

@@ -1,4 +1,4 @@
-"""Terminals of any width: nothing is cut inside a word, what was asked for is shown, ASCII is enough."""
+"""Terminals of any width: no word is cut, what was asked for is shown, ASCII is enough."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def is_unbreakable(line: str) -> bool:
 def test_every_command_fits_every_terminal(
     columns: int, places: Path, mirror: dict[str, str], repository: Path
 ) -> None:
-    """The terminal has nothing to wrap but words wider than itself; a command to copy stands alone."""
+    """The terminal wraps nothing but words wider than itself; a command to copy stands alone."""
     arguments = [line.removeprefix("zoo ") for line in lines_to_run(mirror, is_slow=False)]
     shown = show(
         [sys.executable, "-c", RUN_ALL, *arguments],

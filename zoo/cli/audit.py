@@ -51,7 +51,10 @@ def audit(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Report what this lock file has no line for. Without it, the nearest zoo.lock gives pins for --fix.",
+            help=(
+                "Report what this lock file has no line for. "
+                "Without it, the nearest zoo.lock gives pins for --fix."
+            ),
             show_default=False,
         ),
     ] = None,
@@ -86,8 +89,8 @@ def audit(
     """Check what a project would download.
 
     Reads Python sources, notebooks and configurations; runs nothing. A comment
-    "# zoo: ignore[RULE]" on a line
-    leaves that finding out; "exclude" and "ignore" in [tool.zoo.audit] of pyproject.toml do so for a project.
+    "# zoo: ignore[RULE]" on a line leaves that finding out; "exclude" and "ignore" in
+    [tool.zoo.audit] of pyproject.toml do so for a project.
     """
     from zoo.auditor import audit as auditing
     from zoo.auditor import settings

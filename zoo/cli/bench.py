@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 
 class _WithDefault(TyperGroup):
-    """A group whose command ``run`` needs no name: ``zoo bench resnet18`` is ``zoo bench run resnet18``."""
+    """A group whose command ``run`` needs no name.
+
+    So ``zoo bench resnet18`` is ``zoo bench run resnet18``.
+    """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put the name of the default command before arguments that name no other."""
@@ -393,9 +396,8 @@ def compare(
         output.fail(f"{second} lacks {len(pairing.only_first)} of the results that {first} has")
         raise typer.Exit(1)
     if failing:
-        output.fail(
-            f"{len(failing)} of {len(compared)} results are slower by more than {threshold:g} % or broken"
-        )
+        share = f"{len(failing)} of {len(compared)} results"
+        output.fail(f"{share} are slower by more than {threshold:g} % or broken")
         raise typer.Exit(1)
     output.talk(f"{len(compared)} compared", is_quiet=is_quiet)
     if any(comparison.verdict == "unsure" for comparison in compared):
@@ -434,7 +436,10 @@ def _write_rows(
         left_out, "a wider terminal, or --format csv, shows them", is_quiet=is_quiet
     )
     if any(row["status"] == "unstable" for row in rows):
-        hint = "unstable figures may be another next time: take --runs 5, leave CPUs free with --threads, or add --until-stable 60"
+        hint = (
+            "unstable figures may be another next time: take --runs 5, "
+            "leave CPUs free with --threads, or add --until-stable 60"
+        )
         output.talk(hint, is_quiet=is_quiet)
 
 
@@ -466,7 +471,10 @@ def _write_plan(planned: "Plan", form: output.Format) -> None:
 
 @contextmanager
 def _progress(*, is_quiet: bool) -> "Iterator[Callable[[Progress], None] | None]":
-    """Show on stderr how far a session is: a line that changes on a terminal, a line for each result elsewhere."""
+    """Show on stderr how far a session is.
+
+    On a terminal it is a line that changes, elsewhere a line for each result.
+    """
     if is_quiet:
         yield None
         return

@@ -47,7 +47,7 @@ def measure_on_cluster(
     is_resume: bool,
     is_quiet: bool,
 ) -> "list[Result]":
-    """Measure a grid on every kind of machine of a Ray cluster; return what the folder holds then."""
+    """Measure a grid on every kind of machine of a Ray cluster; return what the folder holds."""
     from zoo.bench.fleet import FleetDesk, run_fleet
     from zoo.bench.stations import WORKSHOP
     from zoo.executors.cluster import RayExecutor

@@ -63,9 +63,9 @@ def bom(
 ) -> None:
     """Write a bill of materials (CycloneDX, SPDX).
 
-    Lists models, weights, digests, licenses, papers and training data: of named models, of what a lock file pins, or
-    of what a mirror holds. What is not known is left out; a digest
-    of which only the beginning is published is no digest but a note. The time is now, or $SOURCE_DATE_EPOCH.
+    Lists models, weights, digests, licenses, papers and training data: of named models, of what a
+    lock file pins, or of what a mirror holds. What is not known is left out; a digest of which only
+    the beginning is published is no digest but a note. The time is now, or $SOURCE_DATE_EPOCH.
     """
     from json import dumps
 

@@ -75,7 +75,8 @@ def list_(
     """List the files in torch's cache.
 
     Weights, their safetensors copies, strangers and unfinished downloads. Reads no file. A file is
-    "verified" if it was read whole once, has the digest that is demanded, and nothing has touched it since.
+    "verified" if it was read whole once, has the digest that is demanded, and nothing has touched
+    it since.
     """
     from zoo.cache import hub_files, paths
     from zoo.cache import prune as pruning
@@ -212,7 +213,8 @@ def _move_or_advise(
 def quarantine(names: NamesAsked, json: AsJson = False, quiet: Quiet = False) -> None:
     """Move files out of torch's reach.
 
-    Nothing is removed: they go to quarantine/ beside the cached files; "zoo cache list" shows them there.
+    Nothing is removed: they go to quarantine/ beside the cached files; "zoo cache list" shows them
+    there.
     """
     _quarantine(_chosen_files(names), is_json=json, is_quiet=quiet)
 
@@ -252,10 +254,8 @@ def repair(
     curable = [found for found in damaged if found.file.record is not None]
     if dry_run:
         _show(cache_tables.findings_table(damaged), "json" if json else "table", is_quiet=quiet)
-        output.talk(
-            f"{len(curable)} of {output.counted(len(damaged), 'damaged file')} would be fetched again",
-            is_quiet=quiet,
-        )
+        found_damaged = output.counted(len(damaged), "damaged file")
+        output.talk(f"{len(curable)} of {found_damaged} would be fetched again", is_quiet=quiet)
         return
     done: list[Repaired] = []
     failures = [
@@ -382,23 +382,22 @@ def dedupe(dry_run: DryRun = False, json: AsJson = False, quiet: Quiet = False) 
 
     links = plan_dedupe(_chosen_files(None), digest_of)
     _show(cache_tables.links_table(links), "json" if json else "table", is_quiet=quiet)
+    files = output.counted(len(links), "file")
     if dry_run:
-        freed = sum(pair.replace.size_bytes for pair in links)
-        output.talk(
-            f"{output.counted(len(links), 'file')} would become links, freeing up to {quantities.size(freed)}",
-            is_quiet=quiet,
-        )
+        at_most = quantities.size(sum(pair.replace.size_bytes for pair in links))
+        output.talk(f"{files} would become links, freeing up to {at_most}", is_quiet=quiet)
         return
-    output.talk(
-        f"{output.counted(len(links), 'file')} became links, {quantities.size(link(links))} freed",
-        is_quiet=quiet,
-    )
+    freed = quantities.size(link(links))
+    output.talk(f"{files} became links, {freed} freed", is_quiet=quiet)
 
 
 def _chosen_files(
     names: "Sequence[str] | None", *, needs_registry: bool = False
 ) -> "list[CachedFile]":
-    """List the files that are meant; what a damaged registry knew of them is left out, with a warning."""
+    """List the files that are meant.
+
+    What a damaged registry knew of them is left out, with a warning.
+    """
     from zoo.cache import inventory
     from zoo.catalog.registry import empty_registry, load_registry
 

@@ -137,7 +137,10 @@ def choose(
     cost: Annotated[
         Literal["multiply-adds", "parameters", "size", "latency"] | None,
         typer.Option(
-            help="What to weigh against the error: multiply-adds, or with --bench or --published-speed the latency.",
+            help=(
+                "What to weigh against the error: multiply-adds, "
+                "or with --bench or --published-speed the latency."
+            ),
             show_default=False,
         ),
     ] = None,
@@ -157,8 +160,8 @@ def choose(
     cheaper. All published weights are considered, errors are top-5 as their publishers state them.
 
     A license is the one stated for the weights. permissive admits Apache-2.0, BSD, MIT, ISC,
-    CC-BY-4.0 and their like; commercial admits copyleft licenses as well; licenses of a company's own
-    are in neither.
+    CC-BY-4.0 and their like; commercial admits copyleft licenses as well; licenses of a company's
+    own are in neither.
     A multiply-add (MAC) is one multiply with its add, or two FLOPs.
 
     With --bench the cost is the latency on your machine: the median for one image, of the fastest
@@ -214,7 +217,8 @@ def _verdict(choice: "Choice", limits: "Limits") -> "Iterator[str]":
         if choice.places:
             last = choice.places[-1].row.number("top5_error")
             lowest += f" instead of {last:.2f}"
-        yield f"{_OPTIONS[relief.name]} costs most: without it {relief.admitted} more fit, and {lowest}"
+        option = _OPTIONS[relief.name]
+        yield f"{option} costs most: without it {relief.admitted} more fit, and {lowest}"
 
 
 def _unmatched(choice: "Choice", limits: "Limits") -> "Iterator[str]":
@@ -262,7 +266,7 @@ def _unjudged(choice: "Choice", limits: "Limits") -> "Iterator[str]":
 def _check_latency(
     latency: str | None, cost: str | None, bench: Path | None, machine: str | None
 ) -> None:
-    """Refuse a latency of nobody's, and one that would mix what was measured with what was published.
+    """Refuse a latency of nobody's, and one that mixes what was measured with what was published.
 
     Raises:
         UsageError: Says what to add or to leave out.
@@ -273,8 +277,9 @@ def _check_latency(
         raise UsageError("--bench and --published-speed are not mixed: leave one out")
     if bench is None and machine is None and (latency or cost == "latency"):
         raise UsageError(
-            'latency is a matter of the machine: measure first with "zoo bench NAME --output sweep", '
-            "then add --bench sweep, or take what others published with --published-speed rtx4090"
+            "latency is a matter of the machine: "
+            'measure first with "zoo bench NAME --output sweep", then add --bench sweep, '
+            "or take what others published with --published-speed rtx4090"
         )
     is_published = (latency or "").startswith("published")
     if latency and is_published != (machine is not None):

@@ -64,7 +64,8 @@ def convert(
 
     if out is not None and (len(names) != 1 or not Path(names[0]).is_file()):
         raise UsageError(
-            '--output takes the copy of one file; name one, as in "zoo convert mine.pth --output mine.safetensors"'
+            "--output takes the copy of one file; "
+            'name one, as in "zoo convert mine.pth --output mine.safetensors"'
         )
     done: list[Converted] = []
     options = FetchOptions(mirrors=tuple(mirror or ()))
@@ -94,5 +95,5 @@ def _report_conversions(done: "Sequence[Converted]", *, is_json: bool, is_quiet:
     for one in done:
         how = "was there already" if one.was_there else "written"
         use = "; zoo loads it from now on" if one.is_locked else ""
-        text = f"{one.path.name}: {how}, {one.tensors} tensors equal to those of {one.source.name}{use}"
-        output.talk(text, is_quiet=is_quiet)
+        proof = f"{one.tensors} tensors equal to those of {one.source.name}"
+        output.talk(f"{one.path.name}: {how}, {proof}{use}", is_quiet=is_quiet)

@@ -43,6 +43,7 @@ def doctor(
     )
     if faults := [entry for entry in found if entry.fault]:
         output.talk(
-            f'{len(faults)} of {len(found)} look-ups fail; to bring what is missing, run "zoo download NAME" or "zoo bundle apply FILE"'
+            f"{len(faults)} of {len(found)} look-ups fail; to bring what is missing, "
+            'run "zoo download NAME" or "zoo bundle apply FILE"'
         )
         raise typer.Exit(1)

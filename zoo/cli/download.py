@@ -38,7 +38,10 @@ def download(
         list[str] | None,
         typer.Argument(
             metavar="NAME...",
-            help="Models; NAME:TAG for other weights than the default, or a pattern such as 'resnet*'.",
+            help=(
+                "Models; NAME:TAG for other weights than the default, "
+                "or a pattern such as 'resnet*'."
+            ),
             autocompletion=complete_models,
             show_default=False,
         ),
@@ -80,8 +83,8 @@ def download(
     torch.hub and torchvision find them there. A file that is there and right is not fetched again,
     one that is there in part is gone on with. Prints the path of each file.
 
-    A mirror whose root was once named with --mirror-root is believed as far as it has signed what it
-    holds.
+    A mirror whose root was once named with --mirror-root is believed as far as it has signed what
+    it holds.
     """
     from zoo.catalog.wanted import find_wanted
 

@@ -38,7 +38,10 @@ app = new_app()
         "zoo evaluate resnet18 imagenet/val",
         "zoo evaluate best.safetensors flowers/val --output result.json",
         "zoo evaluate resnet18 imagenet/val --engine compile,onnxruntime,openvino",
-        "zoo evaluate resnet50:imagenet1k_v2 imagenet/val --batch 64 --workers 4 --device cuda --json",
+        (
+            "zoo evaluate resnet50:imagenet1k_v2 imagenet/val "
+            "--batch 64 --workers 4 --device cuda --json"
+        ),
         "zoo evaluate resnet50 /shared/imagenet/val --executor ray --address 10.0.0.1:6379",
     )
 )
@@ -238,7 +241,8 @@ def _engine_table(compared: "EngineComparison") -> "Table":
 
 def _rate_line(title: str, rate: "ErrorRate", published: float | None) -> str:
     low, high = rate.interval
-    line = f"  {title} error        {rate.percent:.2f} %  (95 %: {low:.2f} to {high:.2f}; {rate.errors} wrong)"
+    certainty = f"95 %: {low:.2f} to {high:.2f}; {rate.errors} wrong"
+    line = f"  {title} error        {rate.percent:.2f} %  ({certainty})"
     if published is None:
         return line
     verdict = "agrees" if rate.agrees_with(published) else "does not agree"

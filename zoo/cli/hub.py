@@ -127,12 +127,12 @@ def load(
     """Load what an entry point builds, and say what it is.
 
     This runs the repository's code with your rights. So first it is said which commit runs and what
-    it imports, its archive is checked, and you are asked whether you trust it. The decision is about
-    this very commit and the digest of its files; it is written down and checked each time.
+    it imports, its archive is checked, and you are asked whether you trust it. The decision is
+    about this very commit and the digest of its files; it is written down and checked each time.
 
-    Without a ref, the commit that you trusted last is taken, else the one that the registry records,
-    else the newest. The folder is the one that torch.hub.load("OWNER/NAME:COMMIT", ...) finds, also
-    without a network.
+    Without a ref, the commit that you trusted last is taken, else the one that the registry
+    records, else the newest. The folder is the one that
+    torch.hub.load("OWNER/NAME:COMMIT", ...) finds, also without a network.
     """
     from zoo.torch_hub import loading
 

@@ -92,8 +92,8 @@ def inspect(
     layers alone, JSON holds the record as well.
 
     Of a repository of PyTorch Hub (zoo list --source hub) it says what is known before any of its
-    code runs. Of a weights file it says what it is, how sure that is, what it was wrapped in, and what to type
-    next. It is refused if it holds more than tensors.
+    code runs. Of a weights file it says what it is, how sure that is, what it was wrapped in, and
+    what to type next. It is refused if it holds more than tensors.
     """
     from zoo.catalog.quantities import parse_shape
     from zoo.formats.files import names_a_file

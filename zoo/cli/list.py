@@ -68,7 +68,10 @@ def list_models(
             "--source",
             "--provider",
             metavar="NAME",
-            help="Only models of torchvision, zoo, timm, your own (local), or PyTorch Hub's repositories: hub.",
+            help=(
+                "Only models of torchvision, zoo, timm, your own (local), "
+                "or PyTorch Hub's repositories: hub."
+            ),
             autocompletion=complete_listed_sources,
         ),
     ] = None,
@@ -121,9 +124,10 @@ def list_models(
     """List models: filter, sort, choose columns.
 
     Errors are percentages on ImageNet's validation images, one crop, as the weights' publisher
-    states them; models of other tasks show what is published of those: mAP on COCO, mIoU, accuracy on
-    Kinetics-400, end-point errors (EPE) of optical flow. A multiply-add (MAC) is one multiply with its add, or two FLOPs. M is 1,000,000; MB
-    is 1,000,000 bytes. JSON and CSV hold exact numbers.
+    states them; models of other tasks show what is published of those: mAP on COCO, mIoU, accuracy
+    on Kinetics-400, end-point errors (EPE) of optical flow. A multiply-add (MAC) is one multiply
+    with its add, or two FLOPs. M is 1,000,000; MB is 1,000,000 bytes. JSON and CSV hold exact
+    numbers.
 
     Models of your own (zoo registry add --local) are called local/NAME; no error is published of
     them.

@@ -85,7 +85,8 @@ def update(
 def check(lock: Lock = None, json: AsJson = False, quiet: Quiet = False) -> None:
     """Check a lock file, and the caches against it.
 
-    Reads it strictly, finds refs at two commits, compares digests. Needs no network. Exits with 1 if something contradicts it; what no cache holds is only counted.
+    Reads it strictly, finds refs at two commits, compares digests. Needs no network. Exits with 1
+    if something contradicts it; what no cache holds is only counted.
     """
     from zoo.cache import lockfile
     from zoo.recorder import checking, locking

@@ -1,6 +1,7 @@
 """The command ``zoo``: which commands there are, and how each of them ends.
 
-Exit codes: 0 done, 1 a :class:`~zoo.errors.ZooError`, 2 wrong usage, 130 interrupted (Ctrl-C), 143 terminated (SIGTERM).
+Exit codes: 0 done, 1 a :class:`~zoo.errors.ZooError`, 2 wrong usage, 130 interrupted (Ctrl-C), 143
+terminated (SIGTERM).
 """
 
 import sys
@@ -66,7 +67,10 @@ COMMANDS = {
     "trust": Entry("zoo.cli.trust", "Sign a registry for clients that trust no host.", _KEEP),
     "registry": Entry("zoo.cli.registry", "Build, check, pin and watch the registry.", _KEEP),
 }
-"""Every command; its module is imported when it is called. A new one is a module in ``zoo/cli`` and a line here."""
+"""Every command; its module is imported when it is called.
+
+A new one is a module in ``zoo/cli`` and a line here.
+"""
 
 
 OTHER_NAMES = {

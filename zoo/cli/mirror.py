@@ -250,7 +250,7 @@ def sync(
 
 
 def _make_room(store: "Store", *, is_quiet: bool) -> None:
-    """Remove what the policy allows no more, and say if what was added by name is too much for it."""
+    """Remove what the policy allows no more; say if what was added by name is too much for it."""
     from zoo.catalog import quantities
     from zoo.mirror import quota, upkeep
 
@@ -492,9 +492,8 @@ def verify(
     if json:
         output.write_json([{"path": damage.file.path, "fault": damage.fault} for damage in damages])
     for damage in damages:
-        output.fail(
-            f'{damage.file.path} is damaged: {damage.fault}; to fetch it again, run "zoo mirror sync"'
-        )
+        fault = f"{damage.file.path} is damaged: {damage.fault}"
+        output.fail(f'{fault}; to fetch it again, run "zoo mirror sync"')
     if quarantine:
         for path in upkeep.quarantine(store, damages):
             output.talk(f"moved to {path}", is_quiet=quiet)

@@ -56,7 +56,10 @@ def serve(
         bool,
         typer.Option(
             "--allow-connect/--strict",
-            help="As a proxy, lead to other hosts as well; else refuse all but the intercepted hosts.",
+            help=(
+                "As a proxy, lead to other hosts as well; "
+                "else refuse all but the intercepted hosts."
+            ),
         ),
     ] = False,
     tunnel_port: Annotated[
@@ -86,7 +89,10 @@ def serve(
             min=1,
             max=65535,
             metavar="PORT",
-            help="With --tls-cert: a port without TLS for the HTTPS proxy; torch.hub can use no other.",
+            help=(
+                "With --tls-cert: a port without TLS for the HTTPS proxy; "
+                "torch.hub can use no other."
+            ),
         ),
     ] = None,
     ca_key: Annotated[
@@ -104,7 +110,10 @@ def serve(
         list[str] | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Address or network of a proxy in front, whose X-Forwarded-... headers are believed.",
+            help=(
+                "Address or network of a proxy in front, "
+                "whose X-Forwarded-... headers are believed."
+            ),
         ),
     ] = None,
     access_log: Annotated[

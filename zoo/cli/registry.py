@@ -192,9 +192,9 @@ def pin(
     """Write down the commit and digest of weights on the Hub.
 
     Asks the Hugging Face Hub (or HF_ENDPOINT) what main means today, and writes commit, length and
-    SHA-256 to registry/pins.json; zoo registry build then puts them into the records. An interrupted
-    run keeps what it has, and the next one goes on. Exits with 1 if some could not be asked for, or
-    have other bytes than before.
+    SHA-256 to registry/pins.json; zoo registry build then puts them into the records. An
+    interrupted run keeps what it has, and the next one goes on. Exits with 1 if some could not be
+    asked for, or have other bytes than before.
     """
     from zoo.catalog.wanted import find_wanted
     from zoo.cli.terminal.progress import StepProgress
@@ -278,10 +278,10 @@ def watch(
 ) -> None:
     """Look whether everything is still there, and the same.
 
-    Asks each address with HEAD (ETag, length, the host after redirects), each
-    repository of the Hugging Face Hub and of PyTorch Hub for its commit, each https host for the end
-    of its certificate, and, with --package-index, for the newest versions of torch, torchvision and
-    timm. States are alive, changed, moved, gone, expiring and unreachable, each with the time since
+    Asks each address with HEAD (ETag, length, the host after redirects), each repository of the
+    Hugging Face Hub and of PyTorch Hub for its commit, each https host for the end of its
+    certificate, and, with --package-index, for the newest versions of torch, torchvision and timm.
+    States are alive, changed, moved, gone, expiring and unreachable, each with the time since
     when; a commit, version or length other than the recorded one is changed. An interrupted watch
     goes on with --max-age. Exits with 1 if something changed, moved, is gone or about to expire.
     Repositories of PyTorch Hub and packages are watched where no models are named.

@@ -34,7 +34,10 @@ _DEFAULT_BUDGET = "10m"
 @app.command(
     epilog=examples(
         "zoo search run digits/ --output found/",
-        "zoo search run digits/ --strategy evolution --budget 20m --max-parameters 300k --output found/",
+        (
+            "zoo search run digits/ --strategy evolution --budget 20m "
+            "--max-parameters 300k --output found/"
+        ),
         "zoo search run digits/ --trials 30 --seed 1 --output found/",
         "zoo search run digits/ --budget 1h --output found/ --resume",
     )
@@ -139,8 +142,8 @@ def run(
     """Search for cells, train the best network, judge it once.
 
     A fifth of the images (or the test folder) is set aside and judges the winner alone, at the end.
-    Trials are short trainings; the worse half ends early. Every step is in a journal on the disk, so
-    that --resume goes on after any interruption. One worker with the same seed finds the same.
+    Trials are short trainings; the worse half ends early. Every step is in a journal on the disk,
+    so that --resume goes on after any interruption. One worker with the same seed finds the same.
     """
     from zoo.mirror.schedule import parse_duration
     from zoo.models.genotype import OPERATIONS

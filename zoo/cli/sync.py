@@ -29,8 +29,9 @@ def sync(
 ) -> None:
     """Fetch what zoo.lock says into the caches.
 
-    Those of torch and Hugging Face; exactly these bytes, or an error. Afterwards a program finds them without a network, by the refs
-    that were recorded. Addresses that belong to no cache are listed: the program fetches them.
+    Those of torch and Hugging Face; exactly these bytes, or an error. Afterwards a program finds
+    them without a network, by the refs that were recorded. Addresses that belong to no cache are
+    listed: the program fetches them.
     """
     from zoo.cache import lockfile
     from zoo.cli.terminal.progress import FetchProgress

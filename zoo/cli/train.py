@@ -29,7 +29,10 @@ _HEADER = "epoch  train loss  val loss  val error %  learning rate  seconds  dat
         "zoo train resnet18 flowers/ --pretrained --frozen-epochs 2 --epochs 10",
         "zoo train lenet5 digits/ --epochs 40 --batch 64 --learning-rate 0.004",
         "zoo train resnet18 flowers/ --output runs/flowers --resume",
-        "accelerate launch -m zoo train resnet50 imagenet/ --epochs 90 --optimizer sgd --learning-rate 0.1",
+        (
+            "accelerate launch -m zoo train resnet50 imagenet/ "
+            "--epochs 90 --optimizer sgd --learning-rate 0.1"
+        ),
     )
 )
 def train(
@@ -103,8 +106,8 @@ def train(
     """Train or fine-tune a model on an image folder.
 
     The folder of the run keeps last.pt, to go on from after any interruption, best.safetensors,
-    which zoo predict, zoo evaluate and zoo inspect take in place of a name, and curves.png. The same
-    seed gives the same curve.
+    which zoo predict, zoo evaluate and zoo inspect take in place of a name, and curves.png. The
+    same seed gives the same curve.
     """
     from zoo.cli.terminal.progress import EpochProgress
     from zoo.trainer import Recipe, start_run
@@ -207,10 +210,13 @@ def _kept(run: "Run", name: str, dataset: Path, folder: Path) -> str:
 
 
 def _line(epoch: "Epoch") -> str:
-    loss, error = epoch.validation_loss, epoch.validation_error_percent
+    loss = _number(epoch.validation_loss, 4)
+    error = _number(epoch.validation_error_percent, 2)
+    waited_percent = 100 * epoch.data_wait_share
+
     return (
-        f"{epoch.number:5d}  {epoch.train_loss:10.4f}  {_number(loss, 4):>8}  {_number(error, 2):>11}"
-        f"  {epoch.learning_rate:13.2e}  {epoch.seconds:7.1f}  {100 * epoch.data_wait_share:11.0f}"
+        f"{epoch.number:5d}  {epoch.train_loss:10.4f}  {loss:>8}  {error:>11}"
+        f"  {epoch.learning_rate:13.2e}  {epoch.seconds:7.1f}  {waited_percent:11.0f}"
     )
 
 

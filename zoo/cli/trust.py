@@ -74,7 +74,8 @@ def key(
 
 @app.command(
     epilog=examples(
-        "zoo trust init site --root-key a.pub --root-key b.pub --threshold 2 --online-key online.pub"
+        "zoo trust init site --root-key a.pub --root-key b.pub "
+        "--threshold 2 --online-key online.pub"
     )
 )
 def init(

@@ -1,4 +1,4 @@
-"""Start fast: a command's module is imported when it runs, Typer's converters when a value needs them."""
+"""Start fast: import a command when it runs, Typer's converters when a value needs them."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ _PLAIN_LETTERS = str.maketrans(
 
 
 def _plain_letters(error: UnicodeError) -> tuple[str, int]:
-    """Write what an encoding lacks with its nearest letters: ``é`` as ``e``, what has none as ``?``."""
+    """Write what an encoding lacks with its nearest letters: ``é`` as ``e``, the rest as ``?``."""
     import unicodedata
 
     if not isinstance(error, UnicodeEncodeError):
@@ -150,7 +150,7 @@ def paint(text: str, style: str, stream: TextIO | None = None) -> str:
 
 
 def terminal_width() -> int | None:
-    """Columns of the terminal that data goes to; ``None`` for a file or a pipe, which take any width."""
+    """Columns of the terminal that data goes to; ``None`` where any width fits: a file, a pipe."""
     return _terminal_size().columns if is_terminal(sys.stdout) else None
 
 

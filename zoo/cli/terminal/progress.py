@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class FetchProgress:
-    """Show what a fetch tells: a bar for each file on a terminal, a line for each finished file elsewhere."""
+    """Show what a fetch tells.
+
+    On a terminal that is a bar for each file, elsewhere a line for each finished file.
+    """
 
     def __init__(self, *, is_quiet: bool = False) -> None:
         """Show warnings only if ``is_quiet``."""
@@ -91,7 +94,7 @@ class FetchProgress:
 
 
 class StepProgress:
-    """Show how many of some steps are done; the callback of functions that take ``(name, done, all)``.
+    """Show how many steps are done; the callback of functions that take ``(name, done, all)``.
 
     Who is interrupted is told how far it came, and what is kept of that.
     """

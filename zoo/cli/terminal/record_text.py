@@ -185,13 +185,11 @@ def _weights_facts(weights: Weights, presence: Presence) -> list[tuple[str, str 
             ("sha256", digest or "not known"),
         ]
     if weights.measured:
+        measured = weights.measured
         facts += [
-            (
-                "measured",
-                f"{weights.measured.errors} of {weights.measured.images} wrong: {weights.measured.data}",
-            )
+            ("measured", f"{measured.errors} of {measured.images} wrong: {measured.data}"),
+            ("again with", measured.command),
         ]
-        facts += [("again with", weights.measured.command)]
     return facts
 
 
@@ -206,7 +204,7 @@ def _metrics(weights: Weights) -> str | None:
 
 
 def _errors(architecture: Architecture, shown: Sequence[Weights]) -> list[str]:
-    """Put what papers claim beside what the weights' publishers claim and what was measured here."""
+    """Put what papers claim beside what the weights' publishers claim and what was measured."""
     notes: list[str] = []
     rows: list[list[Any]] = []
     for entry, top1, top5 in _merged(architecture.published):
@@ -263,7 +261,7 @@ _TEST_SETS = {
 
 
 def _test_images(claim: WeightsError) -> str:
-    """Name the images that errors were counted on, and their size where it is not the weights' own."""
+    """Name the images that errors were counted on; their size where it is not the weights' own."""
     images = _TEST_SETS[claim.test_set] or claim.split
     return f"{images}, {quantities.shape(claim.input_size)}" if claim.input_size else images
 

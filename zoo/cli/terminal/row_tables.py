@@ -1,4 +1,7 @@
-"""Rows of the registry as a table: titles, units, which columns, and which go first on a narrow terminal."""
+"""Rows of the registry as a table: titles, units, columns, and which of them go first.
+
+Columns go where a terminal is too narrow for all.
+"""
 
 from __future__ import annotations
 
@@ -146,7 +149,7 @@ def chosen_columns(given: str | None, measured: Sequence[str] = ()) -> tuple[str
 
 
 def used_columns(selection: Selection, measured: Sequence[str] = ()) -> tuple[str, ...]:
-    """Name the columns that rows are sorted by or filtered on: who asked for that wants to see them.
+    """Name the columns that rows are sorted by or filtered on: who asks wants to see them.
 
     Raises:
         UnknownNameError: There is no such column.
@@ -165,7 +168,9 @@ def used_columns(selection: Selection, measured: Sequence[str] = ()) -> tuple[st
 
 
 def measured_columns(file: Path | None) -> tuple[tuple[str, ...], dict[str, dict[str, Value]]]:
-    """Read ``--bench``: the columns that it adds, and their values as :func:`zoo.catalog.query.select` takes them.
+    """Read ``--bench``: the columns that it adds, and their values.
+
+    The values are as :func:`zoo.catalog.query.select` takes them.
 
     Raises:
         ResultFileError: The file cannot be used.

@@ -1,7 +1,10 @@
-"""Ctrl-C and SIGTERM: the first ends a command in good order and says what is kept, the second ends it at once.
+"""Ctrl-C and SIGTERM: the first ends a command in good order, the second ends it at once.
 
-Slurm, Kubernetes and ``timeout`` send SIGTERM. It is turned into the same :class:`KeyboardInterrupt` as Ctrl-C, so that
-everything which tidies up for one does so for the other; only the exit code tells them apart: 130 and 143.
+After the first, a command says what is kept.
+
+Slurm, Kubernetes and ``timeout`` send SIGTERM. It is turned into the same
+:class:`KeyboardInterrupt` as Ctrl-C, so that everything which tidies up for one does so for the
+other; only the exit code tells them apart: 130 and 143.
 """
 
 from __future__ import annotations
