@@ -6,7 +6,7 @@ from zoo.bench.batches import find_best
 
 
 class Simulated:
-    """A device that takes a fixed time for each call and one for each item, and holds so many items."""
+    """A device that takes a fixed time a call and one an item, and holds so many items."""
 
     def __init__(self, call_s: float, item_s: float, most: int = 10**9) -> None:
         self.call_s, self.item_s, self.most = call_s, item_s, most

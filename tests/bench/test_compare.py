@@ -53,7 +53,7 @@ def crowded_runs(seed: int, centre_ms: float = 10.0) -> list[Run]:
 
 
 def test_on_a_crowded_machine_the_floor_of_the_faster_runs_is_compared() -> None:
-    """There too ten percent are found in at least 9 of 10 cases, and identical pairs differ in at most 1 of 20."""
+    """A tenth more is found at least 9 times in 10; of equal pairs at most 1 in 20 differs."""
 
     def verdict(seed: int, after_ms: float) -> str:
         first, second = (
@@ -85,7 +85,7 @@ def on_machine(level_ms: float, yardstick_ns: int, seed: int) -> list[Run]:
 
 
 def test_a_machine_that_changed_between_two_sides_gives_no_verdict() -> None:
-    """Everything took half as long again, the yardstick too; on a machine that stayed it is slower."""
+    """All took half as long again, the yardstick too; on a machine that stayed it is slower."""
     before = make_result(on_machine(10.0, 100, 1))
     (changed,) = compare([before], [make_result(on_machine(15.0, 150, 2))])
     (slower,) = compare([before], [make_result(on_machine(15.0, 101, 2))])
@@ -93,7 +93,7 @@ def test_a_machine_that_changed_between_two_sides_gives_no_verdict() -> None:
 
 
 def test_runs_on_a_slow_machine_are_left_out_of_a_comparison() -> None:
-    """Each side has five runs in both states of the machine: those of its best state are compared."""
+    """Each side ran five times in both states of the machine: those of the best are compared."""
     sides = [
         make_result([*on_machine(15.0, 150, 2 * seed + 5), *on_machine(level_ms, 100, 2 * seed)])
         for seed, level_ms in ((1, 10.0), (2, 11.0), (3, 10.0))
@@ -135,7 +135,7 @@ def test_the_floor_keeps_the_faster_half_and_never_fewer_than_a_verdict_needs() 
 def test_verdicts_need_a_ratio_past_the_threshold_and_an_interval_without_one(
     shift: Shift | None, expected: str
 ) -> None:
-    """Threshold 5 %: slower from 1.05 on if the interval excludes 1, same if the interval lies within 1/1.05..1.05."""
+    """At 5 %: slower from 1.05 on if the interval excludes 1, same if it lies in 1/1.05..1.05."""
     assert judge(shift, 5.0) == expected
 
 

@@ -19,7 +19,7 @@ EFFORT = Effort(measure_s=0.01, warmup_limit_s=0.01, has_ceilings=False)
 
 
 def check(engine: str, precision: str = "fp32", batch: int = 1) -> float:
-    """Measure the small network in an engine, hold its output against eager fp32 and return the distance."""
+    """Measure the small network in an engine, hold it against eager fp32, return the distance."""
     case = replace(CASE, engine=engine, mode="throughput", batch=batch, precision=precision)  # type: ignore[arg-type]  # words
     run = measure(case, EFFORT, started_ns=0)
     assert run.follows_input

@@ -15,7 +15,7 @@ from zoo.devices import Device, cpu_title, usable_cpus
 
 
 def test_a_line_of_proc_stat_in_seconds() -> None:
-    """User 1, nice 2, system 3, idle 4, iowait 5, irq 6, softirq 7, stolen 8 hundred ticks of a hundredth."""
+    """In seconds: user 1, nice 2, system 3, idle 4, iowait 5, irq 6, softirq 7, stolen 8."""
     busy_s, stolen_s, all_s = parse_cpu_line("cpu  100 200 300 400 500 600 700 800 0 0", 100)
     assert (busy_s, stolen_s, all_s) == (1 + 2 + 3 + 6 + 7, 8, 36)
 

@@ -41,7 +41,7 @@ def test_the_grid_is_every_combination_without_repeats() -> None:
 
 
 def test_training_has_a_batch_of_its_own() -> None:
-    """Training is measured at eight items where no batch is given, and never with half precision alone."""
+    """Eight items where no batch is given, and never with half precision alone."""
     planned = plan(
         Grid(["resnet18"], modes=("training",), precisions=("fp32", "bf16", "bf16-autocast")), CPU
     )

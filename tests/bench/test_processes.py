@@ -1,4 +1,4 @@
-"""Fresh processes: a crash, a hang, a lack of memory and loose talk are results, not the end of the sweep."""
+"""Fresh processes: a crash, a hang, a lack of memory, loose talk: results, not the sweep's end."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -51,7 +51,7 @@ def test_what_does_not_fit_into_memory_says_so_and_what_to_do() -> None:
 
 
 def test_a_run_that_hangs_is_ended() -> None:
-    """Half a second is less than the start of Python and torch takes, so nothing depends on the machine's speed."""
+    """Half a second is less than any machine takes to start Python and torch."""
     failure = ask(task("hanging"), timeout_s=0.5)["failure"]
     assert failure == {
         "kind": "timed-out",

@@ -9,7 +9,7 @@ from zoo.bench.ranks import critical_u, shift
 
 
 def two_tails(first: int, second: int, u: int) -> float:
-    """Count by hand how often chance alone gives a U of at most ``u``, or as extreme at the other end."""
+    """Count by hand how often chance gives a U of at most ``u``, or as far at the other end."""
     everyone = range(first + second)
     orders = [
         sum(a > b for a in chosen for b in everyone if b not in chosen)
@@ -29,7 +29,7 @@ def test_critical_u_is_the_largest_that_chance_reaches_less_than_one_time_in_twe
 
 
 def test_three_of_each_are_too_few_for_an_interval() -> None:
-    """The most extreme of the 20 orders of 3 and 3 comes up one time in ten, more than one in twenty."""
+    """The most extreme of 20 orders of 3 and 3 comes up one time in ten, over one in twenty."""
     assert two_tails(3, 3, 0) == 0.1
     assert shift([1, 2, 3], [4, 5, 6]) is None
 
@@ -48,7 +48,7 @@ def test_shift_finds_a_known_factor_and_its_interval() -> None:
 
 
 def test_one_disturbed_run_in_five_hardly_moves_the_ratio() -> None:
-    """A run that took three times as long leaves the ratio within 2 % of what the other four say."""
+    """A run that took three times as long moves the ratio of the other four by less than 2 %."""
     found = shift([100, 100.5, 101, 99.5, 300], [110, 110.5, 111, 109.5, 110.2])
     assert found is not None
     assert abs(found.ratio / 1.1 - 1) < 0.02

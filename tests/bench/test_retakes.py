@@ -1,4 +1,4 @@
-"""Disturbed runs are taken again, in turns and within limits; at a station that follows a script."""
+"""Disturbed runs are taken again, in turns and within limits, at a station with a script."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager

@@ -140,7 +140,7 @@ def test_load_never_times_a_download() -> None:
 
 
 def test_a_network_whose_output_is_random_is_found_wrong() -> None:
-    """Dropout in inference: two calls with one input differ, so no engine agrees with the reference."""
+    """Dropout in inference: two calls with one input differ, so no engine can agree."""
     run = run_of(model="tests.support.bench_models.forgetful")
     assert run.error is not None
     assert run.error > 0.1
@@ -174,7 +174,7 @@ def test_not_a_number_is_a_huge_error() -> None:
 
 
 def test_a_typical_network_hides_nothing_from_the_check() -> None:
-    """No parameter is constant, normalisation has seen a batch, and everything is back in eval mode."""
+    """No parameter is constant, normalisation has seen a batch, all is back in eval mode."""
     model = bench_models.small().eval()
     assert isinstance(model, torch.nn.Sequential)
     make_typical(model, torch.randn(4, 3, 16, 16))

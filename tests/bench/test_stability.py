@@ -83,7 +83,7 @@ def timed(yardsticks_ns: Sequence[int], level_ms: float = 10.0, **changes: objec
 
 
 def test_a_run_is_disturbed_if_the_yardstick_took_longer_before_it_or_after_it() -> None:
-    """By more than 8 % of the best that was seen around any run of the result, or by the session."""
+    """By more than 8 % of the best seen around any run of the result, or by the session."""
     runs = [timed(QUIET), timed(SLOW), timed((140, 100)), timed((107, 107)), timed((109, 100))]
     result = make_result(runs)
     found = [disturbances(run, result) for run in runs]
@@ -96,7 +96,7 @@ def test_a_run_is_disturbed_if_the_yardstick_took_longer_before_it_or_after_it()
 
 
 def test_no_run_is_chosen_by_its_own_values() -> None:
-    """One run is twice as fast as the others, and one is slow, on a machine that was the same: all count."""
+    """One run twice as fast, one slow, on a machine that was the same: all count."""
     runs = [timed(QUIET, level_ms) for level_ms in (10.0, 5.0, 10.0, 10.0, 30.0)]
     result = replace(make_result(runs), effort=Effort(runs=3, retakes=2))
     assert usable_runs(result) == runs

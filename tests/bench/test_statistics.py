@@ -30,7 +30,7 @@ def test_block_medians_keep_the_order_and_use_every_value() -> None:
 
 
 def test_bootstrap_interval_covers_the_true_median_about_19_times_in_20() -> None:
-    """Of 100 samples from a distribution with median 50, at least 88 give an interval around 50 (three sigma)."""
+    """Of 100 samples around a median of 50, at least 88 give an interval with it (three sigma)."""
     covered = 0
     for seed in range(100):
         low, high = bootstrap_interval([normal_values(200, 50, 5, seed)], seed)
@@ -39,7 +39,7 @@ def test_bootstrap_interval_covers_the_true_median_about_19_times_in_20() -> Non
 
 
 def test_bootstrap_interval_holds_what_lies_between_runs() -> None:
-    """Runs that agree within but not with each other give an interval as wide as their differences."""
+    """Runs that agree within but not with each other give an interval as wide as they differ."""
     alike = [normal_values(100, 100, 0.1, seed) for seed in range(5)]
     apart = [normal_values(100, centre, 0.1, 9) for centre in (96, 98, 100, 102, 104)]
     narrow, wide = bootstrap_interval(alike), bootstrap_interval(apart)

@@ -119,7 +119,7 @@ def test_a_wrong_engine_is_reported_as_wrong(
 
 
 def test_tolerance_has_a_floor_and_a_ceiling() -> None:
-    """A network that rounding hardly moves is allowed a thousandth of that anyway, a chaotic one no more than half."""
+    """A thousandth where rounding hardly moves a network, at most half where it is chaotic."""
     assert tolerance(make_run([1.0], sensitivity=0.0), "fp32") == pytest.approx(2e-6)
     assert tolerance(make_run([1.0], sensitivity=None), "bf16") == pytest.approx(4e-3)
     assert tolerance(make_run([1.0], sensitivity=0.9), "bf16") == 0.5

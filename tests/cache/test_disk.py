@@ -1,4 +1,4 @@
-"""What the file system says is passed on in words: what happened, where, to whom, and what to do."""
+"""What the file system says is put in words: what happened, where, to whom, and what to do."""
 
 from __future__ import annotations
 

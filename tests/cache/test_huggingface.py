@@ -1,4 +1,4 @@
-"""The Hugging Face cache, written by huggingface_hub itself, is listed and verified, and never written to."""
+"""The Hugging Face cache, as huggingface_hub writes it, is listed and verified, never changed."""
 
 from __future__ import annotations
 

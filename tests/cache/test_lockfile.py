@@ -213,7 +213,7 @@ def test_digest_is_learnt_from_a_file_that_was_there(desk: Desk, server: FaultyS
 def test_lock_file_of_the_working_folder_is_found_from_below(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The nearest zoo.lock from the working folder up, as version control would; else the cache's own."""
+    """The nearest zoo.lock from the working folder up, as Git would look; else the cache's own."""
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
@@ -226,7 +226,7 @@ def test_lock_file_of_the_working_folder_is_found_from_below(
 
 
 def test_other_bytes_than_those_learnt_are_refused(desk: Desk, server: FaultyServer) -> None:
-    """A lock file that demands another digest with the same beginning: error, nothing under the final name."""
+    """A lock file demands another digest with the same beginning: error, no file is published."""
     lock = desk.folder.parent / "zoo.lock"
     other = SHA256[:8] + "0" * 56
     lockfile.write(lock, {NAME: LockedFile(other, len(DATA))})
@@ -257,7 +257,7 @@ def test_file_whose_whole_digest_is_published_is_not_noted(
 def test_file_without_any_digest_is_fetched_once_and_noted(
     desk: Desk, server: FaultyServer
 ) -> None:
-    """Nothing is known: what lies there is not trusted, what is fetched is, and then it is known."""
+    """What lies there is not trusted, what is fetched is, and from then on its digest is known."""
     desk.target.write_bytes(b"left by somebody")
     record = replace(record_of(server.base), sha256_prefix=None, size_bytes=None)
     assert not fetcher.fetch(record, options=desk.options).was_cached
@@ -278,7 +278,8 @@ def test_processes_that_learn_at_once_lose_no_line(tmp_path: Path) -> None:
     lock = tmp_path / "zoo.lock"
     program = (
         "import sys; from pathlib import Path; from zoo.cache.lockfile import LockedFile, learn\n"
-        "for n in range(12): learn(Path(sys.argv[1]), f'f{sys.argv[2]}-{n}.pth', LockedFile('0' * 64, n))"
+        "lock, process = Path(sys.argv[1]), sys.argv[2]\n"
+        "for n in range(12): learn(lock, f'f{process}-{n}.pth', LockedFile('0' * 64, n))"
     )
     processes = [
         subprocess.Popen(

@@ -24,7 +24,8 @@ HOLD = """
 import fcntl, filelock, os, sys, threading
 from pathlib import Path
 from zoo.cache import locks
-os.setgid({gid}); os.setuid({uid}); os.umask(0o022)  # after the imports: Python's own files may be root's
+# After the imports: Python's own files may be root's.
+os.setgid({gid}); os.setuid({uid}); os.umask(0o022)
 with locks.held(Path({path!r}), on_wait=lambda: None, stopped=threading.Event()) as is_alone:
     print(is_alone)
 """

@@ -47,8 +47,11 @@ def run(program: str, **environment: str) -> str:
 def test_checkpoints_lie_where_torch_hub_looks(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same folder as torch.hub.get_dir() gives, for every variable it reads, and without importing torch."""
-    ours = "import sys; from zoo.cache import paths; print(paths.checkpoints_folder(), 'torch' in sys.modules)"
+    """The folder of torch.hub.get_dir(), for each variable it reads, without importing torch."""
+    ours = (
+        "import sys; from zoo.cache import paths; "
+        "print(paths.checkpoints_folder(), 'torch' in sys.modules)"
+    )
     for name in ("TORCH_HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
@@ -151,7 +154,7 @@ def reads_of(desk: Desk, program: str) -> int:
 
 
 def test_file_that_nobody_touched_is_not_read_again(desk: Desk) -> None:
-    """A full check is remembered by device, inode, length and times; asked for, it is made again."""
+    """A full check is remembered by device, inode, length and times; on demand it is made again."""
     desk.target.write_bytes(DATA)
     assert reads_of(desk, "quick") > len(DATA)
     assert reads_of(desk, "quick") < len(DATA) / 10

@@ -60,7 +60,7 @@ def test_every_state_is_told_apart(found: Found, expected: Expected, state: Stat
 
 @given(founds, wants)
 def test_whole_means_that_digest_and_length_agree(found: Found, expected: Expected) -> None:
-    """A file is whole if and only if it is one, is not empty, and agrees with all that is known, which is something."""
+    """A file is whole just if it is not empty and agrees with all that is known, a digest too."""
     is_whole = plan(found, expected).state is State.WHOLE
     has_length = expected.size_bytes is None or (
         expected.size_bytes - expected.size_tolerance_bytes
@@ -75,7 +75,7 @@ def test_whole_means_that_digest_and_length_agree(found: Found, expected: Expect
 
 @given(founds, wants)
 def test_only_what_contradicts_is_known_to_be_bad(found: Found, expected: Expected) -> None:
-    """Folders, devices and files that nothing is known about stay until something better is there."""
+    """Folders, devices and files of which nothing is known stay until something better is there."""
     decision = plan(found, expected)
     if decision.is_known_bad:
         assert found.kind in (Kind.FILE, Kind.BROKEN_LINK)

@@ -1,4 +1,4 @@
-"""Keeping the cache in order: files are judged by what is known of them; only what can be had again is removed.
+"""Order in the cache: files are judged by what is known; only what can be had again goes.
 
 The file is long because verify, prune, remove and dedupe are tested on one kind of cache.
 """
@@ -78,7 +78,7 @@ def small(desk: Desk) -> Cache:
 
 
 def test_an_inventory_knows_owner_and_role_of_each_file(small: Cache) -> None:
-    """Weights, safetensors copies, unfinished downloads and strangers are told apart by their names."""
+    """Weights, safetensors copies, unfinished downloads and strangers are told apart by name."""
     stem = small.resnet.file_name.removesuffix(".pth")
     for name in (f"{stem}.safetensors", "mine.pth", ".hidden"):
         (small.folder / name).write_bytes(b"x")
@@ -270,7 +270,7 @@ CACHED = st.builds(
 def test_a_size_limit_removes_the_least_recently_used_and_no_more_than_needed(
     facts: list[tuple[int, int, bool]], most_bytes: int
 ) -> None:
-    """Whatever is in the cache: what stays was used later, and without the last removal the limit would be broken."""
+    """What stays was used later than what goes, and one removal less would break the limit."""
     files = [
         cached(n, size, used, inode=n, is_known=known)
         for n, (size, used, known) in enumerate(facts)
@@ -375,7 +375,7 @@ def test_what_was_kept_aside_goes_last(small: Cache) -> None:
 
 
 def test_a_file_that_vanishes_or_loops_ends_only_its_own_line(small: Cache) -> None:
-    """A link to itself is listed with no bytes, is damaged, and goes; the others are judged as ever."""
+    """A link to itself has no bytes, is damaged, and goes; the others are judged as ever."""
     loop = small.path(small.vgg)
     loop.unlink()
     loop.symlink_to(loop)
@@ -403,7 +403,7 @@ def test_one_file_that_cannot_be_removed_stops_no_other(small: Cache) -> None:
 
 
 def test_what_torch_is_downloading_is_never_removed(small: Cache) -> None:
-    """It holds no lock: a file counts as alive while a process has it open, or was written to just now."""
+    """It holds no lock: a file counts as alive while it is open, or was written to just now."""
     now_s = time.time()
     name = f"{small.vgg.file_name}.{'0f' * 16}.partial"
     path = small.touch(name, 30, now_s)
@@ -419,7 +419,7 @@ def test_what_torch_is_downloading_is_never_removed(small: Cache) -> None:
 
 
 def test_private_and_foreign_partials_of_the_living_are_never_removed(small: Cache) -> None:
-    """Where locks do not work the name says which process writes; of another machine only the time is known."""
+    """Without locks the name says which process writes; of another machine only the time counts."""
     now_s = time.time()
     kernel = paths.kernel()
     stem = small.vgg.file_name

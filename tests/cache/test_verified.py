@@ -45,7 +45,7 @@ def settings(text: str) -> None:
 
 @pytest.mark.parametrize(("days", "counts"), [(29, True), (31, False), (-1, True), (-31, False)])
 def test_a_check_counts_for_a_month(checked: Path, days: float, *, counts: bool) -> None:
-    """A clock that was set back by a day does no harm; a check from far in the future counts no more."""
+    """A clock set back by a day does no harm; a check from far in the future counts no more."""
     age(days)
     assert (verified.recall(checked) is not None) is counts
 

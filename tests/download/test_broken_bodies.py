@@ -54,7 +54,7 @@ def test_answers_that_always_end_early_are_put_together(desk: Desk, server: Faul
 def test_a_server_without_ranges_that_always_breaks_is_given_up(
     desk: Desk, server: FaultyServer
 ) -> None:
-    """Row 3: closed at K every time, no range support: error after the retry limit, nothing kept."""
+    """Row 3: closed at K every time, no ranges: error after the retry limit, nothing kept."""
     server.behave = lambda exchange: exchange.serve(DATA, ranges=False, cut_at=K)
     with pytest.raises(FetchError, match=r"ended at|closed the connection") as caught:
         desk.fetch(server.base)
@@ -87,7 +87,7 @@ def serve_without_length(exchange: Exchange, end: int, *, chunked: bool) -> None
 def test_body_without_length_is_judged_by_the_registry(
     desk: Desk, server: FaultyServer, chunked: bool
 ) -> None:
-    """Rows 5 and 6: no Content-Length, or chunked without the last chunk, ends at K once: ok on retry."""
+    """Rows 5 and 6: no Content-Length, or no last chunk, and an end at K once: ok on retry."""
 
     def behave(exchange: Exchange) -> None:
         serve_without_length(exchange, K if exchange.number == 0 else len(DATA), chunked=chunked)
@@ -111,7 +111,7 @@ def test_body_without_length_that_always_ends_early_is_an_error(
 def test_truncated_file_with_consistent_headers_is_an_error(
     desk: Desk, server: FaultyServer
 ) -> None:
-    """Row 7: Content-Length smaller than the file, body consistent with it: error at the first answer."""
+    """Row 7: Content-Length less than the file's, body consistent: error at the first answer."""
     server.behave = lambda exchange: exchange.serve(DATA[:K])
     with pytest.raises(FetchError, match=f"expected {len(DATA)} bytes, it offers {K}"):
         desk.fetch(server.base)
@@ -129,7 +129,7 @@ def test_truncated_file_of_a_tolerated_length_is_an_error(desk: Desk, server: Fa
 
 
 def test_longer_file_is_refused_at_once(desk: Desk, server: FaultyServer) -> None:
-    """Row 8: one byte more than the registry promises, stated in the header: error before the body."""
+    """Row 8: the header states one byte more than the registry: error before the body."""
     server.behave = lambda exchange: exchange.serve(DATA + b"x")
     with pytest.raises(FetchError, match=f"expected {len(DATA)} bytes, it offers {len(DATA) + 1}"):
         desk.fetch(server.base)
@@ -195,7 +195,7 @@ def test_resume_answered_from_zero_with_an_honest_range(desk: Desk, server: Faul
 def test_resume_with_lying_range_is_fetched_once_more_from_zero(
     desk: Desk, server: FaultyServer
 ) -> None:
-    """Row 11: resume answered 206, right Content-Range, bytes from offset 0: the hash fails, once from zero."""
+    """Row 11: resume answered 206, but with bytes from offset 0: the hash fails, once from zero."""
 
     def behave(exchange: Exchange) -> None:
         if resumed(exchange) and exchange.span is not None:
@@ -217,7 +217,7 @@ def test_resume_with_lying_range_is_fetched_once_more_from_zero(
 
 
 def test_resume_answered_200_with_only_the_rest(desk: Desk, server: FaultyServer) -> None:
-    """Row 12: resume answered 200 with only the rest of the file: ok, from the next source or from zero."""
+    """Row 12: resume answered 200 with only the rest: ok, from the next source or from zero."""
 
     def behave(exchange: Exchange) -> None:
         if resumed(exchange) and exchange.span is not None:
@@ -239,7 +239,7 @@ def test_resume_answered_200_with_only_the_rest(desk: Desk, server: FaultyServer
 def test_file_replaced_between_parts_ends_as_the_new_file(
     desk: Desk, server: FaultyServer, if_range: bool, etags: tuple[str | None, str | None]
 ) -> None:
-    """Rows 13, 14, 15: the file changes after the third request; the digest is the new one's: ok."""
+    """Rows 13, 14, 15: the file changes at the third request; the digest is the new one's: ok."""
 
     def behave(exchange: Exchange) -> None:
         is_new = exchange.number >= 3
@@ -257,7 +257,7 @@ def test_file_replaced_between_parts_ends_as_the_new_file(
 def test_file_replaced_between_parts_by_a_wrong_one_is_an_error(
     desk: Desk, server: FaultyServer, if_range: bool, etags: tuple[str | None, str | None]
 ) -> None:
-    """Rows 13, 14, 15: the digest is the old one's, which is gone: error, nothing under the final name."""
+    """Rows 13, 14, 15: the digest is that of the old file, which is gone: error, nothing kept."""
 
     def behave(exchange: Exchange) -> None:
         is_new = exchange.number >= 3
@@ -272,7 +272,7 @@ def test_file_replaced_between_parts_by_a_wrong_one_is_an_error(
 def test_etag_that_changes_with_every_answer_ends_in_one_piece(
     desk: Desk, server: FaultyServer
 ) -> None:
-    """Row 14: servers behind a balancer that make up their own ETags: ok, after a few tries in one piece."""
+    """Row 14: a balancer's servers make up their own ETags: ok, after a few tries in one piece."""
     server.behave = lambda exchange: exchange.serve(
         DATA, etag=f'"{exchange.number}"', if_range=False
     )

@@ -1,4 +1,4 @@
-"""The network client for everything but weights: HEAD, JSON, documents, with the one policy of tries and tokens."""
+"""The network client for all but weights: HEAD, JSON, documents; one policy of tries and tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Full, read-only and occupied disks, and what earlier runs left: rows 32 to 35 and 40 to 42 of the fault catalogue.
+"""Full, read-only and occupied disks, and what is left over: rows 32 to 35 and 40 to 42.
 
 The file is long because each row has its test, and all share the disks that misbehave.
 """
@@ -171,7 +171,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
 def test_damaged_file_is_replaced_after_a_warning(
     desk: Desk, server: FaultyServer, damage: str
 ) -> None:
-    """Row 34: final name exists and is damaged, truncated, empty, a broken link: replaced after a warning."""
+    """Row 34: the file is damaged, truncated, empty, a broken link: replaced after a warning."""
     DAMAGE[damage](desk.target)
     fetched = desk.fetch(server.base)
     assert is_right(desk)
@@ -181,7 +181,7 @@ def test_damaged_file_is_replaced_after_a_warning(
 
 
 def test_what_was_replaced_is_kept_aside(desk: Desk, server: FaultyServer) -> None:
-    """A file that does not match may be a person's own: it goes into the quarantine, each under a number."""
+    """What does not match may be a person's own: it goes into the quarantine, under a number."""
     for number, content in enumerate((b"an export of my own", b"another one"), start=1):
         desk.target.write_bytes(content)
         desk.fetch(server.base)
@@ -256,7 +256,7 @@ def test_what_cannot_be_replaced_stays(desk: Desk, server: FaultyServer) -> None
 def test_a_file_without_a_digest_is_taken_offline_and_never_called_verified(
     desk: Desk, server: FaultyServer
 ) -> None:
-    """Nothing is known to check it against: with no server it is better than nothing, and that is said."""
+    """With no digest and no server it is better than nothing, and that is said."""
     record = WeightsFile("plain.pth", server.base, None)
     path = desk.folder / "plain.pth"
     path.write_bytes(DATA)
@@ -360,7 +360,7 @@ SPOILERS: dict[str, Callable[[paths.SideFiles], object]] = {
 def test_spoilt_partial_file_is_started_again(
     desk: Desk, server: FaultyServer, spoiler: str
 ) -> None:
-    """Row 35: partial of another version, longer than the file, its journal damaged or hostile: ok, from zero."""
+    """Row 35: partial of another version or too long, journal damaged or hostile: ok, from zero."""
     side = leave_partial(desk, server)
     SPOILERS[spoiler](side)
     desk.fetch(server.base)
@@ -389,7 +389,7 @@ def test_partial_file_of_an_older_record_is_not_used(desk: Desk, server: FaultyS
 
 
 def test_partial_file_of_another_machine_is_copied_from(desk: Desk, server: FaultyServer) -> None:
-    """A partial file that another kernel's process may still write to is read, and never written."""
+    """A partial file that another kernel's process may still write to is only ever read."""
     side = leave_partial(desk, server)
     mine = side.partial.name.removeprefix(f"{NAME}.").removesuffix(paths.PARTIAL_SUFFIX)
     foreign = [
@@ -473,7 +473,7 @@ def test_unusual_name_is_kept_exactly(desk: Desk, server: FaultyServer, name: st
 def test_name_that_could_be_another_one_is_an_error(
     desk: Desk, server: FaultyServer, name: str
 ) -> None:
-    """Rows 42 and 45: too long, reserved, or leading elsewhere: error whose text a terminal can bear."""
+    """Rows 42 and 45: too long, reserved, or leading elsewhere: error that a terminal can bear."""
     with pytest.raises(CacheError, match="fix the registry") as caught:
         fetcher.fetch(record_of(server.base, name=name), options=desk.options)
     assert str(caught.value).isprintable()

@@ -66,7 +66,7 @@ SOURCE = Source("http://127.0.0.1/x", may_be_private=True)
 def test_hostile_headers_raise_nothing_but_a_zoo_error(
     desk: Desk, server: FaultyServer, status: int, headers: list[tuple[str, str]], body: bytes
 ) -> None:
-    """Any status, any headers, any short body: never the right bytes, so always a readable error."""
+    """Any status, headers and short body: never the right bytes, so always a readable error."""
 
     def behave(exchange: Exchange) -> None:
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
@@ -127,7 +127,7 @@ faults_in_turn = st.lists(st.tuples(kinds, st.integers(0, len(DATA))), max_size=
 def test_any_sequence_of_faults_ends_right_or_with_an_error(
     faults: list[tuple[str, int]], connections: int
 ) -> None:
-    """Faults in any order and place, then a good server: never a wrong file, and the next run is right if not this."""
+    """Any faults, then a good server: never a wrong file; this run is right, or else the next."""
 
     def behave(exchange: Exchange) -> None:
         if exchange.number >= len(faults):

@@ -1,4 +1,4 @@
-"""Weights of the Hugging Face Hub: fetched from a server that plays it, kept where its own library looks."""
+"""Weights of the Hugging Face Hub, from a server that plays it, kept where its library looks."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def record(revision: str | None = None) -> WeightsFile:
 
 
 def test_a_file_lies_where_the_hubs_own_library_finds_it(upstream: HubUpstream) -> None:
-    """In a snapshot of its commit, a link to the bytes under their digest, and ``main`` is known."""
+    """A link in a snapshot of its commit to the bytes under their digest; ``main`` is known."""
     huggingface_hub = pytest.importorskip("huggingface_hub")
     fetched = fetch(record())
     assert fetched.path.read_bytes() == DATA

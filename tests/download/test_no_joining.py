@@ -1,4 +1,4 @@
-"""Without a digest, bytes of two sources or two runs never lie in one file: nothing would tell a mixture."""
+"""Without a digest, bytes of two sources or two runs are never joined: no mixture would show."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def breaking(data: bytes, etag: str | None) -> FaultyServer:
 
 
 def test_two_sources_are_not_joined(desk: Desk, server: FaultyServer) -> None:
-    """The first breaks in the middle, the second serves other bytes of the same length: its bytes alone."""
+    """The first breaks in the middle, the second serves other bytes: the second's bytes alone."""
     server.behave = lambda exchange: exchange.serve(OTHER_DATA, etag=STRONG)
     with breaking(DATA, STRONG) as first:
         assert fetch(desk, first.base, server.base).read_bytes() == OTHER_DATA
@@ -46,7 +46,7 @@ def test_two_sources_are_not_joined(desk: Desk, server: FaultyServer) -> None:
 def test_two_runs_are_not_joined_without_proof(
     desk: Desk, server: FaultyServer, etag: str | None
 ) -> None:
-    """The file changes between two runs behind a weak validator or none: the second run begins anew."""
+    """The file changes between two runs, with no strong validator: the second run begins anew."""
     server.behave = lambda exchange: exchange.serve(DATA, cut_at=K, etag=etag)
     with pytest.raises(FetchError):
         fetch(desk, server.base)
@@ -55,7 +55,7 @@ def test_two_runs_are_not_joined_without_proof(
 
 
 def test_two_runs_are_joined_behind_one_strong_etag(desk: Desk, server: FaultyServer) -> None:
-    """The address proves that it serves what it served before: what is there is not fetched again."""
+    """The address proves that it serves the same as before: what is there is not fetched again."""
     server.behave = lambda exchange: exchange.serve(DATA, cut_at=K, etag=STRONG)
     with pytest.raises(FetchError):
         fetch(desk, server.base)

@@ -31,7 +31,7 @@ def is_right(desk: Desk) -> bool:
 def test_n01_body_packed_although_identity_was_asked(
     desk: Desk, server: FaultyServer, name: str, has_ranges: bool
 ) -> None:
-    """Row 17, N01: Content-Encoding gzip unasked, in one piece or in ranges of packed bytes: ok, unpacked."""
+    """Row 17, N01: gzip unasked, in one piece or in ranges of packed bytes: ok, unpacked."""
     server.behave = lambda exchange: exchange.serve(
         PACKED, ranges=has_ranges, Content_Encoding=name
     )
@@ -86,7 +86,7 @@ def test_label_that_means_nothing(desk: Desk, server: FaultyServer, label: str) 
 def test_file_that_is_published_packed_stays_so(
     desk: Desk, server: FaultyServer, knows_size: bool
 ) -> None:
-    """Apache calls every .tar.gz "Content-Encoding: x-gzip": its digest is that of the packed bytes."""
+    """Apache calls every .tar.gz "Content-Encoding: x-gzip": the digest is of the packed bytes."""
     server.behave = lambda exchange: exchange.serve(PACKED, Content_Encoding="x-gzip")
     record = WeightsFile(
         "weights.tar.gz",

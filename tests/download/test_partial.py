@@ -78,7 +78,7 @@ def test_what_is_noted_is_read_back_after_a_crash(
     length: int | None,
     validators: dict[str, tuple[str | None, str | None]],
 ) -> None:
-    """Everything noted before a crash is known to the next run, which may crash and be read again."""
+    """What was noted before a crash is known to the next run, which may crash and be read again."""
     for path in paths:
         path.unlink(missing_ok=True)
     partial = Partial(*paths, EXPECTED)
@@ -130,7 +130,7 @@ def test_addresses_stay_out_of_the_journal(paths: tuple[Path, Path]) -> None:
 
 
 def test_closed_partial_takes_no_more_bytes(paths: tuple[Path, Path]) -> None:
-    """A worker that comes late cannot write to a file that is published, or whose number was given to another."""
+    """A late worker cannot write to a published file, nor to one that was given its number."""
     partial = Partial(*paths, EXPECTED)
     assert partial.write(0, b"abc")
     partial.close()
@@ -139,7 +139,7 @@ def test_closed_partial_takes_no_more_bytes(paths: tuple[Path, Path]) -> None:
 
 
 def test_closed_partial_is_hashed_no_further(paths: tuple[Path, Path]) -> None:
-    """A worker starts again while the calling thread hashes: the number of the closed file may be another file's."""
+    """The calling thread hashes while a worker starts again: the number may be another file's."""
     partial = Partial(*paths, EXPECTED)
     partial.write(0, b"abc")
     digest, buffer = hashlib.sha256(), memoryview(bytearray(8))
@@ -191,7 +191,7 @@ def test_published_file_is_the_one_that_was_written(
 def test_journal_must_fit_its_file_and_the_record(
     paths: tuple[Path, Path], journal: bytes, size: int, is_usable: bool
 ) -> None:
-    """A journal is used only with the file that it speaks of, for the record that it was begun for."""
+    """A journal is used only with the file it speaks of, for the record it was begun for."""
     paths[0].write_bytes(bytes(size))
     paths[1].write_bytes(journal)
     assert (usable_journal(*paths, EXPECTED) is not None) is is_usable

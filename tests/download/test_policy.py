@@ -45,7 +45,7 @@ def head(
 def test_range_counts_only_if_it_is_the_one_asked_for(
     answer: Head, expected: Expected, length: int | None
 ) -> None:
-    """Bytes 10 to 20 were asked for; anything that starts elsewhere or goes further is of no use."""
+    """Bytes 10 to 20 were asked for: what starts elsewhere or goes further is of no use."""
     assert policy.length_of_range(answer, (10, 20), expected) == length
 
 

@@ -78,7 +78,7 @@ def is_right(desk: Desk) -> bool:
 def test_100_kills_cost_at_most_one_part_each(
     desk: Desk, server: FaultyServer, tmp_path: Path
 ) -> None:
-    """Row 36: SIGKILL at a random moment, then rerun, 100 times: ok each time, at most one part fetched again.
+    """Row 36: SIGKILL at a random moment, rerun, 100 times: ok, at most one part fetched again.
 
     What a killed process had received lies in its partial file; the rerun must not ask for more
     than one part of that again. What the kernel held for the dead process is lost too, and counts
@@ -126,7 +126,7 @@ KILLED_AT = [
     *(("unlink", count) for count in (1, 2, 3, 4)),
     ("connect", 1),
 ]
-"""System calls of one thread, counted from 1: the first rename is the journal's, the second gives the final name."""
+"""Calls of one thread, from 1: the first rename is the journal's, the second publishes the file."""
 
 
 def injected(desk: Desk, server: FaultyServer, fault: str) -> tuple[int, str]:
@@ -140,7 +140,7 @@ def injected(desk: Desk, server: FaultyServer, fault: str) -> tuple[int, str]:
 def test_kill_at_the_nth_system_call_is_survived(
     desk: Desk, server: FaultyServer, call: str, count: int
 ) -> None:
-    """Row 36: also at the n-th system call: never a wrong file, ok on the next run, at most one part again."""
+    """Row 36: also at the n-th system call: never a wrong file, then ok, at most one part again."""
     code, _ = injected(desk, server, f"{call}:signal=KILL:when={count}")
     assert code == -signal.SIGKILL
     assert not desk.target.exists() or desk.target.read_bytes() == DATA
@@ -179,7 +179,7 @@ def test_disk_that_fails_at_the_nth_system_call_is_an_error(
 def test_a_failed_fsync_is_not_believed(
     desk: Desk, server: FaultyServer, fault: str, count: int
 ) -> None:
-    """Of the file or of its folder: what may be right in memory alone is dropped, and fetched again whole."""
+    """Of the file or its folder: what memory alone may hold is dropped, and fetched again whole."""
     code, errors = injected(desk, server, f"fsync:error={fault}:when={count}")
     assert code == 1, errors
     assert "did not keep what had arrived" in errors
@@ -192,7 +192,7 @@ def test_a_failed_fsync_is_not_believed(
 
 @pytest.mark.parametrize("files", [1, 2])
 def test_interrupt_keeps_the_partial_file(desk: Desk, server: FaultyServer, files: int) -> None:
-    """Row 37: SIGINT: exit 130, partial kept, one line of advice; for one file and for several at once."""
+    """Row 37: SIGINT: exit 130, partial kept, one line of advice; for one file and for several."""
     stalled = threading.Semaphore(0)
 
     def behave(exchange: Exchange) -> None:
@@ -309,7 +309,7 @@ def test_private_partial_file_is_removed_on_failure(desk: Desk, server: FaultySe
 def test_interrupt_while_waiting_for_another_process_is_heard(
     desk: Desk, server: FaultyServer
 ) -> None:
-    """Row 37: SIGINT while another process has the lock: exit 130, and the other goes on undisturbed."""
+    """Row 37: SIGINT while another process has the lock: exit 130, and the other goes on."""
     stalled, resumed = threading.Event(), threading.Event()
 
     def behave(exchange: Exchange) -> None:

@@ -20,7 +20,7 @@ print("rich" in sys.modules)
 
 
 def test_rich_is_imported_when_there_is_something_to_draw() -> None:
-    """A cached model loads faster than rich imports; a warning is shown as it is, markup and all."""
+    """A cached model loads faster than rich imports; a warning is shown as it is, with markup."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True
     )

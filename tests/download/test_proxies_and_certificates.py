@@ -1,4 +1,4 @@
-"""Proxies and certificate authorities from the environment: rows 27 and 28 of the fault catalogue."""
+"""Proxies and certificate authorities of the environment: rows 27 and 28 of the fault catalogue."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def authority(tmp_path: Path) -> tuple[trustme.CA, str]:
 def test_proxy_of_the_environment_is_used(
     desk: Desk, server: FaultyServer, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    """Row 27: proxy from the environment: used, with its credentials, for a host that only the proxy knows."""
+    """Row 27: proxy from the environment: used with its credentials, for a host it alone knows."""
     monkeypatch.setenv(variable, server.base.replace("http://", "http://user:secret@"))
     desk.fetch("http://only-the-proxy-knows.invalid/models/x")
     assert is_right(desk)
@@ -189,7 +189,7 @@ def test_expired_certificate_is_an_error(
 def test_own_authority_of_the_environment_is_trusted(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, authority: tuple[trustme.CA, str], variable: str
 ) -> None:
-    """Row 28: own CA in SSL_CERT_FILE, and in the variables of requests and curl: ok, in parts over TLS."""
+    """Row 28: own CA in SSL_CERT_FILE or a variable of requests or curl: ok, in parts over TLS."""
     monkeypatch.setenv(variable, authority[1])
     with FaultyServer(tls=server_context(authority[0], "127.0.0.1")) as server:
         server.behave = lambda exchange: exchange.serve(DATA)
@@ -201,7 +201,7 @@ def test_own_authority_of_the_environment_is_trusted(
 def test_certificate_file_that_is_none_is_an_error(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Row 28: a certificate file that does not exist or holds something else: error that names it."""
+    """Row 28: a certificate file that is missing or holds something else: error that names it."""
     bundle = tmp_path / "bundle.pem"
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     with pytest.raises(ConfigError, match=r"bundle\.pem cannot be used"):

@@ -1,4 +1,4 @@
-"""Other hosts' ways of answering a request for a range (N02): whatever they say, the right file or an error."""
+"""Other hosts' ways to answer a request for a range (N02): always the right file or an error."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ ANSWERS: dict[str, Answer] = {
 def test_n02_odd_answer_to_a_range_is_asked_again_without(
     desk: Desk, server: FaultyServer, kind: str
 ) -> None:
-    """N02: the length is known, a request for a range is answered oddly, one without a range well: ok."""
+    """N02: the length is known, ranges are answered oddly, a request without one well: ok."""
     server.behave = lambda e: ANSWERS[kind](e) if e.span is not None else e.serve(DATA)
     desk.fetch(server.base)
     assert desk.target.read_bytes() == DATA
@@ -131,7 +131,7 @@ def test_what_is_as_true_of_the_whole_file_is_not_asked_twice(
 
 @pytest.mark.parametrize("kind", [kind for kind in ANSWERS if not kind.isdigit()])
 def test_n02_odd_answer_in_the_middle(desk: Desk, server: FaultyServer, kind: str) -> None:
-    """The first parts are answered well, later ones are not, as by another machine behind one name: ok."""
+    """The first parts are answered well, later ones oddly, as by another machine: ok."""
 
     def behave(exchange: Exchange) -> None:
         is_late = exchange.span is not None and exchange.span[0] >= 4 * PART_BYTES
@@ -149,7 +149,7 @@ def test_n02_odd_answer_in_the_middle(desk: Desk, server: FaultyServer, kind: st
 def test_n02_range_alone_of_a_file_whose_length_nobody_knows(
     desk: Desk, server: FaultyServer
 ) -> None:
-    """A 200 that is exactly as long as what was asked for is asked again: it could be the part alone."""
+    """A 200 just as long as what was asked for is asked again: it could be the part alone."""
     server.behave = lambda e: e.answer(200, part_of(e)) if e.span else e.serve(DATA)
     record = replace(record_of(server.base), size_bytes=None, sha256_prefix=None)
     fetched = fetcher.fetch(record, options=desk.options)

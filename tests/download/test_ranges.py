@@ -94,7 +94,7 @@ def test_nonsense_in_headers_is_ignored() -> None:
 def test_gaps_hand_out_every_missing_byte_once(
     length: int, pairs: list[tuple[int, int]], part_bytes: int
 ) -> None:
-    """Whatever is there already, the parts are small enough, in order, and together just what is missing."""
+    """Whatever is there: parts are small enough, in order, and together just what is missing."""
     finished = Spans.of([(start, min(end, length)) for start, end in pairs if start < length])
     segments = Segments()
     segments.refill(finished, length)

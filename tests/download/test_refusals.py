@@ -224,7 +224,7 @@ def _with_mirror(desk: Desk, mirror: str) -> FetchOptions:
 
 
 def test_dripping_headers_do_not_hang(desk: Desk, server: FaultyServer) -> None:
-    """Row 25: header bytes one at a time for ever: error after the deadline of the whole answer, never a hang."""
+    """Row 25: header bytes one at a time for ever: error after the deadline of the whole answer."""
     desk.limit(answer_s=1.0)
 
     def behave(exchange: Exchange) -> None:
@@ -248,7 +248,7 @@ def test_silent_server_does_not_hang(desk: Desk, server: FaultyServer) -> None:
 
 
 def test_body_that_stalls_once_is_resumed(desk: Desk, server: FaultyServer) -> None:
-    """Row 25: body stalls at K: ok after the stall timeout, and the bytes before K are not fetched again."""
+    """Row 25: body stalls at K once: ok after the timeout, bytes before K are not fetched again."""
     desk.limit(stall_s=2.0)  # nobody else may seem to stall where the machine is busy
     stalled: list[int] = []
 
@@ -318,7 +318,7 @@ def test_refused_connection_is_an_error(desk: Desk) -> None:
 def test_refused_ipv6_falls_back_to_ipv4(
     desk: Desk, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Row 26: unreachable IPv6 with working IPv4: ok. The name server's answer is the only part that is made up."""
+    """Row 26: unreachable IPv6, working IPv4: ok; the name server's answer alone is made up."""
     real = socket.getaddrinfo
 
     def both(host: str, port: int, *args: object, **kwargs: object) -> object:

@@ -1,4 +1,4 @@
-"""Mending a damaged file: only differing blocks are fetched where a mirror says which; only right bytes count."""
+"""Mending a damaged file: only blocks that differ are fetched, and only right bytes count."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_shortened_file_is_gone_on_with(desk: Desk, server: FaultyServer, side
 def test_a_file_that_is_too_long_loses_its_end(
     desk: Desk, server: FaultyServer, sidecar: str
 ) -> None:
-    """Every block is right; what follows them is cut off, and nothing needs fetching but what was never whole."""
+    """What follows the blocks is cut off; at most the last, short one is fetched."""
     desk.target.write_bytes(DATA + b"more")
     server.behave = mirror(sidecar)
     assert repaired_from(desk, server).reused_bytes >= len(DATA) - BLOCK_BYTES
@@ -127,7 +127,7 @@ def test_block_digests_of_another_file_are_not_used(
 def test_lying_block_digests_cost_time_and_nothing_else(
     desk: Desk, server: FaultyServer, sidecar: str
 ) -> None:
-    """They vouch for the damage; the digest of the whole does not, so the file is fetched from zero."""
+    """They vouch for the damage, the file's digest does not, so the file is fetched from zero."""
     damage(desk, 2 * BLOCK_BYTES + 5)
     lie = json.loads(sidecar)
     lie["block_sha256"][2] = hashlib.sha256(

@@ -1,4 +1,4 @@
-"""Several files at once: what fits is fetched, what is raised ends all, nothing keeps the program from ending."""
+"""Several files at once: what fits is fetched, an error ends all, the program can always end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HUGE = 1 << 60
 
 
 def test_files_that_fit_are_fetched_where_one_does_not(desk: Desk, server: FaultyServer) -> None:
-    """The one that does not fit is refused before a byte of it is asked for; the others are finished."""
+    """What does not fit is refused before a byte of it is asked for; the others are finished."""
     records = [record_of(server.base), replace(record_of(server.base), file_name="huge.pth")]
     records[1] = replace(records[1], size_bytes=HUGE)
     records.append(replace(records[0], file_name="last.pth"))
@@ -77,7 +77,8 @@ from zoo.download.options import FetchOptions
 
 options = FetchOptions(folder=Path(sys.argv[1]), allow_private_addresses=True)
 record = WeightsFile("f.pth", sys.argv[2], 100, sha256_prefix="0" * 8)
-thread = threading.Thread(target=fetcher.fetch_all, args=([record],), kwargs={"options": options}, daemon=True)
+settings = {"options": options}
+thread = threading.Thread(target=fetcher.fetch_all, args=([record],), kwargs=settings, daemon=True)
 thread.start()
 sys.stdin.read()
 """
@@ -86,7 +87,7 @@ sys.stdin.read()
 def test_a_daemon_thread_that_fetches_does_not_keep_the_program_from_ending(
     desk: Desk, server: FaultyServer
 ) -> None:
-    """The main thread ends while a silent server is waited for: so does the process, without a traceback."""
+    """The main thread ends while a silent server is waited for: the process too, no traceback."""
     is_asked = threading.Event()
 
     def behave(exchange: Exchange) -> None:
@@ -182,7 +183,8 @@ else:
     print("fetched")
 """
 LIMITS = {
-    "no more files": "resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path('/proc/self/fd').iterdir())),) * 2)",
+    "no more files": "used = len(list(Path('/proc/self/fd').iterdir())); "
+    "resource.setrlimit(resource.RLIMIT_NOFILE, (used,) * 2)",
     "no more memory": "used = int(Path('/proc/self/statm').read_text().split()[0]) * 4096; "
     "resource.setrlimit(resource.RLIMIT_AS, (used + (2 << 20),) * 2)",
 }
@@ -192,7 +194,7 @@ LIMITS = {
 def test_a_process_at_its_limits_ends_with_a_sentence(
     desk: Desk, server: FaultyServer, limit: str
 ) -> None:
-    """No file, thread or memory is left: an error of ours or the file, never a traceback or a wait without end."""
+    """No file, thread or memory left: our error or the file, no traceback, no endless wait."""
     done = subprocess.run(
         [
             sys.executable,

@@ -1,4 +1,4 @@
-"""Mirrors, parts and connections that fail while others work: rows 29 to 31 and 46 of the fault catalogue."""
+"""Mirrors, parts and connections that fail while others work: rows 29 to 31 and 46."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_second_source_finishes_what_the_first_cannot(
 
 
 def test_mirror_serves_the_file_under_weights(desk: Desk, server: FaultyServer) -> None:
-    """A mirror is asked for <base>/weights/<host><path> of the publisher's address, before the publisher."""
+    """A mirror is asked first, for <base>/weights/<host><path> of the publisher's address."""
     with FaultyServer() as publisher:
         desk.fetch(f"{server.base}/zoo/", f"{publisher.base}/models/{NAME}")
         assert publisher.requests == []
@@ -107,7 +107,7 @@ def test_one_failing_part_is_fetched_again(desk: Desk, server: FaultyServer, end
 
 
 def test_one_lying_part_is_found_out(desk: Desk, server: FaultyServer) -> None:
-    """Row 30: parallel ranges, one of the parts brings other bytes: ok, fetched once more in one piece."""
+    """Row 30: parallel ranges, one part brings other bytes: ok, once more in one piece."""
     server.behave = lambda exchange: exchange.serve(
         OTHER_DATA if exchange.span is not None and exchange.span[0] == 3 * PART_BYTES else DATA
     )
@@ -119,7 +119,7 @@ def test_one_lying_part_is_found_out(desk: Desk, server: FaultyServer) -> None:
 def test_one_part_that_always_fails_goes_to_the_next_source(
     desk: Desk, server: FaultyServer
 ) -> None:
-    """Row 30: a range that the first source cannot deliver comes from the second, the rest from the first."""
+    """Row 30: a range that the first source cannot deliver, and it alone, comes from the second."""
     with FaultyServer() as bad:
         bad.behave = lambda exchange: (
             exchange.answer(500)

@@ -1,4 +1,4 @@
-"""Mirrors that are dead or silent before one that is well: seconds, not the sum of all time limits."""
+"""Mirrors that are dead or silent before one that is well: seconds, not all time limits in turn."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ SILENT: dict[str, Callable[[Exchange], None]] = {
 
 @pytest.mark.parametrize("kind", SILENT)
 def test_dead_then_silent_then_well(desk: Desk, server: FaultyServer, dead: str, kind: str) -> None:
-    """Three mirrors, the first dead, the second silent, the third fine: the third brings the file, soon."""
+    """Three mirrors, one dead, one silent, one fine: the third brings the file, soon."""
     with FaultyServer() as silent:
         silent.behave = SILENT[kind]
         begun_s = time.monotonic()
@@ -87,7 +87,7 @@ def test_dead_then_silent_then_well(desk: Desk, server: FaultyServer, dead: str,
 
 
 def test_silent_mirror_is_asked_last_the_next_time(desk: Desk, server: FaultyServer) -> None:
-    """What was silent is remembered, said, and not waited for again; the first that is well is not asked in vain."""
+    """What was silent is remembered, said, and not waited for again while another is well."""
     with FaultyServer() as silent:
         silent.behave = wait_for_the_end
         desk.fetch(silent.base, server.base)
@@ -121,7 +121,7 @@ def test_nonsense_in_the_memory_does_no_harm(desk: Desk, server: FaultyServer, t
 
 
 def test_silent_source_and_a_lying_one(desk: Desk, server: FaultyServer) -> None:
-    """Whoever takes over is not trusted more: wrong bytes are found out, and the third source is asked."""
+    """Whoever takes over is not trusted more: wrong bytes are noticed, and the third is asked."""
     with FaultyServer() as silent, FaultyServer() as liar:
         silent.behave = lambda e: e.serve(DATA, cut_at=3 * PART_BYTES, end="stall")
         liar.behave = lambda e: e.serve(OTHER_DATA)

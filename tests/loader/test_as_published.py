@@ -1,4 +1,4 @@
-"""B01: networks are built as their weights were published, with all that torchvision's builders do when given weights."""
+"""B01: networks are built as their weights were published, torchvision's adjustments included."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def find(spec: str) -> tuple[Architecture, Weights]:
 
 
 def structure(model: nn.Module) -> list[tuple[Any, ...]]:
-    """List everything that a difference could hide in: layers, their settings, parameters and buffers."""
+    """List all that a difference could hide in: layers, settings, parameters and buffers."""
     rows: list[tuple[Any, ...]] = []
     for path, layer in model.named_modules():
         eps = getattr(layer, "eps", None)
@@ -55,7 +55,10 @@ class AnyTensors(dict[str, torch.Tensor]):
 
 @pytest.fixture
 def torchvision_without_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let torchvision's own builders run with weights, whose files would have 20 GB: loading takes what the network has."""
+    """Let torchvision's builders run with weights, but without the 20 GB of their files.
+
+    Loading takes what the network has.
+    """
     load = nn.Module.load_state_dict
 
     def load_own(module: nn.Module, state_dict: Any, *args: Any, **options: Any) -> Any:
@@ -69,7 +72,7 @@ def torchvision_without_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_every_network_has_the_published_structure(torchvision_without_files: None) -> None:
-    """Same layer types, eps, ``requires_grad``, parameters and buffers as ``get_model(name, weights=...)``."""
+    """Layer types, eps, ``requires_grad``, parameters and buffers of ``get_model(weights=...)``."""
     assert len(FLOAT_WEIGHTS) == 152
     for spec in FLOAT_WEIGHTS:
         architecture, weights = find(spec)
@@ -108,7 +111,7 @@ ONE_OF_EACH = [
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", ONE_OF_EACH)
 def test_outputs_are_torchvisions_own(spec: str, torch_home: Path) -> None:
-    """A synthetic file of the published layout, through torchvision's real path and through ours."""
+    """A synthetic file of the published layout, through torchvision's real path and ours."""
     architecture, weights = find(spec)
     member = get_model_weights(architecture.name)[weights.tag.upper()]
     torch.manual_seed(0)

@@ -39,7 +39,7 @@ def test_device_that_the_caller_names_is_respected() -> None:
 
 
 def test_parameters_are_not_initialised_but_real_tensors_are() -> None:
-    """Every function of torch.nn.init is left out for a parameter without values, and works on others as ever."""
+    """torch.nn.init leaves out parameters without values, and works on others as ever."""
     with without_initialisation():
         empty, real = nn.Linear(4, 4).weight, torch.full((4, 4), 7.0, device="cpu")
         for initialise in (

@@ -1,4 +1,4 @@
-"""Safetensors copies: equal to their originals, the same whoever makes them, used only when they are vouched for."""
+"""Safetensors copies: equal to their originals, the same from all makers, used when vouched for."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ class Published:
 
 @pytest.fixture
 def published(torch_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Published:
-    """Put a pickle of LeNet-5 into the cache as if it had been downloaded, with a record of its own."""
+    """Put a pickle of LeNet-5 into the cache as if downloaded, with a record of its own."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     folder = torch_home / "hub" / "checkpoints"

@@ -1,4 +1,4 @@
-"""Pooled features and maps of classifiers, against the networks' own forward passes and timm's maps."""
+"""Pooled features and maps of classifiers, against the networks' own passes and timm's maps."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_what_there_is_not_is_refused(arguments: dict[str, object], words: str) 
 
 @pytest.mark.slow
 def test_every_classifier_has_features_and_maps() -> None:
-    """Of every family, the finest map first, each coarser than the one before but for transformers."""
+    """Of every family: the finest map first, each coarser than the last but for transformers."""
     for architecture in load_registry().architectures.values():
         if architecture.task != "classification" or architecture.provider not in OURS:
             continue

@@ -1,4 +1,4 @@
-"""Rows 48 to 53 of the fault catalogue, through ``zoo.load_model(..., checkpoint=...)``: nothing ever runs."""
+"""Rows 48 to 53 of the fault catalogue, through ``zoo.load_model``: nothing ever runs."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_code_in_a_pickle_is_refused_by_name_and_does_not_run(
 def test_code_does_not_run_even_where_nothing_is_looked_through_first(
     tmp_path: Path, attack: Callable[[Path], Attack]
 ) -> None:
-    """A file of the registry is loaded without a scan; torch's restricted reader is the fence that holds."""
+    """The registry's files are loaded without a scan; torch's restricted reader is what holds."""
     canary = tmp_path / "canary"
     made = attack(canary)
     path = write_zip(tmp_path / "lenet5.pth", made.pickled)

@@ -41,7 +41,7 @@ NETWORKS = [
 
 
 def torchvision_model(name: str, **options: Any) -> nn.Module:
-    """Build torchvision's network with random weights, heads for training included where its files hold them."""
+    """Build torchvision's network with random weights, and with the training heads of its files."""
     torch.manual_seed(0)
     if name in {"googlenet", "inception_v3"}:
         options = {"init_weights": False, "aux_logits": True, **options}
@@ -53,7 +53,7 @@ def torchvision_model(name: str, **options: Any) -> nn.Module:
 
 @pytest.fixture
 def published(torch_home: Path) -> Publish:
-    """Put a state dict into the cache as if it were published, and return the records that describe it."""
+    """Put a state dict into the cache as if published, and return the records that describe it."""
 
     def put(name: str, state_dict: dict[str, torch.Tensor]) -> tuple[Architecture, Weights]:
         folder = torch_home / "hub" / "checkpoints"
@@ -254,7 +254,7 @@ def test_unknown_option_names_the_model_and_the_options_it_takes() -> None:
 
 
 def test_real_squeezenet_gives_the_reference_guesses_on_real_images(shared_data: Path) -> None:
-    """Five best classes of the first 20 images, in order, as torchvision's preprocessing gives them."""
+    """Five best classes of the first 20 images, in order, with torchvision's preprocessing."""
     model = zoo.load_model(
         "squeezenet1_1", checkpoint=shared_data / "weights" / "squeezenet1_1.pth"
     )
