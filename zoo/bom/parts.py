@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 Kind = Literal["model", "repository", "file"]
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class PartFile:
     """One file of a part."""
 
@@ -34,10 +31,7 @@ class PartFile:
     url: str | None = None
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Part:
     """One entry of a bill."""
 

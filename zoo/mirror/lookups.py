@@ -90,7 +90,10 @@ class Lookups:
         if asked is None or not asked.may_be_believed(now):
             asked = self._begin(key, question, now)
 
-        left_s = None if limit_s is None else max(0.0, asked.at + limit_s - now)
+        left_s = None
+        if limit_s is not None:
+            until = asked.at + limit_s
+            left_s = max(0.0, until - now)
         try:
             answer: T = await asyncio.wait_for(asyncio.shield(asked.task), left_s)
         except TimeoutError as error:
@@ -109,7 +112,8 @@ class Lookups:
         now: float,
     ) -> _Asked:
         if len(self._asked) > MAX_ANSWERS:
-            awaited = {key: asked for key, asked in self._asked.items() if not asked.task.done()}
+            known = self._asked
+            awaited = {key: one for key, one in known.items() if not one.task.done()}
             self._asked = awaited
 
         async def answer() -> Any:

@@ -308,10 +308,13 @@ def _tree_file(
     name: str,
     commit: str,
 ) -> RemoteFile:
-    path, size_bytes = _text(entry, "path"), entry.get("size")
-    sha256, git_oid = _text(entry, "lfs", "oid"), _text(entry, "oid")
+    path = _text(entry, "path")
+    size_bytes = entry.get("size")
+    is_size = isinstance(size_bytes, int) and size_bytes >= 0
+    sha256 = _text(entry, "lfs", "oid")
+    git_oid = _text(entry, "oid")
     is_digest = is_sha256(sha256) if sha256 else is_commit(git_oid)
-    if path is None or not isinstance(size_bytes, int) or size_bytes < 0 or not is_digest:
+    if path is None or not is_size or not is_digest:
         raise SourceError(
             sources.shown(url), f"expected a file with path, size and digest, got {entry!r:.200}"
         )

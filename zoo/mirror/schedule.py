@@ -27,7 +27,10 @@ def parse_duration(
     21600.0
     """
     match = _DURATION.fullmatch(text.strip().lower())
-    seconds = float(match[1]) * _UNITS_S[match[2]] if match else 0.0
+    seconds = 0.0
+    if match is not None:
+        number, unit = match.groups()
+        seconds = float(number) * _UNITS_S[unit]
     if seconds <= 0:
         raise UsageError(f"{option} takes a time such as 30m, 6h or 1d, got {text!r:.40}")
     return seconds

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zoo.mirror.index import Index, Item, StoredFile
     from zoo.mirror.policy import Policy
     from zoo.mirror.published import RemoteFile, RemoteItem
+    from zoo.mirror.settings import Settings
     from zoo.mirror.store import Store
     from zoo.mirror.store.objects import Entry
     from zoo.mirror.wants import Want
@@ -154,7 +155,12 @@ def remove(
             doomed[item.key] = item
 
     unwanted = {str(want) for want in gone}
-    store.change_settings(lambda old: old.with_wanted(set(old.wanted) - unwanted))
+
+    def without(old: Settings) -> Settings:
+        wanted = set(old.wanted) - unwanted
+        return old.with_wanted(wanted)
+
+    store.change_settings(without)
     items = list(doomed.values())
     drop(store, items)
     return items

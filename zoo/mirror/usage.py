@@ -54,7 +54,9 @@ class Usage:
         store: Store,
         server: str,
     ) -> None:
-        name = hashlib.sha256(f"{platform.node()} {server}".encode()).hexdigest()[:16]
+        who = f"{platform.node()} {server}"
+        digest = hashlib.sha256(who.encode())
+        name = digest.hexdigest()[:16]
         self._store = store
         self._key = f"{layout.USED}{name}.json"
         self._lock = threading.Lock()
@@ -74,8 +76,10 @@ class Usage:
         with self._lock:
             if not self._is_changed:
                 return
+
             files = self._store.index().files
-            self._used_s = {path: used for path, used in self._used_s.items() if path in files}
+            used = self._used_s
+            self._used_s = {path: last_s for path, last_s in used.items() if path in files}
             content = {"schema_version": SCHEMA_VERSION, "used_s": self._used_s}
             self._is_changed = False
         data = json.dumps(content).encode()

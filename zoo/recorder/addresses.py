@@ -27,10 +27,7 @@ _MODEL_FACTS = re.compile(
 )
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Asked:
     """What a request is for."""
 
@@ -55,22 +52,20 @@ def read(url: str) -> Asked:
 
     match = _ARCHIVE.fullmatch(path)
     if host in (GITHUB, CODELOAD) and match is not None:
-        ref = unquote(match["ref"])
-        return Asked("archive", match["name"], plain_ref(ref))
+        name, said = match.group("name", "ref")
+        ref = plain_ref(unquote(said))
+        return Asked("archive", name, ref)
 
     match = _BRANCH.fullmatch(path)
     if host == GITHUB and match is not None:
-        ref = unquote(match["ref"])
-        return Asked("branch", match["name"], ref)
+        name, said = match.group("name", "ref")
+        ref = unquote(said)
+        return Asked("branch", name, ref)
 
     match = _REFS.fullmatch(path)
     if host == GITHUB_API and match is not None:
-        return Asked(
-            "refs",
-            match["name"],
-            None,
-            match["kind"],
-        )
+        name, kind = match.group("name", "kind")
+        return Asked("refs", name, path=kind)
     if host in HUGGINGFACE:
         return _read_huggingface(url, path)
     return Asked("file", url)
@@ -79,16 +74,18 @@ def read(url: str) -> Asked:
 def _read_huggingface(url: str, path: str) -> Asked:
     match = _MODEL_FILE.fullmatch(path)
     if match is not None:
-        return Asked(
-            "model file",
-            match["name"],
-            unquote(match["ref"]),
-            unquote(match["path"]),
-        )
+        name, said, inner = match.groups()
+        ref = unquote(said)
+        file = unquote(inner)
+        return Asked("model file", name, ref, file)
+
     match = _MODEL_FACTS.fullmatch(path)
     if match is not None:
-        ref = unquote(match["ref"] or "")
-        return Asked("model facts", match["name"], ref or None)
+        name, quoted = match.groups()
+        if quoted is None:
+            return Asked("model facts", name)
+        ref = unquote(quoted)
+        return Asked("model facts", name, ref)
     return Asked("file", url)
 
 
@@ -97,8 +94,10 @@ def is_lookup(url: str) -> bool:
     parts = urlsplit(url)
     host = parts.hostname or ""
     is_api = parts.path.startswith("/api/")
-    if host == GITHUB_API or (host in HUGGINGFACE and is_api):
+    is_hub_api = is_api and host in HUGGINGFACE
+    if is_hub_api or host == GITHUB_API:
         return True
+
     asked = read(url)
     return asked.meaning in ("branch", "refs", "model facts")
 
@@ -125,4 +124,6 @@ def upstream(url: str, upstreams: Mapping[str, str]) -> str:
         return url
     start = base.rstrip("/")
     target = f"{start}{parts.path}"
-    return f"{target}?{parts.query}" if parts.query else target
+    if parts.query:
+        target = f"{target}?{parts.query}"
+    return target

@@ -102,17 +102,26 @@ def _certificate(
     is_authority = issuer is None
     signing_key = issuer_key or key
     begin = datetime.now(UTC) - GRACE
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
-    own_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(signing_key.public_key())
+    end = begin + LIFE
+    common_name = x509.NameAttribute(NameOID.COMMON_NAME, name[:64])
+    subject = x509.Name([common_name])
+    issuer_name = subject
+    if issuer is not None:
+        issuer_name = issuer.subject
+
+    public = key.public_key()
+    own_id = x509.SubjectKeyIdentifier.from_public_key(public)
+    issuer_public = signing_key.public_key()
+    issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_public)
+    usage = _usage(is_authority=is_authority)
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
-        .issuer_name(subject if issuer is None else issuer.subject)
-        .public_key(key.public_key())
+        .issuer_name(issuer_name)
+        .public_key(public)
         .serial_number(x509.random_serial_number())
         .not_valid_before(begin)
-        .not_valid_after(begin + LIFE)
+        .not_valid_after(end)
         .add_extension(
             x509.BasicConstraints(
                 ca=is_authority,
@@ -122,10 +131,11 @@ def _certificate(
         )
         .add_extension(own_id, critical=False)
         .add_extension(issuer_id, critical=False)
-        .add_extension(_usage(is_authority=is_authority), critical=True)
+        .add_extension(usage, critical=True)
     )
     if not is_authority:
-        alternative = x509.SubjectAlternativeName([_general_name(name)])
+        host = _general_name(name)
+        alternative = x509.SubjectAlternativeName([host])
         builder = builder.add_extension(alternative, critical=False)
     return builder.sign(signing_key, hashes.SHA256())
 
@@ -134,7 +144,8 @@ def _general_name(host: str) -> x509.GeneralName:
     from cryptography import x509
 
     try:
-        return x509.IPAddress(ip_address(host))
+        address = ip_address(host)
+        return x509.IPAddress(address)
     except ValueError:
         return x509.DNSName(host)
 

@@ -15,10 +15,7 @@ if TYPE_CHECKING:
     from zoo.cache.lock_lines import LockedThing
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Checked:
     """How the caches stand to a lock file."""
 
@@ -33,8 +30,11 @@ def check(things: Sequence[LockedThing]) -> Checked:
     faults = []
     for thing in things:
         path = place_of(thing)
-        if path is None or not path.is_file():
+        if path is None:
             continue
+        if not path.is_file():
+            continue
+
         cached += 1
         got = sha256_file(path)
         if got != thing.sha256:
@@ -49,7 +49,10 @@ def place_of(thing: LockedThing) -> Path | None:
         return paths.checkpoints_folder() / thing.name
     if thing.kind == "huggingface":
         plain = thing.subject.replace("/", "--")
-        model = hub_files.default_folder() / f"models--{plain}"
-        snapshot = model / "snapshots" / (thing.revision or "")
-        return snapshot / PurePosixPath(thing.path or "")
+        cache = hub_files.default_folder()
+        model = cache / f"models--{plain}"
+        revision = thing.revision or ""
+        snapshot = model / "snapshots" / revision
+        inner = PurePosixPath(thing.path or "")
+        return snapshot / inner
     return None

@@ -23,10 +23,7 @@ Named = tuple[str, str, str]
 """Kind, subject and ref: what names a commit."""
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Difference:
     """One thing that two lock files do not have alike."""
 
@@ -110,38 +107,29 @@ def differences(before: Iterable[LockedThing], after: Iterable[LockedThing]) -> 
     """Compare two lock files, by what they demand: who asked and when makes no difference."""
     old = {thing.key: thing for thing in before}
     new = {thing.key: thing for thing in after}
+    keys = old.keys() | new.keys()
     found = []
-    for key in sorted(old.keys() | new.keys()):
+    for key in sorted(keys):
         one = old.get(key)
         other = new.get(key)
-        if one is None:
-            found.append(
-                Difference(
-                    "added",
-                    key[1],
-                    None,
-                    other,
-                )
-            )
-        elif other is None:
-            found.append(
-                Difference(
-                    "removed",
-                    key[1],
-                    one,
-                    None,
-                )
-            )
-        elif _demands(one) != _demands(other):
-            found.append(
-                Difference(
-                    "changed",
-                    key[1],
-                    one,
-                    other,
-                )
-            )
+        change = _change(one, other)
+        if change is not None:
+            _, name = key
+            found.append(Difference(change, name, one, other))
     return found
+
+
+def _change(
+    one: LockedThing | None,
+    other: LockedThing | None,
+) -> Change | None:
+    if one is None:
+        return "added"
+    if other is None:
+        return "removed"
+    if _demands(one) != _demands(other):
+        return "changed"
+    return None
 
 
 def contradictions(things: Sequence[LockedThing]) -> list[str]:
@@ -156,7 +144,8 @@ def contradictions(things: Sequence[LockedThing]) -> list[str]:
     for name, meant in sorted(commits.items()):
         _, subject, ref = name
         if len(meant) > 1:
-            places = " and at ".join(sorted(meant))
+            commits_in_order = sorted(meant)
+            places = " and at ".join(commits_in_order)
             found.append(f"{subject}: {ref} stands at {places}")
     return found
 
@@ -178,7 +167,12 @@ def specs(things: Sequence[LockedThing]) -> list[str]:
 def without_spec(things: Sequence[LockedThing]) -> list[LockedThing]:
     """List what a mirror cannot be asked for: addresses, and files that no record has."""
     by_file = _weights_by_file()
-    return [thing for thing in things if _spec(thing, by_file) is None]
+    found = []
+    for thing in things:
+        spec = _spec(thing, by_file)
+        if spec is None:
+            found.append(thing)
+    return found
 
 
 def _spec(thing: LockedThing, by_file: Mapping[str, str]) -> str | None:
@@ -194,10 +188,12 @@ def _spec(thing: LockedThing, by_file: Mapping[str, str]) -> str | None:
 def _weights_by_file() -> dict[str, str]:
     """Name the weights of each file of the registry, as ``NAME:TAG``."""
     found: dict[str, str] = {}
-    for architecture in load_registry().architectures.values():
+    registry = load_registry()
+    for architecture in registry.architectures.values():
+        name = architecture.name
         for weights in architecture.weights.values():
+            spec = f"{name}:{weights.tag}"
             for file in weights.files:
-                spec = f"{architecture.name}:{weights.tag}"
                 found.setdefault(file.file_name, spec)
     return found
 
@@ -266,9 +262,13 @@ def _without_moved(
         for name in _names(thing):
             commit = now.get(name, thing.revision)
             if commit == thing.revision:
-                refs.append(name[2])
-        if refs or not thing.refs:
-            kept[key] = replace(thing, refs=tuple(refs))
+                _, _, ref = name
+                refs.append(ref)
+
+        had_none = not thing.refs
+        if refs or had_none:
+            staying = tuple(refs)
+            kept[key] = replace(thing, refs=staying)
     return kept
 
 

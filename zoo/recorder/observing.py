@@ -26,10 +26,7 @@ REDIRECTS = (301, 302, 303, 307, 308)
 _CLIENT = re.compile(r"[A-Za-z][\w.-]*")
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Exchange:
     """One request and how it was answered."""
 
@@ -78,25 +75,31 @@ class Recorder:
         for key in sorted(self.things):
             thing = self.things[key]
             told = self._licenses.get(thing.subject)
-            line = replace(thing, license=thing.license or told)
+            license_name = thing.license or told
+            line = replace(thing, license=license_name)
             lines.append(line)
         return lines
 
     def _observe(self, exchange: Exchange) -> None:
-        unknown = (exchange.url, None)
-        first, commit = self._origins.get(exchange.url, unknown)
+        url = exchange.url
+        status = exchange.status
+        unknown = (url, None)
+        first, commit = self._origins.get(url, unknown)
         named = exchange.headers.get("x-repo-commit")
         commit = named or commit
-        if exchange.status in REDIRECTS:
+        if status in REDIRECTS:
             said = exchange.headers.get("location", "")
-            location = urljoin(exchange.url, said)
+            location = urljoin(url, said)
             self._origins[location] = (first, commit)
             return
+
         if exchange.text is not None:
             self._learn(exchange)
-        if exchange.method == "GET" and exchange.status == 200:
+        if exchange.method != "GET":
+            return
+        if status == 200:
             self._add(exchange, first, commit)
-        elif exchange.method == "GET" and exchange.status == 206:
+        if status == 206:
             note = f"{first}: asked for in parts, so its digest is not known"
             self.notes.append(note)
 
@@ -107,14 +110,23 @@ class Recorder:
             content: Any = json.loads(exchange.text or "")
         except (ValueError, RecursionError):
             return
+
+        name = asked.name
         if asked.meaning == "refs" and isinstance(content, list):
             for entry in content:
-                self._learn_ref(asked.name, entry)
+                self._learn_ref(name, entry)
         if asked.meaning == "model facts" and isinstance(content, dict):
             tags = content.get("tags")
-            for tag in tags if isinstance(tags, list) else []:
-                if isinstance(tag, str) and tag.startswith("license:"):
-                    self._licenses[asked.name] = tag.removeprefix("license:")
+            self._learn_license(name, tags)
+
+    def _learn_license(self, name: str, tags: Any) -> None:
+        if not isinstance(tags, list):
+            return
+
+        prefix = "license:"
+        for tag in tags:
+            if isinstance(tag, str) and tag.startswith(prefix):
+                self._licenses[name] = tag.removeprefix(prefix)
 
     def _learn_ref(self, repository: str, entry: Any) -> None:
         try:
@@ -132,8 +144,11 @@ class Recorder:
         commit: str | None,
     ) -> None:
         """Turn a file that has passed whole into a line."""
-        if addresses.is_lookup(first) or exchange.sha256 is None:
+        is_whole = exchange.sha256 is not None
+        is_lookup = addresses.is_lookup(first)
+        if is_lookup or not is_whole:
             return
+
         asked = addresses.read(first)
         if asked.meaning == "archive":
             thing = self._repository(exchange, asked)
@@ -151,14 +166,17 @@ class Recorder:
             asked_by=asked_by,
             recorded_on=self.day,
         )
-        before = self.things.get(thing.key)
+        key = thing.key
+        before = self.things.get(key)
         if before is None:
-            self.things[thing.key] = thing
-        elif before.sha256 != thing.sha256:
-            note = f"{thing.name}: it was other bytes when it was asked for again"
-            self.notes.append(note)
-        else:
-            self.things[thing.key] = joined(before, thing)
+            self.things[key] = thing
+            return
+
+        if before.sha256 == thing.sha256:
+            self.things[key] = joined(before, thing)
+            return
+        note = f"{thing.name}: it was other bytes when it was asked for again"
+        self.notes.append(note)
 
     def _repository(self, exchange: Exchange, asked: Asked) -> LockedThing | None:
         ref = asked.ref or ""
@@ -166,8 +184,10 @@ class Recorder:
         commit = exchange.commit or said or ref
         if not is_commit(commit):
             what = f"{asked.name}:{ref}"
-            self.notes.append(f"{what}: its archive names no commit")
+            note = f"{what}: its archive names no commit"
+            self.notes.append(note)
             return None
+
         name = f"{asked.name}@{commit}"
         return LockedThing(
             "github",
@@ -186,9 +206,12 @@ class Recorder:
         revision = commit or ref
         if not is_commit(revision):
             what = f"{asked.name}/{asked.path}"
-            self.notes.append(f"{what}: the answer names no commit")
+            note = f"{what}: the answer names no commit"
+            self.notes.append(note)
             return None
-        name = f"{asked.name}@{revision}/{asked.path}"
+
+        model = f"{asked.name}@{revision}"
+        name = f"{model}/{asked.path}"
         return LockedThing(
             "huggingface",
             name,
@@ -202,7 +225,7 @@ class Recorder:
         name = addresses.file_name(first)
         keeps = exchange.user_agent.startswith(("torch.hub", "zoo"))
         # A query may hold a token, and a lock file is committed.
-        plain = first.partition("?")[0]
+        plain, _, _ = first.partition("?")
         if keeps and name.lower().endswith(WEIGHTS_SUFFIXES):
             return LockedThing(
                 "file",
@@ -226,21 +249,24 @@ def client_of(user_agent: str) -> str | None:
     ('timm', 'hf_hub')
     """
     for product in re.split(r"[;\s]+", user_agent):
-        name = product.partition("/")[0]
+        name, _, _ = product.partition("/")
         is_name = _CLIENT.fullmatch(name) is not None
-        if is_name and name != "unknown":
+        is_known = name != "unknown"
+        if is_name and is_known:
             return name
     return None
 
 
 def joined(before: LockedThing, after: LockedThing) -> LockedThing:
     """Join two lines about the same bytes: refs and clients are added, the first day stays."""
-    refs = sorted(set(before.refs + after.refs))
-    asked_by = sorted(set(before.asked_by + after.asked_by))
+    refs = {*before.refs, *after.refs}
+    asked_by = {*before.asked_by, *after.asked_by}
+    in_order = sorted(refs)
+    clients = sorted(asked_by)
     return replace(
         before,
-        refs=tuple(refs),
-        asked_by=tuple(asked_by),
+        refs=tuple(in_order),
+        asked_by=tuple(clients),
         url=before.url or after.url,
         license=before.license or after.license,
         recorded_on=before.recorded_on or after.recorded_on,

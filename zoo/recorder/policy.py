@@ -20,10 +20,7 @@ SHORTEST_COMMIT = 7
 """Fewer digits of a commit name nothing."""
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Pass:
     """Ask the world, perhaps at another address."""
 
@@ -32,10 +29,7 @@ class Pass:
     """What the body must be; ``None`` for what is no file."""
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Answer without asking anybody."""
 
@@ -75,7 +69,9 @@ class LockedPolicy:
         """Decide about one request."""
         with self._lock:
             if url in self._redirects:
-                return Pass(url, self._redirects[url])
+                expected = self._redirects[url]
+                return Pass(url, expected)
+
             asked = addresses.read(url)
             meaning = asked.meaning
             if meaning in ("archive", "branch", "refs"):
@@ -96,39 +92,47 @@ class LockedPolicy:
             self._redirects[target] = expected
 
     def _repository(self, url: str, asked: Asked) -> Decision:
-        lines = self._lines("github", asked.name)
+        name = asked.name
+        ref = asked.ref or ""
+        lines = self._lines("github", name)
         if not lines:
-            where = asked.ref or "its default branch"
-            return self._refuse(f"github {asked.name}:{where}")
+            where = ref or "its default branch"
+            return self._refuse(f"github {name}:{where}")
         if asked.meaning == "refs":
             return _refs_answer(url, asked, lines)
-        line = _line_of(lines, asked.ref or "")
+
+        line = _line_of(lines, ref)
         if asked.meaning == "branch":
             status = 404 if line is None else 200
             return Answer(status, b"")
         if line is None:
-            return self._refuse(f"github {asked.name}:{asked.ref}")
-        repository = f"https://{addresses.GITHUB}/{asked.name}"
+            lacking = f"github {name}:{ref}"
+            return self._refuse(lacking)
+
+        repository = f"https://{addresses.GITHUB}/{name}"
         target = f"{repository}/zipball/{line.revision}"
         return Pass(target, line)
 
     def _model(self, url: str, asked: Asked) -> Decision:
         ref = asked.ref or "main"
         lines = self._lines("huggingface", asked.name)
-        if not lines:
-            return self._refuse(f"huggingface {asked.name}@{ref}")
         line = _line_of(lines, ref)
         if line is None:
-            return self._refuse(f"huggingface {asked.name}@{ref}")
+            lacking = f"huggingface {asked.name}@{ref}"
+            return self._refuse(lacking)
+
         commit = line.revision or ""
         if asked.meaning == "model facts":
-            if asked.ref is None:
-                return Pass(url)
+            return _facts_at(url, asked.ref, commit)
+        return self._model_file(asked, commit, lines)
 
-            before = quote(asked.ref, safe="")
-            pinned = url.replace(f"/{before}", f"/{commit}", 1)
-            return Pass(pinned)
-
+    def _model_file(
+        self,
+        asked: Asked,
+        commit: str,
+        lines: list[LockedThing],
+    ) -> Decision:
+        """Lead to a file at the locked commit, or say as the Hub does that there is none."""
         model = f"{asked.name}@{commit}"
         wanted = f"{model}/{asked.path}"
         by_name = {one.name: one for one in lines}
@@ -149,29 +153,50 @@ class LockedPolicy:
         return Pass(target, exact)
 
     def _file(self, method: str, url: str) -> Decision:
-        plain = url.partition("?")[0]
+        plain, _, _ = url.partition("?")
         name = addresses.file_name(url)
         for thing in self.things:
             is_there = thing.url in (None, plain)
-            is_file = thing.key == ("file", name) and is_there
+            has_name = thing.key == ("file", name)
+            is_file = has_name and is_there
             is_address = thing.key == ("url", plain)
             if is_file or is_address:
                 return Pass(url, thing)
+
         is_lookup = addresses.is_lookup(url)
-        if is_lookup or method not in ("GET", "HEAD"):
+        is_download = method in ("GET", "HEAD")
+        if is_lookup or not is_download:
             # Telemetry and log-ins: the client must live without an answer, and misses no file.
             return Answer(REFUSED, b"refused: a locked run looks nothing up\n")
         return self._refuse(f"url {plain}")
 
     def _refuse(self, line: str) -> Answer:
         self.missing[line] = None
-        text = f'{self.lock_name} has no line for {line}; record it with "zoo record -- COMMAND"'
+        fault = f"{self.lock_name} has no line for {line}"
+        text = f'{fault}; record it with "zoo record -- COMMAND"'
         message = ("X-Error-Message", text)
-        return Answer(REFUSED, f"{text}\n".encode(), headers=(message,))
+        body = f"{text}\n".encode()
+        return Answer(REFUSED, body, headers=(message,))
 
     def _lines(self, kind: str, subject: str) -> list[LockedThing]:
-        ours = [one for one in self.things if one.kind == kind]
-        return [one for one in ours if one.subject == subject]
+        wanted = (kind, subject)
+        return [one for one in self.things if (one.kind, one.subject) == wanted]
+
+
+def _facts_at(
+    url: str,
+    ref: str | None,
+    commit: str,
+) -> Pass:
+    """Ask for the facts of a model at the locked commit, where the question names a ref."""
+    if ref is None:
+        return Pass(url)
+
+    quoted = quote(ref, safe="")
+    before = f"/{quoted}"
+    after = f"/{commit}"
+    pinned = url.replace(before, after, 1)
+    return Pass(pinned)
 
 
 def _line_of(lines: list[LockedThing], ref: str) -> LockedThing | None:
@@ -179,8 +204,10 @@ def _line_of(lines: list[LockedThing], ref: str) -> LockedThing | None:
     for line in lines:
         commit = line.revision or ""
         is_beginning = commit.startswith(ref)
-        is_short = is_beginning and len(ref) >= SHORTEST_COMMIT
-        if ref in line.refs or is_short:
+        is_telling = len(ref) >= SHORTEST_COMMIT
+        is_short = is_beginning and is_telling
+        is_named = ref in line.refs
+        if is_named or is_short:
             return line
     return None
 
@@ -191,15 +218,21 @@ def _refs_answer(
     lines: list[LockedThing],
 ) -> Answer:
     """List the refs of a repository as GitHub does: what is locked, and nothing else."""
-    words = urlsplit(url).query.split("&")
-    is_first_page = "page=" not in url or "page=1" in words
-    entries = []
-    for line in lines:
-        commit = {"sha": line.revision}
-        for name in line.refs or (line.revision,):
-            entry = {"name": name, "commit": commit}
-            entries.append(entry)
+    query = urlsplit(url).query
+    words = query.split("&")
+    has_pages = "page=" in url
+    is_first_page = not has_pages or "page=1" in words
     # torch.hub looks among branches first, so that all of them may stand there.
     is_listed = is_first_page and asked.path == "branches"
-    text = json.dumps(entries if is_listed else [])
+
+    entries = []
+    listed = lines if is_listed else []
+    for line in listed:
+        commit = {"sha": line.revision}
+        names = line.refs or (line.revision,)
+        for name in names:
+            entry = {"name": name, "commit": commit}
+            entries.append(entry)
+
+    text = json.dumps(entries)
     return Answer(200, text.encode(), "application/json")

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import socket
 import ssl
 import struct
 import tempfile
 import threading
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from zoo.recorder import addresses, policy, trees
+from zoo.recorder import addresses, policy
+from zoo.recorder.bodies import Body, UnprovenError
 from zoo.recorder.observing import REDIRECTS, Exchange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     import requests
 
@@ -31,10 +31,8 @@ if TYPE_CHECKING:
     Observe = Callable[[Exchange], None]
     Redirected = Callable[[str, str, LockedThing | None], None]
 
-BLOCK_BYTES = 64 << 10
 HTTPS_PORT = "443"
 LARGEST_REQUEST_BYTES = 64 << 20
-LARGEST_JSON_BYTES = 4 << 20
 BAD_GATEWAY = 502
 TIMEOUT_S = (10.0, 60.0)
 """To connect, and between two blocks."""
@@ -47,10 +45,6 @@ HOP_BY_HOP = frozenset(
 NOT_SENT_ON = HOP_BY_HOP | {"host", "content-length", "accept-encoding"}
 XET = ("x-xet-",)
 """Headers that would lead huggingface_hub around the proxy, to a protocol of its own."""
-
-
-class UnprovenError(Exception):
-    """Say that bytes are not those of the lock file."""
 
 
 @dataclass
@@ -87,7 +81,8 @@ class Proxy:
     @property
     def address(self) -> str:
         """Where programs reach it."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        port = self._server.server_address[1]
+        return f"http://127.0.0.1:{port}"
 
     def __enter__(self) -> Self:
         """Accept connections."""
@@ -148,11 +143,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _forward(self) -> None:
         """Answer one request."""
-        is_whole = "://" in self.path
-        url = self.path if is_whole else f"{self._origin}{self.path}"
-        if not urlsplit(url).hostname:
+        url = self.path
+        if "://" not in url:
+            url = f"{self._origin}{url}"
+        host = urlsplit(url).hostname
+        if not host:
             self.send_error(400, "this is a proxy")
             return
+
         decision = self.settings.decide(self.command, url)
         if isinstance(decision, policy.Answer):
             self._answer(decision)
@@ -163,7 +161,6 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             response = self._ask(decision.url)
         except (requests.RequestException, OSError) as error:
-            host = urlsplit(url).hostname
             kind = type(error).__name__
             text = f"{host} does not answer: {kind}\n"
             answer = policy.Answer(BAD_GATEWAY, text.encode())
@@ -176,12 +173,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _ask(self, url: str) -> requests.Response:
         """Send the request on, asking for bytes as they are."""
-        headers = {
-            name: value for name, value in self.headers.items() if name.lower() not in NOT_SENT_ON
-        }
+        headers = {}
+        for name, value in self.headers.items():
+            lowered = name.lower()
+            if lowered not in NOT_SENT_ON:
+                headers[name] = value
         headers["Accept-Encoding"] = "identity"
-        said = self.headers.get("Content-Length")
-        length = min(int(said or 0), LARGEST_REQUEST_BYTES)
+
+        said = self.headers.get("Content-Length") or "0"
+        length = min(int(said), LARGEST_REQUEST_BYTES)
         body = self.rfile.read(length) if length else None
         return self._session().request(
             self.command,
@@ -217,23 +217,29 @@ class _Handler(BaseHTTPRequestHandler):
         """Send the response to the client, and tell the recorder about it."""
         headers = {name.lower(): value for name, value in response.headers.items()}
         status = response.status_code
-        if status in REDIRECTS and self.settings.redirected is not None:
-            self.settings.redirected(url, headers.get("location", ""), decision.expected)
+        redirected = self.settings.redirected
+        if status in REDIRECTS and redirected is not None:
+            location = headers.get("location", "")
+            redirected(url, location, decision.expected)
+
         is_empty = status in (204, 304)
-        has_body = self.command != "HEAD" and not is_empty
+        is_head = self.command == "HEAD"
+        has_body = not (is_head or is_empty)
         length = headers.get("content-length")
         self.send_response_only(status, response.reason)
         for name, value in response.headers.items():
             lowered = name.lower()
-            is_ours = lowered in HOP_BY_HOP or lowered.startswith(XET)
-            if not is_ours:
+            is_of_hop = lowered in HOP_BY_HOP
+            is_xet = lowered.startswith(XET)
+            if not (is_of_hop or is_xet):
                 self.send_header(name, value)
         if has_body and length is None:
             self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
 
         expected = None
-        if self.command == "GET" and status == 200:
+        is_get = self.command == "GET"
+        if is_get and status == 200:
             expected = decision.expected
         exchange = Exchange(
             self.command,
@@ -247,7 +253,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             with tempfile.TemporaryFile() as spool:
-                body = _Body(
+                body = Body(
                     exchange,
                     expected,
                     None if length is None else int(length),
@@ -283,7 +289,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in answer.headers:
             self.send_header(name, value)
         sizes = ("Content-Length", "Transfer-Encoding")
-        if any(self.headers.get(name) for name in sizes):
+        has_sent_more = any(self.headers.get(name) for name in sizes)
+        if has_sent_more:
             self.send_header("Connection", "close")
             self.close_connection = True
         self.end_headers()
@@ -296,97 +303,3 @@ class _Handler(BaseHTTPRequestHandler):
         at_once = struct.pack("ii", 1, 0)
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
         self.connection.close()
-
-
-class _Body:
-    """The body of one response on its way: hashed, its end held back until it is proven."""
-
-    def __init__(
-        self,
-        exchange: Exchange,
-        expected: LockedThing | None,
-        length: int | None,
-        spool: IO[bytes],
-    ) -> None:
-        self.exchange = exchange
-        self._expected = expected
-        self._length = length
-        self._spool = spool
-        self._digest = hashlib.sha256()
-        self._count = 0
-        asked = addresses.read(exchange.url)
-        self._is_archive = asked.meaning == "archive"
-        kind = exchange.headers.get("content-type", "")
-        self._is_json = kind.startswith("application/json")
-
-    def pass_through(self, response: requests.Response) -> Iterator[bytes]:
-        """Yield the blocks to send; the last one only when the whole was found right.
-
-        Raises:
-            ConnectionError: It ended early.
-            UnprovenError: It is not what the lock file has.
-        """
-        import urllib3
-
-        held = b""
-        try:
-            for block in response.raw.stream(BLOCK_BYTES, decode_content=False):
-                self._count += len(block)
-                self._digest.update(block)
-                is_short = self._count <= LARGEST_JSON_BYTES
-                if self._is_archive or (self._is_json and is_short):
-                    self._spool.write(block)
-                if held:
-                    yield held
-                held = block
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            url = self.exchange.url
-            raise ConnectionError(f"{url}: {error}") from error
-        if self._length not in (None, self._count):
-            url = self.exchange.url
-            fault = f"expected {self._length} bytes, the connection broke at {self._count}"
-            raise ConnectionError(f"{url}: {fault}")
-        self._finish()
-        if held:
-            yield held
-
-    def _finish(self) -> None:
-        """Complete what is known of the exchange, and hold it against the lock file."""
-        facts: dict[str, Any] = {
-            "sha256": self._digest.hexdigest(),
-            "size_bytes": self._count,
-        }
-        self._spool.seek(0)
-        if self._is_archive and self.exchange.status == 200:
-            facts |= self._archive_facts()
-        elif self._is_json and self._count <= LARGEST_JSON_BYTES:
-            data = self._spool.read()
-            facts["text"] = data.decode(errors="replace")
-        self.exchange = _completed(self.exchange, facts)
-        if self._expected is not None:
-            self._prove(self._expected)
-
-    def _archive_facts(self) -> dict[str, Any]:
-        try:
-            commit, tree_sha256 = trees.commit_and_digest(self._spool)
-        except trees.ArchiveError as error:
-            url = self.exchange.url
-            raise UnprovenError(f"{url}: {error}") from error
-        return {
-            "commit": commit,
-            "tree_sha256": tree_sha256,
-        }
-
-    def _prove(self, expected: LockedThing) -> None:
-        """Hold the body against its line."""
-        got = self.exchange.sha256
-        if expected.kind == "github":
-            got = self.exchange.tree_sha256
-        wanted = expected.sha256
-        if wanted is not None and got != wanted:
-            what = f"{expected.kind} {expected.name}"
-            raise UnprovenError(f"{what}: expected sha256 {wanted}, got {got}")
-
-
-def _completed(exchange: Exchange, facts: dict[str, Any]) -> Exchange:
-    return replace(exchange, **facts)

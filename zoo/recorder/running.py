@@ -26,10 +26,7 @@ if TYPE_CHECKING:
 CACHED_SUFFIXES = (".pth", ".pt", ".safetensors", ".bin", ".ckpt", ".npz", ".onnx")
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Recorded:
     """What a program fetched."""
 
@@ -39,10 +36,7 @@ class Recorded:
     """What could not become a line, and what went around the proxy."""
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Held:
     """How a program did that may fetch what is locked, and nothing else."""
 
@@ -60,10 +54,7 @@ class Held:
         return not (self.missing or self.faults)
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class RunOptions:
     """How to run a program."""
 
@@ -87,10 +78,12 @@ def record(command: Sequence[str], options: RunOptions = RunOptions()) -> Record
         observe=recorder.observe,
         upstreams=options.upstreams,
     )
-    before = _cached_files(os.environ)
+    before = _cached_files()
     exit_code = _run(command, settings, options)
     things = recorder.finish()
-    around = [] if options.is_fresh else _went_around(before, things)
+    around = []
+    if not options.is_fresh:
+        around = _went_around(before, things)
     notes = (*recorder.notes, *settings.faults, *around)
     return Recorded(exit_code, tuple(things), notes)
 
@@ -147,7 +140,8 @@ def _run(
     """Run a program to its end behind a proxy that lives as long."""
     with tempfile.TemporaryDirectory(prefix="zoo-record-") as scratch, Proxy(settings) as proxy:
         bundle = Path(scratch) / "authorities.pem"
-        authorities = environment.authorities(os.environ, settings.authority.pem)
+        own = settings.authority.pem
+        authorities = environment.authorities(os.environ, own)
         bundle.write_bytes(authorities)
         variables = environment.lead(os.environ, proxy.address, bundle)
         if options.is_fresh:
@@ -176,39 +170,43 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
         return 128 - code
 
 
-def _cached_files(variables: Mapping[str, str]) -> set[tuple[str, int]]:
+def _cached_files() -> set[tuple[str, int]]:
     """List the weights files of both caches with the time at which they appeared."""
     found = set()
-    for file in _weights_files(variables):
+    for file in _weights_files():
         try:
             facts = file.stat()
         except OSError:
             continue
-        found.add((str(file), facts.st_ctime_ns))
+        appeared = (str(file), facts.st_ctime_ns)
+        found.add(appeared)
     return found
 
 
-def _weights_files(variables: Mapping[str, str]) -> Iterator[Path]:
+def _weights_files() -> Iterator[Path]:
     from zoo.cache import hub_files, paths
 
-    del variables
-    for folder in (paths.checkpoints_folder(), hub_files.default_folder()):
+    of_torch = paths.checkpoints_folder()
+    of_the_hub = hub_files.default_folder()
+    for folder in (of_torch, of_the_hub):
         for root, _, names in os.walk(folder):
+            here = Path(root)
             for name in names:
                 if name.endswith(CACHED_SUFFIXES):
-                    yield Path(root) / name
+                    yield here / name
 
 
 def _went_around(before: set[tuple[str, int]], things: Sequence[LockedThing]) -> list[str]:
     """Name files that appeared in a cache without a request: something went around the proxy."""
-    names = set()
+    asked = set()
     for thing in things:
-        place = thing.path or thing.name
-        names.add(PurePosixPath(place).name)
+        place = PurePosixPath(thing.path or thing.name)
+        asked.add(place.name)
 
     notes = []
-    appeared = _cached_files(os.environ) - before
+    appeared = _cached_files() - before
     for path, _ in sorted(appeared):
-        if Path(path).name not in names:
+        name = Path(path).name
+        if name not in asked:
             notes.append(f"{path} appeared, but nothing asked the proxy for it")
     return notes

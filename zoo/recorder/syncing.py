@@ -39,10 +39,7 @@ class Outcome(Enum):
     NO_CACHE = "has no cache"
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Synced:
     """One line of the lock file, and where it lies now."""
 
@@ -51,10 +48,7 @@ class Synced:
     path: Path | None
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class SyncOptions:
     """Where to fetch from."""
 
@@ -102,36 +96,38 @@ class _Sync:
 
     def _file(self, thing: LockedThing) -> Synced:
         """Fetch weights into torch's cache; the registry knows addresses that version 1 lacks."""
-        url = thing.url or self._urls.get(thing.name)
+        known = self._urls.get(thing.name)
+        url = thing.url or known
         if url is None:
+            fault = "neither zoo.lock nor the registry has its address"
             advice = 'to note the address, download it once with "zoo record -- COMMAND"'
-            raise CacheError(
-                thing.name, "neither zoo.lock nor the registry has its address", advice
-            )
+            raise CacheError(thing.name, fault, advice)
+
         fetched = self._fetch(
             thing.name,
             url,
             thing,
             None,
         )
-        outcome = Outcome.WAS_THERE if fetched.was_cached else Outcome.FETCHED
+        outcome = Outcome.FETCHED
+        if fetched.was_cached:
+            outcome = Outcome.WAS_THERE
         return Synced(thing, outcome, fetched.path)
 
     def _model_file(self, thing: LockedThing) -> Synced:
         """Fetch one file of a model into Hugging Face's cache."""
         folder = _model_folder(thing.subject)
-        snapshot = folder / "snapshots" / (thing.revision or "")
-        target = snapshot / PurePosixPath(thing.path or "")
+        revision = thing.revision or ""
+        snapshot = folder / "snapshots" / revision
+        inner = PurePosixPath(thing.path or "")
+        target = snapshot / inner
         if _has_digest(target, thing.sha256):
             return Synced(thing, Outcome.WAS_THERE, target)
 
-        path = quote(thing.path or "")
+        path = quote(str(inner))
         home = f"https://huggingface.co/{thing.subject}"
-        url = f"{home}/resolve/{thing.revision}/{path}"
-        folder.mkdir(
-            parents=True,
-            exist_ok=True,
-        )
+        url = f"{home}/resolve/{revision}/{path}"
+        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
             prefix=".zoo-sync-",
             dir=folder,
@@ -142,41 +138,34 @@ class _Sync:
                 thing,
                 Path(name),
             )
-            target.parent.mkdir(
-                parents=True,
-                exist_ok=True,
-            )
+            target.parent.mkdir(parents=True, exist_ok=True)
             fetched.path.replace(target)
         return Synced(thing, Outcome.FETCHED, target)
 
     def _repository(self, thing: LockedThing) -> Synced:
         """Unpack a hub repository where torch.hub looks for it, once for each of its refs."""
-        hub = paths.checkpoints_folder().parent
-        refs = thing.refs or (thing.revision or "",)
-        whole = [f"{thing.subject}_{ref}" for ref in refs]
-        names = [name.replace("/", "_") for name in whole]
-        missing = [name for name in names if not _is_unpacked(hub / name, thing)]
+        folders = _hub_folders(thing)
+        first = folders[0]
+        missing = [folder for folder in folders if not _is_unpacked(folder, thing)]
         if not missing:
-            return Synced(thing, Outcome.WAS_THERE, hub / names[0])
+            return Synced(thing, Outcome.WAS_THERE, first)
 
         home = f"https://{addresses.GITHUB}/{thing.subject}"
         url = f"{home}/zipball/{thing.revision}"
-        folder = Path(tempfile.mkdtemp(dir=self._scratch))
-        archive = self._fetch(
-            "repository.zip",
-            url,
-            replace(thing, sha256=None),
-            folder,
-        ).path
+        name = tempfile.mkdtemp(dir=self._scratch)
+        scratch = Path(name)
+        unchecked = replace(thing, sha256=None)
+        fetched = self._fetch("repository.zip", url, unchecked, scratch)
+        archive = fetched.path
         _prove(archive, thing)
-        hub.mkdir(
-            parents=True,
-            exist_ok=True,
-        )
-        for name in missing:
-            _unpack(archive, hub / name, thing)
-        (hub / "trusted_list").touch()
-        return Synced(thing, Outcome.FETCHED, hub / names[0])
+
+        hub = first.parent
+        hub.mkdir(parents=True, exist_ok=True)
+        for folder in missing:
+            _unpack(archive, folder, thing)
+        trusted = hub / "trusted_list"
+        trusted.touch()
+        return Synced(thing, Outcome.FETCHED, first)
 
     def _fetch(
         self,
@@ -186,6 +175,7 @@ class _Sync:
         folder: Path | None,
     ) -> fetcher.FetchedFile:
         upstreams = self._options.upstreams or {}
+        lock_file = self._scratch / "zoo.lock"
         file = WeightsFile(
             file_name=name,
             url=addresses.upstream(url, upstreams),
@@ -195,17 +185,31 @@ class _Sync:
         options = FetchOptions(
             mirrors=self._options.mirrors,
             folder=folder,
-            lock_file=self._scratch / "zoo.lock",
+            lock_file=lock_file,
             allow_private_addresses=bool(upstreams),
         )
         if thing.sha256 is None:
             # Archives are called alike here; what was learnt of one says nothing of another.
-            (self._scratch / "zoo.lock").unlink(missing_ok=True)
+            lock_file.unlink(missing_ok=True)
         return fetcher.fetch(
             file,
             options=options,
             listener=self._options.listener,
         )
+
+
+def _hub_folders(thing: LockedThing) -> list[Path]:
+    """List where torch.hub looks for a repository, a folder for each of its refs."""
+    checkpoints = paths.checkpoints_folder()
+    hub = checkpoints.parent
+    commit = thing.revision or ""
+    refs = thing.refs or (commit,)
+    folders = []
+    for ref in refs:
+        name = f"{thing.subject}_{ref}"
+        plain = name.replace("/", "_")
+        folders.append(hub / plain)
+    return folders
 
 
 def _prove(archive: Path, thing: LockedThing) -> None:
@@ -221,7 +225,8 @@ def _prove(archive: Path, thing: LockedThing) -> None:
     except trees.ArchiveError as error:
         raise CacheError(thing.name, str(error), advice) from error
     if commit not in (None, thing.revision):
-        raise CacheError(thing.name, f"expected this commit, the archive is of {commit}", advice)
+        fault = f"expected this commit, the archive is of {commit}"
+        raise CacheError(thing.name, fault, advice)
     if thing.sha256 not in (None, sha256):
         fault = f"expected files with sha256 {thing.sha256}, got {sha256}"
         raise CacheError(thing.name, fault, advice)
@@ -233,42 +238,58 @@ def _unpack(
     thing: LockedThing,
 ) -> None:
     """Unpack an archive without its top folder; the folder appears at once."""
-    with tempfile.TemporaryDirectory(
-        prefix=".zoo-sync-",
-        dir=final.parent,
-    ) as name:
-        staged = Path(name) / "new"
+    with tempfile.TemporaryDirectory(prefix=".zoo-sync-", dir=final.parent) as name:
+        scratch = Path(name)
+        staged = scratch / "new"
         staged.mkdir()
         with zipfile.ZipFile(archive) as opened:
             for entry in opened.infolist():
-                inner = PurePosixPath(entry.filename.partition("/")[2])
-                if entry.is_dir() or not inner.parts:
+                inner = _inner_path(entry, thing)
+                if inner is None:
                     continue
-                if inner.is_absolute() or ".." in inner.parts:
-                    raise CheckpointError(
-                        thing.name, f"its entry {entry.filename!a:.200} leads out"
-                    )
+
                 target = staged / inner
-                target.parent.mkdir(
-                    parents=True,
-                    exist_ok=True,
-                )
+                target.parent.mkdir(parents=True, exist_ok=True)
                 with opened.open(entry) as source, target.open("wb") as stream:
                     shutil.copyfileobj(source, stream)
+
         label = staged / NAMED_BY
-        label.write_text(_label(thing))
+        text = _label(thing)
+        label.write_text(text)
         if final.exists():
-            final.rename(Path(name) / "old")
+            final.rename(scratch / "old")
         staged.rename(final)
+
+
+def _inner_path(
+    entry: zipfile.ZipInfo,
+    thing: LockedThing,
+) -> PurePosixPath | None:
+    """Return where a file lies below the top folder of its archive; ``None`` for a folder.
+
+    Raises:
+        CheckpointError: It would lie elsewhere.
+    """
+    _, _, below = entry.filename.partition("/")
+    inner = PurePosixPath(below)
+    if entry.is_dir() or not inner.parts:
+        return None
+
+    if inner.is_absolute() or ".." in inner.parts:
+        fault = f"its entry {entry.filename!a:.200} leads out"
+        raise CheckpointError(thing.name, fault)
+    return inner
 
 
 def _is_unpacked(folder: Path, thing: LockedThing) -> bool:
     """Tell whether a folder was unpacked from this very line."""
+    label = folder / NAMED_BY
     try:
-        said = (folder / NAMED_BY).read_text()
+        said = label.read_text()
     except OSError:
         return False
-    return said == _label(thing)
+    wanted = _label(thing)
+    return said == wanted
 
 
 def _label(thing: LockedThing) -> str:
@@ -280,25 +301,28 @@ def _write_references(things: Iterable[LockedThing]) -> None:
     for thing in things:
         if thing.kind != "huggingface":
             continue
+
+        folder = _model_folder(thing.subject)
+        commit = thing.revision or ""
         for ref in thing.refs:
-            reference = _model_folder(thing.subject) / "refs" / ref
-            reference.parent.mkdir(
-                parents=True,
-                exist_ok=True,
-            )
+            reference = folder / "refs" / ref
+            reference.parent.mkdir(parents=True, exist_ok=True)
             # Exactly 40 letters: a newline at the end breaks offline use.
-            write_text(reference, thing.revision or "")
+            write_text(reference, commit)
 
 
 def _model_folder(model: str) -> Path:
     plain = model.replace("/", "--")
-    return hub_files.default_folder() / f"models--{plain}"
+    cache = hub_files.default_folder()
+    return cache / f"models--{plain}"
 
 
 def _has_digest(path: Path, sha256: str | None) -> bool:
-    if sha256 is None or not path.is_file():
+    is_there = path.is_file()
+    if sha256 is None or not is_there:
         return False
-    return sha256_file(path) == sha256
+    got = sha256_file(path)
+    return got == sha256
 
 
 def _registry_urls() -> dict[str, str]:

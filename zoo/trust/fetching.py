@@ -23,10 +23,7 @@ class EndlessChainError(DownloadError):
     """Say that a host offers one root after another."""
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Limits:
     """How patient an update is."""
 

@@ -14,10 +14,7 @@ if TYPE_CHECKING:
     from zoo.catalog.installed import Current
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Status:
     """How the installed registry stands."""
 

@@ -34,10 +34,7 @@ _LOCATION = re.compile(rb"[a-z0-9]{2,12}:[^\s]*\s*")
 _SIGNING_ADVICE = "see that its token is there, $PYKCS11LIB names its library, and the PIN is right"
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class KeyPair:
     """Where a new key lies."""
 

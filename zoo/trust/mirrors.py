@@ -41,8 +41,11 @@ ROOT = "root.json"
 
 def folder_of(base: str) -> Path:
     """Return where it is remembered whom to trust for a mirror, whoever asks it."""
-    digest = hashlib.sha256(_address(base).encode()).hexdigest()
-    return installed.folder().parent / "mirrors" / digest[:32]
+    address = _address(base)
+    digest = hashlib.sha256(address.encode())
+    name = digest.hexdigest()[:32]
+    data = installed.folder().parent
+    return data / "mirrors" / name
 
 
 def must_be_signed(base: str) -> bool:
@@ -76,30 +79,35 @@ def signed_files(
     from zoo.trust.fetching import Limits as Usual
     from zoo.trust.refusals import refusal
 
+    address = _address(base)
     place = folder_of(base)
-    trusted = _trusted_root(base, root or place / ROOT)
-    served = f"{base.rstrip('/')}/{layout.TRUST.rstrip('/')}"
+    known = place / ROOT
+    trusted = _trusted_root(base, root or known)
+    trust = layout.TRUST.rstrip("/")
+    served = f"{base.rstrip('/')}/{trust}"
     place.mkdir(parents=True, exist_ok=True)
     fetcher = Fetcher(limits or Usual())
     try:
         with (
-            locks.held_for(place / ROOT),
-            tempfile.TemporaryDirectory(prefix=".update-", dir=place) as scratch,
+            locks.held_for(known),
+            tempfile.TemporaryDirectory(prefix=".update-", dir=place) as name,
         ):
-            metadata = Path(scratch) / "metadata"
+            scratch = Path(name)
+            metadata = scratch / "metadata"
+            seen = place / "metadata"
             # Another root than before begins anew: what the old keys signed counts no longer.
-            if (place / "metadata").is_dir() and trusted == _known_root(place):
-                shutil.copytree(place / "metadata", metadata)
+            if seen.is_dir() and trusted == _known_root(place):
+                shutil.copytree(seen, metadata)
             else:
                 metadata.mkdir()
             updater = refreshed(served, metadata, trusted, fetcher)
-            listing = download(updater, _address(base), signing.LIST, Path(scratch) / signing.LIST)
-            files = signing.read_list(listing.read_bytes(), _address(base))
+            listing = download(updater, address, signing.LIST, scratch / signing.LIST)
+            files = signing.read_list(listing.read_bytes(), address)
 
-            keep_metadata(metadata, place / "metadata")
-            atomic.write_bytes(place / ROOT, trusted)
+            keep_metadata(metadata, seen)
+            atomic.write_bytes(known, trusted)
     except (RepositoryError, DownloadError) as error:
-        raise refusal(_address(base), error) from error
+        raise refusal(address, error) from error
     finally:
         fetcher.close()
     return files
@@ -165,7 +173,9 @@ def _trusted_root(base: str, path: Path) -> bytes:
 def _known_root(place: Path) -> bytes | None:
     """Return the root that was named before; scripts name the same one every time."""
     path = place / ROOT
-    return read_regular_file(path, LARGEST_METADATA_BYTES) if path.exists() else None
+    if not path.exists():
+        return None
+    return read_regular_file(path, LARGEST_METADATA_BYTES)
 
 
 def _address(base: str) -> str:

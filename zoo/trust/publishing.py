@@ -38,10 +38,7 @@ LIST = "files.json"
 LARGEST_BYTES = 16 << 20
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Days:
     """How long each role's word counts."""
 
@@ -53,13 +50,11 @@ class Days:
     def until(self, role: str, now: datetime) -> datetime:
         """Return when something that is signed now expires."""
         days: int = getattr(self, role)
-        return (now + timedelta(days=days)).replace(microsecond=0)
+        until = now + timedelta(days=days)
+        return until.replace(microsecond=0)
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class RoleKeys:
     """Who may sign for a role, and how many of them must."""
 
@@ -92,11 +87,10 @@ def init(
     for role in ROLES:
         _set_role(root, role, roles[role])
     for name in ("drafts", "public/metadata", "public/targets"):
-        (folder / name).mkdir(
-            parents=True,
-            exist_ok=True,
-        )
-    atomic.write_text(folder / SETTINGS, json.dumps({"days": asdict(days)}, indent=1) + "\n")
+        inner = folder / name
+        inner.mkdir(parents=True, exist_ok=True)
+    content = {"days": asdict(days)}
+    atomic.write_bytes(folder / SETTINGS, _as_json(content))
     return _write_draft(folder, Metadata(root))
 
 
@@ -122,12 +116,16 @@ def sign(folder: Path, signers: Sequence[Signer]) -> tuple[int, bool]:
         keys.sign_metadata(draft, signer)
 
     draft.to_file(str(path))
-    is_enough = _is_signed(draft, draft) and (before is None or _is_signed(before, draft))
+    is_enough = _is_signed(draft, draft)
+    if before is not None:
+        is_enough = is_enough and _is_signed(before, draft)
     if is_enough:
-        final = folder / "public" / "metadata" / f"{draft.signed.version}.root.json"
-        atomic.write_bytes(final, path.read_bytes())
+        metadata = folder / "public" / "metadata"
+        data = path.read_bytes()
+        atomic.write_bytes(metadata / path.name, data)
         path.unlink()
-    return len(draft.signatures), is_enough
+    count = len(draft.signatures)
+    return count, is_enough
 
 
 def rotate(
@@ -143,9 +141,11 @@ def rotate(
     from tuf.api.metadata import Metadata
 
     before = _require_root(folder)
-    waiting = list((folder / "drafts").glob("*.root.json"))
-    if waiting:
-        raise TrustError(str(waiting[0]), "a draft waits for signatures", "sign or remove it first")
+    drafts = folder / "drafts"
+    for waiting in drafts.glob("*.root.json"):
+        advice = "sign or remove it first"
+        raise TrustError(str(waiting), "a draft waits for signatures", advice)
+
     root = before.signed
     root.version += 1
     root.expires = settings(folder).until("root", datetime.now(UTC))
@@ -194,15 +194,14 @@ def publish(
         "zoo_version": zoo_version,
         "published_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    contents[LIST] = (json.dumps(facts, indent=1) + "\n").encode()
+    contents[LIST] = _as_json(facts)
     for name, data in contents.items():
         target = TargetFile.from_data(name, data, ["sha256"])
         targets.targets[name] = target
-        place = public / "targets" / _hashed_name(name, target.hashes["sha256"])
-        place.parent.mkdir(
-            parents=True,
-            exist_ok=True,
-        )
+        sha256 = target.hashes["sha256"]
+        hashed = _hashed_name(name, sha256)
+        place = public / "targets" / hashed
+        place.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_bytes(place, data)
 
     signed_targets = _signed(
@@ -254,8 +253,10 @@ def settings(folder: Path) -> Days:
     try:
         content = json.loads(read_regular_file(path, LARGEST_BYTES))
         days = content["days"]
-        if set(days) != names or not all(type(value) is int for value in days.values()):
-            raise ValueError(f"expected whole numbers for {', '.join(sorted(names))}")
+        kinds = {type(value) for value in days.values()}
+        if set(days) != names or kinds != {int}:
+            listed = ", ".join(sorted(names))
+            raise ValueError(f"expected whole numbers for {listed}")
         return Days(**days)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrustError(str(path), f"cannot be read: {error}", 'run "zoo trust init"') from error
@@ -265,11 +266,12 @@ def current_root(folder: Path) -> Metadata[Root] | None:
     """Read the root that is in place, the one with the highest number."""
     from tuf.api.metadata import Metadata
 
-    paths = (folder / "public" / "metadata").glob("*.root.json")
-    numbered = {int(path.name.partition(".")[0]): path for path in paths}
-    if not numbered:
+    metadata = folder / "public" / "metadata"
+    roots = [*metadata.glob("*.root.json")]
+    if not roots:
         return None
-    return Metadata.from_file(str(numbered[max(numbered)]))
+    newest = max(roots, key=_number_of)
+    return Metadata.from_file(str(newest))
 
 
 def _set_role(
@@ -277,12 +279,15 @@ def _set_role(
     role: str,
     role_keys: RoleKeys,
 ) -> None:
-    if not 0 < role_keys.threshold <= len({key.keyid for key in role_keys.public}):
-        fault = f"{len(role_keys.public)} keys cannot make {role_keys.threshold} signatures"
+    threshold = role_keys.threshold
+    given = len(role_keys.public)
+    different = {key.keyid for key in role_keys.public}
+    if not 0 < threshold <= len(different):
+        fault = f"{given} keys cannot make {threshold} signatures"
         raise TrustError(f"the role {role}", fault, "name more keys, or a lower threshold")
     for key in role_keys.public:
         root.add_key(key, role)
-    root.roles[role].threshold = role_keys.threshold
+    root.roles[role].threshold = threshold
 
 
 def _write_draft(folder: Path, draft: Metadata[Root]) -> Path:
@@ -332,7 +337,8 @@ def _signed(
 
     ours = root.signed.roles[role].keyids
     for signer in signers:
-        if signer.public_key.keyid in ours:
+        key_id = signer.public_key.keyid
+        if key_id in ours:
             keys.sign_metadata(metadata, signer)
     try:
         root.signed.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
@@ -369,5 +375,17 @@ def _remove_superseded(public: Path, version: int) -> None:
 
 def _last_version(metadata: Path) -> int:
     """Return the number of the last published state."""
-    versions = [int(path.name.partition(".")[0]) for path in metadata.glob("*.snapshot.json")]
+    snapshots = metadata.glob("*.snapshot.json")
+    versions = map(_number_of, snapshots)
     return max(versions, default=0)
+
+
+def _number_of(path: Path) -> int:
+    """Read the number that the name of a metadata file begins with."""
+    number, _, _ = path.name.partition(".")
+    return int(number)
+
+
+def _as_json(content: Mapping[str, Any]) -> bytes:
+    text = json.dumps(content, indent=1)
+    return f"{text}\n".encode()

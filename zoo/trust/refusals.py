@@ -30,13 +30,10 @@ def refusal(
         seen: When the installed state was published.
     """
     kind, fault, advice = _explained(error)
-    age = f"; the registry of {seen:%Y-%m-%d} stays in use" if seen is not None else ""
-    return TrustError(
-        host,
-        f"{fault}; {UNCHANGED}{age}",
-        advice,
-        kind=kind,
-    )
+    story = f"{fault}; {UNCHANGED}"
+    if seen is not None:
+        story = f"{story}; the registry of {seen:%Y-%m-%d} stays in use"
+    return TrustError(host, story, advice, kind=kind)
 
 
 def _explained(error: Exception) -> tuple[str, str, str]:  # noqa: PLR0911 - one for each kind
@@ -72,11 +69,13 @@ def _explained(error: Exception) -> tuple[str, str, str]:  # noqa: PLR0911 - one
 
 def _unsigned(text: str) -> tuple[str, str, str]:
     """Tell apart a key that is not ours, and too few of ours."""
+    role, has, needs = "something", "0", "0"
     match = _SIGNED_BY.search(text)
-    if match is not None and int(match[2]) > 0:
-        fault = f"{match[1]} has {match[2]} of the {match[3]} signatures that it needs"
+    if match is not None:
+        role, has, needs = match.groups()
+    if int(has) > 0:
+        fault = f"{role} has {has} of the {needs} signatures that it needs"
         return "threshold", fault, "ask its publisher to have the others sign"
-    role = match[1] if match is not None else "something"
     fault = f"{role} is signed by no key that the root names: a wrong key"
     return "wrong key", fault, "check the address, and the root that you trust"
 

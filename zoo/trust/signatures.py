@@ -34,10 +34,7 @@ SCHEMA_VERSION = 1
 LARGEST_BYTES = 1 << 16
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class WeightsSignature:
     """What stands in a signature's document."""
 

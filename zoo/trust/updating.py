@@ -35,10 +35,7 @@ MOST_FILES = 10_000
 KEPT_STATES = 3
 
 
-@dataclass(
-    frozen=True,
-    slots=True,
-)
+@dataclass(frozen=True, slots=True)
 class Updated:
     """What an update has done."""
 
@@ -90,16 +87,10 @@ def _update(
     base = address or _known_source(place)
     trusted = _trusted_root(place, root)
 
-    place.mkdir(
-        parents=True,
-        exist_ok=True,
-    )
+    place.mkdir(parents=True, exist_ok=True)
     fetcher = Fetcher(limits or Usual())
     try:
-        with tempfile.TemporaryDirectory(
-            prefix=".update-",
-            dir=place,
-        ) as scratch:
+        with tempfile.TemporaryDirectory(prefix=".update-", dir=place) as scratch:
             staging = _Staging(
                 Path(scratch),
                 base.rstrip("/"),
@@ -135,8 +126,9 @@ class _Staging:
 
         from zoo.trust.refusals import refusal
 
-        if (self._place / "metadata").is_dir():
-            shutil.copytree(self._place / "metadata", self._metadata)
+        seen = self._place / "metadata"
+        if seen.is_dir():
+            shutil.copytree(seen, self._metadata)
         else:
             self._metadata.mkdir()
         self._files.mkdir(parents=True)
@@ -185,26 +177,26 @@ class _Staging:
     ) -> Updated:
         """Put files and metadata in place, then turn the pointer in one step."""
         before = self._current
-        whole = "".join(f"{name} {digest}\n" for name, digest in sorted(digests.items()))
-        state = f"{number}-{hashlib.sha256(whole.encode()).hexdigest()[:12]}"
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        state = _state_name(number, digests)
+        now = datetime.now(UTC)
+        installed_at = now.strftime("%Y-%m-%dT%H:%M:%SZ")
         is_same = before is not None and before.state == state
+        if before is not None and is_same:
+            installed_at = before.installed_at
         current = Current(
             state=state,
             digests=digests,
             zoo_version=facts["zoo_version"],
             published_at=facts["published_at"],
             expires_at=expires_at,
-            installed_at=before.installed_at if before is not None and is_same else now,
+            installed_at=installed_at,
             source=self._base,
             number=number,
             before=_state_before(before, state),
         )
-        target = self._place / "states" / state
-        target.parent.mkdir(
-            parents=True,
-            exist_ok=True,
-        )
+        states = self._place / "states"
+        states.mkdir(parents=True, exist_ok=True)
+        target = states / state
         if not target.is_dir():
             (self._scratch / "state").rename(target)
         _write_json(target / "state.json", asdict(current))
@@ -223,7 +215,9 @@ class _Staging:
 
 def write_current(current: Current) -> None:
     """Turn the pointer to a state."""
-    _write_json(installed.folder() / installed.POINTER, asdict(current))
+    pointer = installed.folder() / installed.POINTER
+    content = asdict(current)
+    _write_json(pointer, content)
 
 
 def read_state(name: str) -> Current:
@@ -232,9 +226,12 @@ def read_state(name: str) -> Current:
     Raises:
         TrustError: It is gone.
     """
-    path = installed.folder() / "states" / name / "state.json"
+    state = installed.folder() / "states" / name
+    path = state / "state.json"
     try:
-        return Current(**json.loads(path.read_text()))
+        text = path.read_text()
+        content = json.loads(text)
+        return Current(**content)
     except (OSError, ValueError, TypeError) as error:
         advice = 'fetch one with "zoo registry update"'
         raise TrustError("the registry", f"the state {name} is gone", advice) from error
@@ -247,20 +244,39 @@ def remove_old_states() -> None:
     while current is not None and len(kept) < KEPT_STATES:
         kept.append(current.state)
         name = current.before
+        if name is None or name in kept:
+            break
         try:
-            current = read_state(name) if name is not None and name not in kept else None
+            current = read_state(name)
         except TrustError:
-            current = None
-    for entry in os.scandir(installed.folder() / "states"):
+            break
+
+    states = installed.folder() / "states"
+    for entry in os.scandir(states):
         if entry.name not in kept:
             shutil.rmtree(entry.path, ignore_errors=True)
+
+
+def _state_name(
+    number: int,
+    digests: dict[str, str],
+) -> str:
+    """Name a state by its number and by what it consists of."""
+    whole = hashlib.sha256()
+    for name, digest in sorted(digests.items()):
+        line = f"{name} {digest}\n"
+        whole.update(line.encode())
+    beginning = whole.hexdigest()[:12]
+    return f"{number}-{beginning}"
 
 
 def _state_before(before: Current | None, state: str) -> str | None:
     """Name the state that a rollback returns to."""
     if before is None:
         return None
-    return before.before if before.state == state else before.state
+    if before.state == state:
+        return before.before
+    return before.state
 
 
 def _known_source(place: Path) -> str:
@@ -288,13 +304,13 @@ def _read_list(base: str, path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text())
         names = content["files"]
-        facts = (content["zoo_version"], content["published_at"])
+        version = content["zoo_version"]
+        published_at = content["published_at"]
+        datetime.fromisoformat(published_at)  # refuses what is no text, too
         is_short = len(names) <= MOST_FILES
-        is_sound = is_short and all(_is_inside(name) for name in names)
-        datetime.fromisoformat(content["published_at"])
-        if not (
-            is_sound and installed.REGISTRY in names and all(isinstance(f, str) for f in facts)
-        ):
+        has_registry = installed.REGISTRY in names
+        is_sound = is_short and has_registry and isinstance(version, str)
+        if not is_sound or not all(map(_is_inside, names)):
             raise ValueError("expected plain names, registry.json among them")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         fault = f"its list of files cannot be read: {error}; nothing was changed"
@@ -304,15 +320,24 @@ def _read_list(base: str, path: Path) -> dict[str, Any]:
 
 def _is_inside(name: str) -> bool:
     path = PurePosixPath(name)
-    is_plain = name.isprintable() and "\\" not in name and name == str(path)
-    return is_plain and not path.is_absolute() and ".." not in path.parts
+    is_plain = name.isprintable() and "\\" not in name
+    is_normal = name == str(path) and ".." not in path.parts
+    return is_plain and is_normal and not path.is_absolute()
 
 
 def _facts_of_snapshot(metadata: Path) -> tuple[int, str]:
     """Return the number of the state, and when the timestamp that vouches for it expires."""
-    snapshot = json.loads((metadata / "snapshot.json").read_text())
-    timestamp = json.loads((metadata / "timestamp.json").read_text())
-    return int(snapshot["signed"]["version"]), str(timestamp["signed"]["expires"])
+    snapshot = _signed_part(metadata / "snapshot.json")
+    timestamp = _signed_part(metadata / "timestamp.json")
+    number = int(snapshot["version"])
+    expires_at = str(timestamp["expires"])
+    return number, expires_at
+
+
+def _signed_part(path: Path) -> dict[str, Any]:
+    text = path.read_text()
+    content: dict[str, dict[str, Any]] = json.loads(text)
+    return content["signed"]
 
 
 def _sha256(path: Path) -> str:

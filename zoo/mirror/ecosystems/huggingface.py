@@ -126,10 +126,12 @@ class HuggingFace(Ecosystem):
             for inner, file in files.items():
                 bundle.add_file(f"{model}/snapshots/{commit}/{inner}", file)
 
-            tree = json.dumps(hub_documents.cached_tree(item))
-            bundle.add(f"{model}/trees/{commit}.json", io.BytesIO(tree.encode()))
+            tree = hub_documents.cached_tree(item)
+            text = json.dumps(tree)
+            bundle.add(f"{model}/trees/{commit}.json", io.BytesIO(text.encode()))
             if not is_commit(want.revision):
-                bundle.add(f"{model}/refs/{want.revision}", io.BytesIO(commit.encode()))
+                reference = f"{model}/refs/{want.revision}"
+                bundle.add(reference, io.BytesIO(commit.encode()))
 
     def look_up(self, want: HuggingFaceWant) -> Iterator[LookUp]:
         """Look for the commit, its snapshot, every file of it, and the file list."""

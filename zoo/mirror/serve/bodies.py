@@ -106,7 +106,9 @@ class Bodies:
             entry.sent_bytes = len(response.body)
         if response.status >= 400:
             words = response.headers.get("X-Error-Message") or response.reason or ""
-            entry.reason = words.removeprefix(f"{HTTPStatus(response.status).phrase}: ") or None
+            usual = HTTPStatus(response.status).phrase
+            story = words.removeprefix(f"{usual}: ")
+            entry.reason = story or None
         return sent
 
     # -- a file that is here
@@ -304,7 +306,8 @@ def _part_headers(
     if decision.status in (200, 206):
         headers["Content-Length"] = str(decision.length_bytes)
     if decision.status == 206:
-        headers["Content-Range"] = f"bytes {decision.start}-{decision.end - 1}/{size_bytes}"
+        last = decision.end - 1
+        headers["Content-Range"] = f"bytes {decision.start}-{last}/{size_bytes}"
     elif decision.status == 416:
         headers["Content-Range"] = f"bytes */{size_bytes}"
     return headers

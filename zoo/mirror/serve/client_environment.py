@@ -148,7 +148,8 @@ def _bundle(
         with contextlib.suppress(OSError):
             parts.append(path.read_bytes())
     data = b"\n".join([*parts, certificate])
-    folder = expanded(before.get("XDG_CACHE_HOME") or "~/.cache") / "zoo" / "mirror-certificates"
+    cache = expanded(before.get("XDG_CACHE_HOME") or "~/.cache")
+    folder = cache / "zoo" / "mirror-certificates"
     digest = hashlib.sha256(data)
     name = digest.hexdigest()[:16]
     target = folder / f"{name}.pem"

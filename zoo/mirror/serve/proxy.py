@@ -303,7 +303,9 @@ def _destination(head: bytes) -> tuple[str, int]:
     Raises:
         ValueError: It is something else.
     """
-    method, target, version = head.split(b"\r\n", 1)[0].decode("ascii").split(" ")
+    first, _, _ = head.partition(b"\r\n")
+    line = first.decode("ascii")
+    method, target, version = line.split(" ")
     host, _, port = target.rpartition(":")
     host = host.removeprefix("[").removesuffix("]").lower()
     if (

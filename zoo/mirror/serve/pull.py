@@ -165,7 +165,9 @@ class Pull:
             response = await self._request(file, 0, None)
         try:
             size_bytes = _promised_bytes(file, response)
-            staged = self.store.staged(f"pull-{secrets.token_hex(4)}-{staging_name(file)}")
+            own = secrets.token_hex(4)
+            name = f"pull-{own}-{staging_name(file)}"
+            staged = self.store.staged(name)
             downloads.check_room(staged.parent, file.path, size_bytes or 0, self._running)
             download = Download(file, size_bytes, staged)
         except BaseException:
@@ -287,7 +289,9 @@ class Pull:
         url: str,
         fault: str,
     ) -> None:
-        self._unreachable[sources.origin(url)] = (time.monotonic() + FAILURE_S, fault)
+        until_s = time.monotonic() + FAILURE_S
+        origin = sources.origin(url)
+        self._unreachable[origin] = (until_s, fault)
 
     def _check_reachable(
         self,

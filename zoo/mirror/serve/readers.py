@@ -140,8 +140,10 @@ def _change(
     change: Callable[[tuple[Reader, ...]], tuple[Reader, ...]],
 ) -> None:
     def rewrite(data: bytes | None) -> bytes:
-        readers = change(() if data is None else _parse(data))
-        return (json.dumps(asdict(_Document(readers)), indent=1) + "\n").encode()
+        known = () if data is None else _parse(data)
+        document = _Document(change(known))
+        text = json.dumps(asdict(document), indent=1)
+        return f"{text}\n".encode()
 
     store.objects.update(DOCUMENT, rewrite)
 
@@ -203,7 +205,8 @@ def _tokens_in(authorization: str) -> tuple[str, ...]:
     if scheme.lower() != "basic":
         return ()
     try:
-        user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+        decoded = base64.b64decode(value, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError, ValueError):
         return ()
+    user, _, password = decoded.partition(":")
     return (password, user)

@@ -143,7 +143,8 @@ def _gated(
     """Refuse a file that only gated items have, none of which the one who asks may read."""
     holders = site.index.holders(request.path)
     names = [spelled(item.kind, item.name) for item in holders if item.is_gated]
-    if len(names) < len(holders) or not names or any(map(request.may_read_gated, names)):
+    is_gated = bool(names) and len(names) == len(holders)
+    if not is_gated or any(map(request.may_read_gated, names)):
         return None
     return error(403, "GatedRepo", GATED)
 

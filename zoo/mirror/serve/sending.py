@@ -117,8 +117,10 @@ def _push(
     """
     sent = 0
     while sent < count:
+        place = offset + sent
+        left = count - sent
         try:
-            done = os.sendfile(handle, source, offset + sent, min(CHUNK_BYTES, count - sent))
+            done = os.sendfile(handle, source, place, min(CHUNK_BYTES, left))
         except BlockingIOError:
             return sent, True
         except OSError:

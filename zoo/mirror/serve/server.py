@@ -349,7 +349,9 @@ class App:
             connection.force_close()
 
     async def _close_servers(self, timeout_s: float) -> None:
-        await asyncio.gather(*(server.shutdown(timeout_s) for server in self._servers.values()))
+        servers = self._servers.values()
+        endings = [server.shutdown(timeout_s) for server in servers]
+        await asyncio.gather(*endings)
 
     async def close_silent_connections(
         self,

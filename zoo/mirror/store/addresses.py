@@ -131,8 +131,10 @@ def _is_prefix(prefix: str) -> bool:
 def _check_endpoint(endpoint: str) -> None:
     """Refuse an endpoint that is none, or that holds a password."""
     parts = urlsplit(endpoint)
-    is_plain = parts.scheme in ("http", "https") and parts.hostname and not parts.query
-    if not is_plain or parts.username or parts.password:
+    is_http = parts.scheme in ("http", "https")
+    is_plain = is_http and parts.hostname and not parts.query
+    has_login = parts.username or parts.password
+    if has_login or not is_plain:
         raise UsageError("--endpoint takes http(s)://HOST:PORT without a password")
 
 

@@ -30,6 +30,7 @@ LOCK_TIMEOUT_S = 60.0
 ALONE_TIMEOUT_S = 60.0
 _POLL_S = 0.1
 _FILE_MODE = 0o644
+_PART_BYTES = 256 << 10
 _TICK_NS = 50_000_000
 """Two changes of a folder within this time may have one time stamp."""
 _CANNOT_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.EACCES)
@@ -214,7 +215,9 @@ class Folder:
         original = self.local(source)
         if original is None:
             raise MirrorError(source, "it has just gone", "try again")
-        temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}.{time.monotonic_ns()}")
+        beginning = target.name[:100]
+        own = f"{os.getpid()}.{time.monotonic_ns()}"
+        temporary = target.with_name(f".{beginning}.{own}")
         with translating(key):
             try:
                 os.link(original, temporary)
@@ -245,8 +248,12 @@ class Folder:
         """Yield a part of a file; the server sends files without this."""
         with self.open(key) as stream:
             stream.seek(start)
-            while start < end and (block := stream.read(min(1 << 18, end - start))):
-                start += len(block)
+            left = end - start
+            while left > 0:
+                block = stream.read(min(_PART_BYTES, left))
+                if not block:
+                    break
+                left -= len(block)
                 yield block
 
     def signed_url(
@@ -326,8 +333,9 @@ class Folder:
         import fcntl
 
         path = self._made(f"{layout.PRIVATE}/working.lock")
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         with translating(self.address):
-            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            handle = os.open(path, flags, 0o600)
         try:
             deadline_s = time.monotonic() + timeout_s
             while True:
