@@ -46,7 +46,10 @@ ASKS_A_HOST = {"zoo.trust.fetching", "zoo.trust.refusals"}
 """python-tuf's client, which only what updates imports."""
 MEASURES = {
     f"zoo.bench.{name}"
-    for name in ("runner", "worker", "clocks", "ceilings", "correctness", "inputs", "models")
+    for name in (
+        *("runner", "worker", "clocks", "yardstick", "ceilings"),
+        *("correctness", "inputs", "models"),
+    )
 }
 READ_WITHOUT_TORCH = ("zoo.searcher.report", "zoo.searcher.strategies.known")
 """Of packages that need torch, what shows the results of a search."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.mirror.conftest import fill
+from tests.mirror.conftest import fill, on_a_folder_alone
 from tests.support.clients import DEAD, make_environment, run_client
 from tests.support.mirror_places import read
 from tests.support.mirror_server import RunningMirror, ask, serving
@@ -118,27 +118,41 @@ def test_folder_that_was_carried_in_is_the_same_model(
     assert imports.import_file(store, folder, SPEC).revision == held.revision
 
 
-def test_own_client_from_the_mirror_and_from_a_bundle(
-    mirror: RunningMirror,
+@pytest.fixture
+def client(request: pytest.FixtureRequest) -> Path:
+    """Install ModelScope's own client."""
+    folder = request.config.cache.mkdir("client-environments")
+    return make_environment(folder, "modelscope==1.40.2")
+
+
+DOWNLOADED = [FILES, 200_000, '{"framework": "pytorch"}\n']
+
+
+def test_own_client_from_the_mirror(mirror: RunningMirror, client: Path, tmp_path: Path) -> None:
+    """MODELSCOPE_ENDPOINT leads it here."""
+    variables = {"MODELSCOPE_ENDPOINT": mirror.base, "MODELSCOPE_CACHE": str(tmp_path)}
+    script = DOWNLOAD.format(more="")
+    said = run_client(script, mirror=None, python=client, environment=variables)
+    assert said == DOWNLOADED
+
+
+@on_a_folder_alone  # a bundle is the same file wherever it was made from
+def test_own_client_from_a_bundle(
     filled: Store,
-    request: pytest.FixtureRequest,
+    client: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """MODELSCOPE_ENDPOINT leads it here; with a bundle applied it needs no network."""
-    folder = request.config.cache.mkdir("client-environments")
-    python = make_environment(folder, "modelscope==1.40.2")
-    expected = [FILES, 200_000, '{"framework": "pytorch"}\n']
-    online = {"MODELSCOPE_ENDPOINT": mirror.base, "MODELSCOPE_CACHE": str(tmp_path / "online")}
-    script = DOWNLOAD.format(more="")
-    assert run_client(script, mirror=None, python=python, environment=online) == expected
-
+    """It needs no network then."""
     wanted = ecosystems.parse(SPEC)
-    bundle.create(filled, wanted, tmp_path / "small.zip")
+    archive = tmp_path / "small.zip"
+    bundle.create(filled, wanted, archive)
     monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path / "seeded"))
     assert [entry for entry in offline.look_up(wanted) if entry.fault]
-    bundle.apply(tmp_path / "small.zip", tmp_path / "torch", tmp_path / "hub")
+    bundle.apply(archive, tmp_path / "torch", tmp_path / "hub")
     assert [entry for entry in offline.look_up(wanted) if entry.fault] == []
+
+    variables = {"MODELSCOPE_ENDPOINT": DEAD, "MODELSCOPE_CACHE": str(tmp_path / "seeded")}
     script = DOWNLOAD.format(more=", local_files_only=True")
-    dead = {"MODELSCOPE_ENDPOINT": DEAD, "MODELSCOPE_CACHE": str(tmp_path / "seeded")}
-    assert run_client(script, mirror=None, python=python, environment=dead) == expected
+    said = run_client(script, mirror=None, python=client, environment=variables)
+    assert said == DOWNLOADED
