@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[2]
 digests = st.text("0123456789abcdef", min_size=64, max_size=64)
 names = st.text(string.ascii_letters + "é-_. ", min_size=1, max_size=20).map(
-    lambda text: f"n{text}n.pth"
+    lambda text: f"net-{text}n.pth"  # no device of Windows begins so
 )
 entries = st.dictionaries(names, st.builds(LockedFile, digests, st.integers(0, 10**12)), max_size=8)
 
