@@ -46,11 +46,12 @@ run: $(VENV)/.installed  ## Set up, then run a short real session
 # --- tests and checks -------------------------------------------------------------------------------------------------
 
 .PHONY: test test-fast check format
+# Three for two cores: many tests wait, for servers and for what is stuck on purpose.
 test: $(VENV)/.installed-dev packages  ## Set up, then run all tests
-	$(PYTEST) --numprocesses 2 --dist worksteal $(ARGS)
+	$(PYTEST) --numprocesses 3 --dist worksteal $(ARGS)
 
 test-fast: $(VENV)/.installed-dev  ## Run the tests that take less than ten seconds each
-	$(PYTEST) --numprocesses 2 --dist worksteal -m 'not slow' $(ARGS)
+	$(PYTEST) --numprocesses 3 --dist worksteal -m 'not slow' $(ARGS)
 
 check: $(VENV)/.installed-dev  ## Lint, types, import rule, docstrings, registry and generated docs
 	$(BIN)/ruff check

@@ -300,7 +300,7 @@ def test_the_default_depth_fits_the_screen() -> None:
 
 def test_a_broken_table_of_layers_is_an_error_in_words(fresh_zoo: Run) -> None:
     """Every model of the registry has one; asking for another is caught before."""
-    outcome = fresh_zoo("inspect", "../../etc/passwd")
+    outcome = fresh_zoo("inspect", "../../no/such/model")
     assert outcome.exit_code == 1
     assert "no model is called" in outcome.err
     assert json.dumps(outcome.out) == '""'
