@@ -17,7 +17,7 @@ from zoo.bench.files import Store, holds_results
 from zoo.bench.jobs import join, next_job
 from zoo.bench.plan import Grid, Plan, plan
 from zoo.bench.records import Case, Effort, Environment, Failure, Result
-from zoo.bench.stability import disturbances, missing_runs
+from zoo.bench.stability import disturbances, is_short, missing_runs
 from zoo.documents import decode
 from zoo.errors import BenchError, UsageError
 from zoo.executors.dispatching import dispatch
@@ -86,8 +86,6 @@ class _Machine:
     ) -> int:
         """Count the runs that a case still needs, retakes of disturbed ones among them."""
         known = self.store.results.get(case.label)
-        if known is None:
-            return effort.runs
         return missing_runs(known, effort)
 
     def is_short(
@@ -97,9 +95,7 @@ class _Machine:
     ) -> bool:
         """Tell whether runs of a case were never taken."""
         known = self.store.results.get(case.label)
-        if known is None:
-            return True
-        return not known.failure and len(known.runs) < effort.runs
+        return is_short(known, effort.runs)
 
 
 class FleetDesk:

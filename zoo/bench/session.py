@@ -16,7 +16,7 @@ from zoo.bench import processes, sampling
 from zoo.bench.environment import begin_environment
 from zoo.bench.jobs import Station, join, next_job
 from zoo.bench.records import Case, Effort, Failure, Result
-from zoo.bench.stability import missing_runs, quiet_runs, yardstick_best_ns
+from zoo.bench.stability import is_short, missing_runs, quiet_runs, yardstick_best_ns
 from zoo.bench.summary import is_stable
 from zoo.devices import Device, choose_name, describe_device
 from zoo.documents import decode
@@ -245,11 +245,7 @@ class _Session:
     ) -> bool:
         """Tell whether a case still needs its run of this number."""
         result = self.store.results.get(case.label)
-        if result is None:
-            return True
-        if result.failure is not None:
-            return False
-        return len(result.runs) < count
+        return is_short(result, count)
 
     def retake(self) -> None:
         """Take runs that were disturbed again, case by case in turns, as often as was agreed."""
@@ -360,7 +356,7 @@ class _Session:
         left = 0
         for case in self.plan.cases:
             known = self.store.results.get(case.label)
-            left += self.effort.runs if known is None else missing_runs(known, self.effort)
+            left += missing_runs(known, self.effort)
 
         left_s = None
         if self.done:

@@ -148,16 +148,30 @@ def usable_runs(result: Result) -> list[Run]:
     return quiet or list(result.runs)
 
 
+def is_short(
+    result: Result | None,
+    wanted: int,
+) -> bool:
+    """Tell whether some of the runs that are wanted were never taken; a failure needs none."""
+    if result is None:
+        return True
+    if result.failure is not None:
+        return False
+    return len(result.runs) < wanted
+
+
 def missing_runs(
-    result: Result,
+    result: Result | None,
     effort: Effort,
 ) -> int:
     """Count the runs that a result still needs: those never taken, and retakes of disturbed ones.
 
     Args:
-        result: What there is.
+        result: What there is, if anything.
         effort: How many runs are wanted, and how many retakes at most.
     """
+    if result is None:
+        return effort.runs
     if result.failure is not None:
         return 0
 

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from zoo.documents import parse_document
-from zoo.errors import DocumentError, ZooError
+from zoo.errors import ZooError
 from zoo.mirror import layout
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _read(store: Store) -> _Document:
         if document is None:
             return _Document()
         return parse_document(document.data, _Document, SCHEMA_VERSION)
-    except (DocumentError, ZooError):
+    except ZooError:
         return _Document()
 
 

@@ -124,7 +124,7 @@ class _Sync:
         if _has_digest(target, thing.sha256):
             return Synced(thing, Outcome.WAS_THERE, target)
 
-        path = quote(str(inner))
+        path = quote(thing.path or "")
         home = f"https://huggingface.co/{thing.subject}"
         url = f"{home}/resolve/{revision}/{path}"
         folder.mkdir(parents=True, exist_ok=True)

@@ -121,8 +121,9 @@ def sign(folder: Path, signers: Sequence[Signer]) -> tuple[int, bool]:
         is_enough = is_enough and _is_signed(before, draft)
     if is_enough:
         metadata = folder / "public" / "metadata"
+        final = metadata / f"{draft.signed.version}.root.json"
         data = path.read_bytes()
-        atomic.write_bytes(metadata / path.name, data)
+        atomic.write_bytes(final, data)
         path.unlink()
     count = len(draft.signatures)
     return count, is_enough
@@ -142,7 +143,8 @@ def rotate(
 
     before = _require_root(folder)
     drafts = folder / "drafts"
-    for waiting in drafts.glob("*.root.json"):
+    waiting = next(drafts.glob("*.root.json"), None)
+    if waiting is not None:
         advice = "sign or remove it first"
         raise TrustError(str(waiting), "a draft waits for signatures", advice)
 

@@ -18,6 +18,7 @@ from zoo.mirror.serve import aborts, conditions
 from zoo.mirror.serve.sending import Sender
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from aiohttp import web
@@ -198,27 +199,30 @@ class Bodies:
             return self._send_bytes(request, refusal, entry)
 
         sent = await self._begin(request, part.status, file, headers, entry)
-        await self._write(sent, first, entry)
-        try:
-            async for block in blocks:
-                await self._write(sent, block, entry)
-        except ConnectionError:
-            raise
-        except (ZooError, OSError) as error:
-            await self._break_off(request, error)
+        await sent.write(first)
+        entry.sent_bytes += len(first)
+        await self._write_blocks(request, sent, blocks, entry)
         if entry.sent_bytes != part.length_bytes:
             await self._break_off(request, None)
         await sent.write_eof()
         return sent
 
-    async def _write(
+    async def _write_blocks(
         self,
+        request: web.BaseRequest,
         sent: web.StreamResponse,
-        block: bytes,
+        blocks: AsyncIterator[bytes],
         entry: Entry,
     ) -> None:
-        await sent.write(block)
-        entry.sent_bytes += len(block)
+        """Send what a source yields; where it fails, break the answer off."""
+        try:
+            async for block in blocks:
+                await sent.write(block)
+                entry.sent_bytes += len(block)
+        except ConnectionError:
+            raise
+        except (ZooError, OSError) as error:
+            await self._break_off(request, error)
 
     # -- a file that is on its way
 
@@ -250,13 +254,7 @@ class Bodies:
         is_chunked = is_get and knows_chunks
         sent = await self._begin(request, 200, download.file, headers, entry, is_chunked=is_chunked)
         if is_get:
-            try:
-                async for block in download.blocks():
-                    await self._write(sent, block, entry)
-            except ConnectionError:
-                raise
-            except (ZooError, OSError) as error:
-                await self._break_off(request, error)
+            await self._write_blocks(request, sent, download.blocks(), entry)
         await sent.write_eof()
         return sent
 
