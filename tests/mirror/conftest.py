@@ -118,9 +118,6 @@ def fill(place: Path | str, weights: dict[str, bytes], *wanted: str) -> Store:
 
 # -- where mirrors lie
 
-on_a_folder_alone = pytest.mark.parametrize("places", ["folder"], indirect=True, scope="module")
-"""For what starts several clients to see something that is the same wherever the files lie."""
-
 
 @pytest.fixture(scope="session")
 def buckets() -> Iterator[BucketServer]:

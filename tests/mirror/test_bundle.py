@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.mirror.conftest import MAIN, MODEL_COMMIT, fill, on_a_folder_alone
+from tests.mirror.conftest import MAIN, MODEL_COMMIT, fill
 from tests.mirror.syncing import run
 from tests.support import resnet18_file
 from tests.support.hub_upstream import Repository, hub_archive
@@ -76,7 +76,6 @@ def test_bundle_seeds_both_caches(archive: Path, tmp_path: Path) -> None:
     assert (again.written, len(again.kept)) == ([], len(applied.written))
 
 
-@on_a_folder_alone  # what a bundle writes was compared above, to the byte
 def test_unmodified_clients_run_with_no_network_on_a_read_only_mount(
     archive: Path, tmp_path: Path
 ) -> None:

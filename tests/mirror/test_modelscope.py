@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.mirror.conftest import fill, on_a_folder_alone
+from tests.mirror.conftest import fill
 from tests.support.clients import DEAD, make_environment, run_client
 from tests.support.mirror_places import read
 from tests.support.mirror_server import RunningMirror, ask, serving
@@ -136,7 +136,6 @@ def test_own_client_from_the_mirror(mirror: RunningMirror, client: Path, tmp_pat
     assert said == DOWNLOADED
 
 
-@on_a_folder_alone  # a bundle is the same file wherever it was made from
 def test_own_client_from_a_bundle(
     filled: Store,
     client: Path,

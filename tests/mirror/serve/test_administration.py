@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.mirror.conftest import MODEL_COMMIT, fill, on_a_folder_alone
+from tests.mirror.conftest import MODEL_COMMIT, fill
 from tests.support.clients import run_client
 from tests.support.mirror_places import overwrite, read
 from tests.support.mirror_server import RunningMirror, ask, ask_until, send, serving
@@ -160,7 +160,6 @@ def test_proxy_wants_the_token_as_well(closed: tuple[RunningMirror, str]) -> Non
     assert ask(mirror, f"http://download.pytorch.org{PATH}", headers=headers).body == DATA
 
 
-@on_a_folder_alone  # that a token opens what lies in a bucket, too, is shown above
 def test_unmodified_clients_send_it(closed: tuple[RunningMirror, str], tmp_path: Path) -> None:
     """HF_TOKEN for huggingface_hub, the address for torch.hub, ~/.netrc for requests."""
     mirror, token = closed
