@@ -23,7 +23,7 @@ from zoo.errors import MirrorError
 from zoo.mirror import bundle, layout, offline
 from zoo.mirror.ecosystems import known as ecosystems
 from zoo.mirror.index import Item, StoredFile
-from zoo.mirror.wants import ModelWant
+from zoo.mirror.specs import ModelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,8 +155,8 @@ def test_doctor_names_what_is_missing(archive: Path, tmp_path: Path) -> None:
 
 def test_repository_that_the_registry_knows_is_still_a_repository() -> None:
     """As `zoo mirror add` reads it: `pytorch/vision:v0.20.0` is no model of the registry."""
-    (want,), at_hand = ecosystems.parse_offline(["pytorch/vision:v0.20.0"])
-    assert (str(want), at_hand) == ("pytorch/vision:v0.20.0", [])
+    (spec,), at_hand = ecosystems.parse_offline(["pytorch/vision:v0.20.0"])
+    assert (str(spec), at_hand) == ("pytorch/vision:v0.20.0", [])
 
 
 def test_doctor_reads_weights(torch_home: Path) -> None:
@@ -294,8 +294,8 @@ def test_weights_get_the_name_that_the_registry_loads_them_by(
     weights = next(
         w for a in architectures for w in a.weights.values() if any(f.url for f in w.files)
     )
-    want = next(
-        ModelWant(a.name, w.tag) for a in architectures for w in a.weights.values() if w is weights
+    spec = next(
+        ModelSpec(a.name, w.tag) for a in architectures for w in a.weights.values() if w is weights
     )
     file = next(file for file in weights.files if file.url)
     stored = StoredFile(
@@ -308,7 +308,7 @@ def test_weights_get_the_name_that_the_registry_loads_them_by(
     staged = store.staged("x")
     staged.write_bytes(b"x")
     store.adopt(staged, stored.path, stored.sha256)
-    store.enter(Item("weights", str(want), (stored,)))
-    bundle.create(store, [want], tmp_path / "out.zip")
+    store.enter(Item("weights", str(spec), (stored,)))
+    bundle.create(store, [spec], tmp_path / "out.zip")
     bundle.apply(tmp_path / "out.zip")
     assert (torch_home / "hub" / "checkpoints" / file.file_name).read_bytes() == b"x"

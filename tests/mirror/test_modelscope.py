@@ -54,13 +54,13 @@ def mirror(filled: Store) -> Iterator[RunningMirror]:
 
 def test_specs_are_read_and_written(filled: Store) -> None:
     """``ms:owner/name@revision``; what cannot be a name is refused."""
-    (want,) = ecosystems.parse(SPEC)
-    assert str(want) == "ms:org/small@master"
-    assert ecosystems.parse(str(want)) == [want]
+    (spec,) = ecosystems.parse(SPEC)
+    assert str(spec) == "ms:org/small@master"
+    assert ecosystems.parse(str(spec)) == [spec]
     for text in ("ms:small", "ms:../x", "ms:a/b@-x", "ms:a/b--c"):
         with pytest.raises(UsageError):
             ecosystems.parse(text)
-    (item,) = upkeep.items_of(filled.index(), want)
+    (item,) = upkeep.items_of(filled.index(), spec)
     assert (item.kind, item.refs, len(item.files)) == ("modelscope", ("master",), 3)
     assert upkeep.verify(filled) == []
 

@@ -7,35 +7,35 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.errors import MirrorError, UnknownNameError, UsageError
-from zoo.mirror import index, layout, wants
+from zoo.mirror import index, layout, specs
 from zoo.mirror.ecosystems import known as ecosystems
 from zoo.mirror.index import Index, Item, StoredFile
-from zoo.mirror.wants import HuggingFaceWant, ModelWant, RepositoryWant
+from zoo.mirror.specs import HuggingFaceSpec, ModelSpec, RepositorySpec
 
 COMMIT = "c" * 40
 
 
 @pytest.mark.parametrize(
-    ("text", "want"),
+    ("text", "spec"),
     [
-        ("resnet18", ModelWant("resnet18", "imagenet1k_v1")),
-        ("resnet50:imagenet1k_v1", ModelWant("resnet50", "imagenet1k_v1")),
-        ("pytorch/vision:v0.20.0", RepositoryWant("pytorch/vision", "v0.20.0")),
-        ("owner/repo", RepositoryWant("owner/repo")),
-        ("owner/repo:feature/x", RepositoryWant("owner/repo", "feature/x")),
-        ("hf:timm/resnet18.a1_in1k", HuggingFaceWant("timm/resnet18.a1_in1k", "main")),
-        ("hf:gpt2@v1.0", HuggingFaceWant("gpt2", "v1.0")),
+        ("resnet18", ModelSpec("resnet18", "imagenet1k_v1")),
+        ("resnet50:imagenet1k_v1", ModelSpec("resnet50", "imagenet1k_v1")),
+        ("pytorch/vision:v0.20.0", RepositorySpec("pytorch/vision", "v0.20.0")),
+        ("owner/repo", RepositorySpec("owner/repo")),
+        ("owner/repo:feature/x", RepositorySpec("owner/repo", "feature/x")),
+        ("hf:timm/resnet18.a1_in1k", HuggingFaceSpec("timm/resnet18.a1_in1k", "main")),
+        ("hf:gpt2@v1.0", HuggingFaceSpec("gpt2", "v1.0")),
     ],
 )
-def test_the_three_forms_are_read_and_written_alike(text: str, want: wants.Want) -> None:
+def test_the_three_forms_are_read_and_written_alike(text: str, spec: specs.ItemSpec) -> None:
     """What is written into mirror.json means the same when it is read again."""
-    assert ecosystems.parse(text) == [want]
-    assert ecosystems.parse(str(want)) == [want]
+    assert ecosystems.parse(text) == [spec]
+    assert ecosystems.parse(str(spec)) == [spec]
 
 
 def test_pattern_stands_for_every_model_that_fits() -> None:
     """resnet* holds the five ResNets (and the wide and grouped ones have other names)."""
-    names = [want.name for want in ecosystems.parse("resnet*") if isinstance(want, ModelWant)]
+    names = [spec.name for spec in ecosystems.parse("resnet*") if isinstance(spec, ModelSpec)]
     assert set(names) == {f"resnet{depth}" for depth in (18, 34, 50, 101, 152)}
     with pytest.raises(UnknownNameError, match="did you mean resnet18"):
         ecosystems.parse("resnt18")

@@ -373,4 +373,4 @@ def test_two_servers_pull_the_same_at_once(store: Store, upstream: HubUpstream) 
         assert sync.run(sync.held_beyond([])).failures == []
     assert [item.name for item in store.index().items] == [url]
     assert upkeep.verify(store) == []
-    assert [str(want) for want in ecosystems.parse(url)] == [url]
+    assert [str(spec) for spec in ecosystems.parse(url)] == [url]

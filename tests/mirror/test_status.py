@@ -19,19 +19,19 @@ def test_status_says_what_is_denied_and_why(store: Store, upstream: HubUpstream)
     """By name and file at once, by license once a sync knows it; no longer under another policy."""
     url = "https://download.pytorch.org/models/other.pth"
     wanted = ("hf:org/tiny", "someone/nets", "resnet18", url)
-    names = [str(want) for want in ecosystems.parse_all(wanted)]
+    names = [str(spec) for spec in ecosystems.parse_all(wanted)]
     policy = Policy(only_safetensors=True, deny=("someone/*",), deny_licenses=("apache-2.0",))
     store.change_settings(lambda old: replace(old.with_wanted(names), policy=policy))
 
     def states() -> dict[str, str]:
-        return {str(entry.want): entry.state for entry in list_status(store)}
+        return {str(entry.spec): entry.state for entry in list_status(store)}
 
     tiny = "hf:org/tiny@main"
     denied = dict.fromkeys(names, State.DENIED)
     assert states() == {**denied, tiny: State.MISSING}
     run(store, *wanted)
     assert states() == denied
-    reasons = {str(entry.want): entry.reason or "" for entry in list_status(store)}
+    reasons = {str(entry.spec): entry.reason or "" for entry in list_status(store)}
     assert "its license (apache-2.0)" in reasons[tiny]
     assert "may not hold" in reasons["someone/nets"]
     assert "may hold code" in reasons["resnet18:imagenet1k_v1"]
@@ -41,5 +41,5 @@ def test_status_says_what_is_denied_and_why(store: Store, upstream: HubUpstream)
     assert set(states().values()) == {State.MISSING}
     run(store, "hf:org/tiny")
     store.change_settings(lambda old: old.with_policy({"deny": ("*",)}, is_cleared=True))
-    held = next(entry for entry in list_status(store) if str(entry.want) == tiny)
+    held = next(entry for entry in list_status(store) if str(entry.spec) == tiny)
     assert (held.state, held.reason is None) == (State.HERE, False)

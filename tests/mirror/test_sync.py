@@ -28,8 +28,8 @@ from zoo.mirror.pacing import Pacer
 from zoo.mirror.planning import plan
 from zoo.mirror.published import RemoteFile, RemoteItem
 from zoo.mirror.remotes import GITHUB, GITHUB_API, HUGGINGFACE
+from zoo.mirror.specs import ModelSpec
 from zoo.mirror.sync import Sync
-from zoo.mirror.wants import ModelWant
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -306,7 +306,7 @@ def test_weights_of_the_registry_are_held_to_its_record(
     store: Store, upstream: HubUpstream
 ) -> None:
     """Wrong bytes of the right length are refused, and so are right digits of a wrong length."""
-    (file,) = remotes.registered_weights(ModelWant("resnet18", "imagenet1k_v1")).files
+    (file,) = remotes.registered_weights(ModelSpec("resnet18", "imagenet1k_v1")).files
     assert file.path == "weights/download.pytorch.org/models/resnet18-f37072fd.pth"
     assert file.sha256 == "f37072fd"
     assert file.size_bytes is not None
@@ -354,7 +354,7 @@ def test_archive_of_another_commit_is_refused(store: Store, upstream: HubUpstrea
 def test_api_that_refuses_is_quoted(
     store: Store, upstream: HubUpstream, status: int, headers: dict[str, str], words: str
 ) -> None:
-    """The reason names the status and what to do; the other wants are fetched all the same."""
+    """The reason names the status and what to do; the others are fetched all the same."""
     upstream.faults["/repos/someone/nets"] = lambda exchange: exchange.answer(
         status, b"", **headers
     )

@@ -134,9 +134,9 @@ def test_weights_are_wanted_and_removed_by_their_address(
     """An address is a spec like any other; the registry's own goes by its name there."""
     url = weights(upstream, b"weights")
     assert run(store, url).failures == []
-    assert [str(want) for want in ecosystems.parse(url)] == [url]
+    assert [str(spec) for spec in ecosystems.parse(url)] == [url]
     known = "https://download.pytorch.org/models/resnet18-f37072fd.pth"
-    assert [str(want) for want in ecosystems.parse(known)] == ["resnet18:imagenet1k_v1"]
+    assert [str(spec) for spec in ecosystems.parse(known)] == ["resnet18:imagenet1k_v1"]
     assert [item.name for item in upkeep.remove(store, ecosystems.parse(url))] == [url]
     assert upkeep.remove(store, ecosystems.parse(url)) == []
     assert keys(store, "weights/") == set()

@@ -61,8 +61,8 @@ def create(
     if not specs:
         raise UsageError('name what to pack, as in "zoo bundle create out.zip resnet18"')
     wanted, at_hand = ecosystems.parse_offline(specs)
-    for want in at_hand:
-        output.talk(f"{want} ships inside the package: there is nothing to carry", is_quiet=quiet)
+    for spec in at_hand:
+        output.talk(f"{spec} ships inside the package: there is nothing to carry", is_quiet=quiet)
     if mirror is not None:
         files = bundle.create(Store(mirror), wanted, out)
     else:

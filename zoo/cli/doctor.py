@@ -37,7 +37,7 @@ def doctor(
         Column("fault", "state", lambda fault: fault or "ok"),
         Column("path", "looked for", quantities.text),
     )
-    rows = [[entry.want, entry.client, entry.fault, entry.path] for entry in found]
+    rows = [[entry.spec, entry.client, entry.fault, entry.path] for entry in found]
     output.write_table(
         Table(columns, rows, optional=("client",)), output.chosen_format(format, is_json=json)
     )

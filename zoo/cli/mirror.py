@@ -152,7 +152,7 @@ def add(
     quiet: Quiet = False,
 ) -> None:
     """Name what the mirror shall hold; sync fetches it."""
-    from zoo.mirror import wants
+    from zoo.mirror import specs
     from zoo.mirror.ecosystems import known as ecosystems
 
     store = _open(folder)
@@ -160,10 +160,10 @@ def add(
     if not what and not all_models:
         raise UsageError('name what to hold, as "zoo mirror add resnet50", or give --all')
     wanted = [
-        str(want)
-        for want in [
+        str(spec)
+        for spec in [
             *ecosystems.parse_all(what),
-            *(wants.every_model() if all_models else []),
+            *(specs.list_models() if all_models else []),
         ]
     ]
     known = set(store.settings().wanted)
@@ -171,8 +171,8 @@ def add(
     fresh = sorted(set(wanted) - known)
     if json:
         output.write_json({"added": fresh, "known": sorted(set(wanted) & known)})
-    for want in fresh:
-        output.talk(f"added {want}", is_quiet=quiet)
+    for spec in fresh:
+        output.talk(f"added {spec}", is_quiet=quiet)
     output.talk(
         f'{len(fresh)} added, {len(set(wanted) & known)} known already; next: "zoo mirror sync"',
         is_quiet=quiet,
@@ -397,7 +397,7 @@ def status(folder: MirrorFolder = HERE, format: AsFormat = None, json: AsJson = 
     rows = []
     for entry in found:
         revision = entry.items[0].revision if entry.items else None
-        rows.append([str(entry.want), entry.state, revision, entry.size_bytes, entry.reason])
+        rows.append([str(entry.spec), entry.state, revision, entry.size_bytes, entry.reason])
 
     columns = (
         Column("name", "name", quantities.text),
@@ -447,9 +447,9 @@ def remove(
         output.write_json([_as_plain(item) for item in removed])
     for item in removed:
         output.talk(f"removed {item.kind} {item.name} {_short(item.revision)}", is_quiet=quiet)
-    for want in wanted:
-        if str(want) in known:
-            output.talk(f"{want} is not wanted any more", is_quiet=quiet)
+    for spec in wanted:
+        if str(spec) in known:
+            output.talk(f"{spec} is not wanted any more", is_quiet=quiet)
     if not removed and not known.intersection(map(str, wanted)):
         output.talk('nothing of it is here; to see what is, run "zoo mirror list"', is_quiet=quiet)
 

@@ -4,7 +4,7 @@ A mirror is a folder or a bucket of files that any web server can serve (:mod:`z
 and an index of them. In reading order::
 
     layout.py index.py manifests.py     what lies where, what is here
-    published.py wants.py               what is upstream, what is asked for
+    published.py specs.py               what is upstream, what is asked for
     ecosystems/                         one object for each kind of upstream with its clients
     store/                              a folder or a bucket: all that reads and writes it
     planning.py sync.py arrivals.py     what to fetch; fetch it; enter what is whole

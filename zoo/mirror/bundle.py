@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     from zoo.mirror.ecosystems.protocol import Cache
     from zoo.mirror.index import Item, StoredFile
+    from zoo.mirror.specs import ItemSpec
     from zoo.mirror.store import Store
-    from zoo.mirror.wants import Want
 
 MANIFEST = "bundle.json"
 SCHEMA_VERSION = 1
@@ -81,7 +81,7 @@ class Manifest:
 
 def create(
     store: Store,
-    wanted: Iterable[Want],
+    wanted: Iterable[ItemSpec],
     out: Path,
 ) -> dict[str, int]:
     """Write a bundle; return its files with their lengths. The archive appears whole or not at all.
@@ -91,13 +91,13 @@ def create(
             one name in a cache.
     """
     index = store.index()
-    held: list[tuple[Want, list[Item]]] = []
+    held: list[tuple[ItemSpec, list[Item]]] = []
     missing: list[str] = []
-    for want in wanted:
-        items = items_of(index, want)
-        held.append((want, items))
+    for spec in wanted:
+        items = items_of(index, spec)
+        held.append((spec, items))
         if not items or _is_partial(items):
-            missing.append(str(want))
+            missing.append(str(spec))
 
     if missing:
         names = ", ".join(missing)
@@ -112,16 +112,16 @@ def create(
 
 def _write(
     store: Store,
-    held: list[tuple[Want, list[Item]]],
+    held: list[tuple[ItemSpec, list[Item]]],
     path: Path,
 ) -> Files:
     """Write the archive; return its files with length and digest."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         writer = _Writer(archive, store)
-        for want, items in held:
-            ecosystem = ecosystems.of(want.kind)
-            ecosystem.bundle(want, items, writer)
-        writer.finish([str(want) for want, _ in held])
+        for spec, items in held:
+            ecosystem = ecosystems.of(spec.kind)
+            ecosystem.bundle(spec, items, writer)
+        writer.finish([str(spec) for spec, _ in held])
     return writer.files
 
 

@@ -157,9 +157,9 @@ def _described(
     """Find out what a path holds: the item, and where each of its files lies now."""
     if what is None:
         return _described_by_name(path)
-    (want, *_) = ecosystems.parse(what)
+    (spec, *_) = ecosystems.parse(what)
     with _blaming(path):
-        item, sources = ecosystems.of(want.kind).describe(path, want)
+        item, sources = ecosystems.of(spec.kind).describe(path, spec)
     if len(item.files) != len(sources):
         fault = f"{item.name} has {len(item.files)} files, this is one of them"
         raise MirrorError(

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from zoo.mirror.ecosystems.protocol import LookUp
-    from zoo.mirror.wants import Want
+    from zoo.mirror.specs import ItemSpec
 
 
-def look_up(wanted: Iterable[Want]) -> list[LookUp]:
+def look_up(wanted: Iterable[ItemSpec]) -> list[LookUp]:
     """Look for everything that clients will look for."""
     found: list[LookUp] = []
-    for want in wanted:
-        found += ecosystems.of(want.kind).look_up(want)
+    for spec in wanted:
+        found += ecosystems.of(spec.kind).look_up(spec)
     return found

@@ -10,9 +10,9 @@ from zoo.catalog.registry import load_registry
 from zoo.download import sources
 from zoo.errors import MirrorError, SourceError, UsageError
 from zoo.hashes import is_commit, is_sha256
-from zoo.mirror import layout, wants
+from zoo.mirror import layout, specs
 from zoo.mirror.published import RemoteFile, RemoteItem
-from zoo.mirror.wants import HuggingFaceWant, ModelWant, RepositoryWant
+from zoo.mirror.specs import HuggingFaceSpec, ModelSpec, RepositorySpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,13 +37,13 @@ _MODEL_NAME = re.compile(
 # -- weights
 
 
-def registered_weights(want: ModelWant) -> RemoteItem:
+def registered_weights(spec: ModelSpec) -> RemoteItem:
     """Describe weights of the registry; nobody is asked."""
-    weights = want.weights
+    weights = spec.weights
     files = tuple(
         _registered_file(file, file.url) for file in weights.files if file.url is not None
     )
-    return RemoteItem(wants.WEIGHTS, str(want), files, license=weights.license)
+    return RemoteItem(specs.WEIGHTS, str(spec), files, license=weights.license)
 
 
 def weights_named(file_name: str) -> RemoteItem | None:
@@ -52,7 +52,7 @@ def weights_named(file_name: str) -> RemoteItem | None:
         for weights in architecture.weights.values():
             names = {file.file_name for file in weights.files if file.url}
             if len(weights.files) == 1 and file_name in names:
-                return registered_weights(ModelWant(architecture.name, weights.tag))
+                return registered_weights(ModelSpec(architecture.name, weights.tag))
     return None
 
 
@@ -82,17 +82,17 @@ def unregistered_weights(url: str) -> RemoteItem:
     digest = (
         match[1] if match and (url.startswith(f"{PYTORCH}/") or not match[1].isdecimal()) else None
     )
-    return RemoteItem(wants.WEIGHTS, url, (RemoteFile(path, url, sha256=digest),))
+    return RemoteItem(specs.WEIGHTS, url, (RemoteFile(path, url, sha256=digest),))
 
 
 def weights_at(url: str) -> RemoteItem:
     """Describe weights by their address: as the registry does if it knows them."""
     try:
-        want = wants.address(url)
+        spec = specs.read_address(url)
     except UsageError as error:
         raise MirrorError(sources.shown(url), str(error), "leave it out") from error
-    if isinstance(want, ModelWant):
-        return registered_weights(want)
+    if isinstance(spec, ModelSpec):
+        return registered_weights(spec)
     return unregistered_weights(url)
 
 
@@ -118,7 +118,7 @@ def archive_at(
     """Describe a repository at a commit; without refs it is named by the commit itself."""
     file = RemoteFile(layout.repository_path(name, commit), archive_url(name, commit))
     return RemoteItem(
-        wants.REPOSITORY,
+        specs.REPOSITORY,
         name,
         (file,),
         commit,
@@ -129,18 +129,18 @@ def archive_at(
 
 
 def hub_repositories(
-    want: RepositoryWant,
+    spec: RepositorySpec,
     client: Client,
 ) -> list[RemoteItem]:
-    """Ask GitHub what a want means today; a ref that is both a branch and a tag means two commits.
+    """Ask GitHub what a spec means today; a ref that is both a branch and a tag means two commits.
 
     Raises:
         SourceError: There is no such thing, or nobody answers.
     """
     api = client.upstreams.base(GITHUB_API)
-    about = client.json(f"{api}/repos/{want.name}").content
+    about = client.json(f"{api}/repos/{spec.name}").content
     said = _text(about, "full_name")
-    name, aliases = _current_name(want.name, said, _REPOSITORY_NAME)
+    name, aliases = _current_name(spec.name, said, _REPOSITORY_NAME)
 
     license = _text(about, "license", "spdx_id")
     if license == "NOASSERTION":
@@ -149,7 +149,7 @@ def hub_repositories(
     base = f"{api}/repos/{name}"
     default = _text(about, "default_branch")
     by_commit: dict[str, list[str]] = {}
-    for ref, commit in _commits(want, base, default, client):
+    for ref, commit in _commits(spec, base, default, client):
         refs = by_commit.setdefault(commit, [])
         refs.append(ref)
 
@@ -177,13 +177,13 @@ def _current_name(
 
 
 def _commits(
-    want: RepositoryWant,
+    spec: RepositorySpec,
     base: str,
     default: str | None,
     client: Client,
 ) -> Iterator[tuple[str, str]]:
-    """Yield (ref, commit) for everything that a want names."""
-    ref = want.ref or default
+    """Yield (ref, commit) for everything that a spec names."""
+    ref = spec.ref or default
     if ref is None:
         raise SourceError(sources.shown(base), "expected a default_branch in the answer, got none")
 
@@ -243,32 +243,32 @@ def file_url(
 
 
 def huggingface_model(
-    want: HuggingFaceWant,
+    spec: HuggingFaceSpec,
     client: Client,
 ) -> RemoteItem:
-    """Ask the Hub what a want means today.
+    """Ask the Hub what a spec means today.
 
     Raises:
         SourceError: There is no such thing, or nobody answers.
         MirrorError: It has a file whose name cannot be part of a mirror.
     """
-    base = f"{client.upstreams.base(HUGGINGFACE)}/api/models/{want.name}"
-    address = f"{base}/revision/{quote(want.revision, safe='')}"
+    base = f"{client.upstreams.base(HUGGINGFACE)}/api/models/{spec.name}"
+    address = f"{base}/revision/{quote(spec.revision, safe='')}"
     about = client.json(address).content
     commit = _text(about, "sha")
     if commit is None or not is_commit(commit):
         raise SourceError(
             sources.shown(address), f"expected a commit of 40 hex digits, got {commit!r:.80}"
         )
-    name, aliases = _current_name(want.name, _text(about, "id"), _MODEL_NAME)
+    name, aliases = _current_name(spec.name, _text(about, "id"), _MODEL_NAME)
     base = f"{client.upstreams.base(HUGGINGFACE)}/api/models/{name}"
     files = tuple(_tree(f"{base}/tree/{commit}?recursive=true&expand=false", name, commit, client))
     return RemoteItem(
-        wants.HUGGINGFACE,
+        specs.HUGGINGFACE,
         name,
         files,
         commit,
-        (want.revision,),
+        (spec.revision,),
         _license(about),
         is_gated=about.get("gated") not in (None, False),
         aliases=aliases,

@@ -54,7 +54,7 @@ class Settings:
     """All of ``mirror.json``."""
 
     wanted: tuple[str, ...] = ()
-    """Sorted, as :mod:`zoo.mirror.wants` writes them."""
+    """Sorted, as :mod:`zoo.mirror.specs` writes them."""
     upstreams: Upstreams = field(default_factory=Upstreams)
     policy: Policy = field(default_factory=Policy)
     schema_version: int = SCHEMA_VERSION

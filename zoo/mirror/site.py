@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from zoo.mirror.index import Index, Item, Kind, StoredFile
     from zoo.mirror.published import RemoteFile, RemoteItem
     from zoo.mirror.responses import AnyResponse
+    from zoo.mirror.specs import ItemSpec
     from zoo.mirror.store import Store
     from zoo.mirror.upstream import Client
-    from zoo.mirror.wants import Want
 
 T = TypeVar("T")
 HELD_S = 2.0
@@ -36,8 +36,8 @@ class Upstream(Protocol):
     def allowed(self, item: RemoteItem) -> RemoteItem:
         """Leave out what the mirror's policy keeps out; all of it is a PolicyError."""
 
-    async def bring(self, want: Want) -> None:
-        """Bring all of a want into the mirror as it is now."""
+    async def bring(self, spec: ItemSpec) -> None:
+        """Bring what a spec names into the mirror, as it is now."""
 
     async def join(
         self,

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from zoo.mirror.index import Item
     from zoo.mirror.policy import Policy
+    from zoo.mirror.specs import ItemSpec
     from zoo.mirror.store import Store
-    from zoo.mirror.wants import Want
 
 
 class State(StrEnum):
-    """How far a want is met."""
+    """How far a spec is met."""
 
     HERE = "here"
     INCOMPLETE = "incomplete"
@@ -30,9 +30,9 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One want, and what is here of it."""
+    """One spec, and what is here of it."""
 
-    want: Want
+    spec: ItemSpec
     state: State
     items: Sequence[Item] = ()
     reason: str | None = None
@@ -57,27 +57,27 @@ def list_status(store: Store) -> list[Status]:
     refused = refusals.read(store, policy)
 
     found: list[Status] = []
-    for want in wanted_of(store):
-        items = upkeep.items_of(index, want)
-        reason = _refusal(want, items, policy, refused)
+    for spec in wanted_of(store):
+        items = upkeep.items_of(index, spec)
+        reason = _refusal(spec, items, policy, refused)
         is_whole = bool(items) and upkeep.is_here(store, items)
         state = _state(has_any=bool(items), is_whole=is_whole, is_denied=reason is not None)
-        found.append(Status(want, state, items, reason))
+        found.append(Status(spec, state, items, reason))
     return found
 
 
 def _refusal(
-    want: Want,
+    spec: ItemSpec,
     items: Sequence[Item],
     policy: Policy,
     refused: Mapping[str, str],
 ) -> str | None:
-    """Say why a policy keeps a want out, as far as that is known here."""
+    """Say why a policy keeps out what a spec names, as far as that is known here."""
     for item in items:
         reason = upkeep.refusal(item, policy)
         if reason is not None:
             return reason
-    return refused.get(str(want)) or ecosystems.refusal(policy, want)
+    return refused.get(str(spec)) or ecosystems.refusal(policy, spec)
 
 
 def _state(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from zoo.mirror import wants
+    from zoo.mirror import specs
     from zoo.mirror.index import StoredFile
     from zoo.mirror.planning import Plan, Step
     from zoo.mirror.published import RemoteFile, RemoteItem
@@ -100,27 +100,27 @@ class Sync:
 
     # -- what should be here
 
-    def resolve(self, wanted: Iterable[wants.Want]) -> list[RemoteItem]:
-        """Ask the upstreams what the wants mean today.
+    def resolve(self, wanted: Iterable[specs.ItemSpec]) -> list[RemoteItem]:
+        """Ask the upstreams what the specs mean today.
 
         Those that cannot be resolved become failures.
         """
         items: list[RemoteItem] = []
         with ThreadPoolExecutor(RESOLVERS, thread_name_prefix="resolve") as pool:
             asked = []
-            for want in wanted:
-                future = pool.submit(self._resolve, want)
-                asked.append((want, future))
+            for spec in wanted:
+                future = pool.submit(self._resolve, spec)
+                asked.append((spec, future))
 
-            for want, future in asked:
+            for spec, future in asked:
                 try:
                     found = future.result()
                     items += map(self._allowed, found)
                 except ZooError as error:
-                    failure = (str(want), error)
+                    failure = (str(spec), error)
                     self._failures.append(failure)
                     if isinstance(error, PolicyError):
-                        self._refused[str(want)] = error.reason
+                        self._refused[str(spec)] = error.reason
 
         return _merged(items)
 
@@ -128,10 +128,10 @@ class Sync:
         """Leave out of an item what the policy does not allow."""
         return ecosystems.allowed(self.policy, item)
 
-    def _resolve(self, want: wants.Want) -> list[RemoteItem]:
-        """Ask the upstream of a want what it means today."""
-        ecosystem = ecosystems.of(want.kind)
-        return ecosystem.resolve(want, self.client)
+    def _resolve(self, spec: specs.ItemSpec) -> list[RemoteItem]:
+        """Ask the upstream of a spec what it means today."""
+        ecosystem = ecosystems.of(spec.kind)
+        return ecosystem.resolve(spec, self.client)
 
     def held_beyond(self, items: Iterable[RemoteItem]) -> list[RemoteItem]:
         """Describe what the mirror holds besides.
@@ -438,7 +438,7 @@ class Sync:
 
 
 def _merged(items: Iterable[RemoteItem]) -> list[RemoteItem]:
-    """Make one item of two wants that mean the same commit."""
+    """Make one item of two specs that mean the same commit."""
     merged: dict[tuple[str, str, str | None], RemoteItem] = {}
     for item in items:
         key = (item.kind, item.name, item.revision)
@@ -453,7 +453,7 @@ def _merged(items: Iterable[RemoteItem]) -> list[RemoteItem]:
     return list(merged.values())
 
 
-def wanted_of(store: Store) -> list[wants.Want]:
+def wanted_of(store: Store) -> list[specs.ItemSpec]:
     """Read what a mirror is asked to hold.
 
     Raises:

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from zoo.mirror.policy import Policy
     from zoo.mirror.published import RemoteFile, RemoteItem
     from zoo.mirror.settings import Settings
+    from zoo.mirror.specs import ItemSpec
     from zoo.mirror.store import Store
     from zoo.mirror.store.objects import Entry
-    from zoo.mirror.wants import Want
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ class Damage:
 
 def items_of(
     index: Index,
-    want: Want,
+    spec: ItemSpec,
 ) -> list[Item]:
-    """List what a mirror holds of a want."""
-    ecosystem = ecosystems.of(want.kind)
-    return ecosystem.held(index, want)
+    """List what a mirror holds for a spec."""
+    ecosystem = ecosystems.of(spec.kind)
+    return ecosystem.held(index, spec)
 
 
 def is_here(
@@ -141,7 +141,7 @@ def quarantine(
 
 def remove(
     store: Store,
-    wanted: Iterable[Want],
+    wanted: Iterable[ItemSpec],
 ) -> list[Item]:
     """Stop holding something: the index first, then the files that nothing else needs.
 
@@ -150,11 +150,11 @@ def remove(
     gone = list(wanted)
     before = store.index()
     doomed: dict[quota.Key, Item] = {}
-    for want in gone:
-        for item in items_of(before, want):
+    for spec in gone:
+        for item in items_of(before, spec):
             doomed[item.key] = item
 
-    unwanted = {str(want) for want in gone}
+    unwanted = {str(spec) for spec in gone}
 
     def without(old: Settings) -> Settings:
         wanted = set(old.wanted) - unwanted
@@ -267,8 +267,8 @@ def _pinned(
 ) -> set[quota.Key]:
     """Find the items that were added by name."""
     pinned: set[quota.Key] = set()
-    for want in ecosystems.parse_all(wanted):
-        pinned.update(item.key for item in items_of(index, want))
+    for spec in ecosystems.parse_all(wanted):
+        pinned.update(item.key for item in items_of(index, spec))
     return pinned
 
 

@@ -81,11 +81,11 @@ def prepare(
         MirrorError: The archive is refused, or its ``hubconf.py`` cannot be read.
         TrustError: The file of decisions is malformed.
     """
-    want = parse_spec(spec)
+    parsed = parse_spec(spec)
     upstreams = upstreams or Upstreams()
     client = Client(upstreams, bearer_tokens(upstreams))
     try:
-        resolved = resolve(want, client, is_update=is_update)
+        resolved = resolve(parsed, client, is_update=is_update)
         archive = keeping.fetch(resolved, client)
     finally:
         client.close()

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Literal
 from zoo.catalog import hub_repositories
 from zoo.errors import SourceError
 from zoo.hashes import is_commit
-from zoo.mirror import remotes, wants
+from zoo.mirror import remotes, specs
 from zoo.torch_hub import decisions
 
 if TYPE_CHECKING:
+    from zoo.mirror.specs import RepositorySpec
     from zoo.mirror.upstream import Client
-    from zoo.mirror.wants import RepositoryWant
 
 Origin = Literal["the spec", "a decision", "the registry", "GitHub"]
 _Known = tuple[str, Origin]
@@ -45,11 +45,11 @@ class Resolved:
         return self.repository.lower() != self.typed.lower()
 
 
-def parse_spec(text: str) -> RepositoryWant:
+def parse_spec(text: str) -> RepositorySpec:
     """Read ``OWNER/NAME`` or ``OWNER/NAME:REF``, also with ``hub/`` before it.
 
     >>> parse_spec("hub/pytorch/vision:v0.10.0")
-    RepositoryWant(name='pytorch/vision', ref='v0.10.0')
+    RepositorySpec(name='pytorch/vision', ref='v0.10.0')
 
     Raises:
         UsageError: GitHub has no such owner, name or ref.
@@ -60,11 +60,11 @@ def parse_spec(text: str) -> RepositoryWant:
     has_owner_too = name.count("/") == 2  # somebody's own account may be called hub
     if has_prefix and has_owner_too:
         name = name[len(prefix) :]
-    return wants.repository(name, ref if colon else None)
+    return specs.check_repository(name, ref if colon else None)
 
 
 def resolve(
-    want: RepositoryWant,
+    spec: RepositorySpec,
     client: Client,
     *,
     is_update: bool = False,
@@ -72,7 +72,7 @@ def resolve(
     """Find the commit that is meant; GitHub is asked only where nothing else says it.
 
     Args:
-        want: From :func:`parse_spec`.
+        spec: From :func:`parse_spec`.
         client: Asks GitHub.
         is_update: Ask GitHub even where a decision or the registry names a commit.
 
@@ -81,15 +81,15 @@ def resolve(
         RegistryError: The registry's record is malformed.
         TrustError: The file of decisions is malformed.
     """
-    name = hub_repositories.current_name(want.name)
-    ref = want.ref
+    name = hub_repositories.current_name(spec.name)
+    ref = spec.ref
     known: _Known | None = None
     if is_commit(ref):
         known = (str(ref), "the spec")
     elif not is_update:
         known = _known_commit(name, ref)
     if known is None:
-        return _asked(name, want, client)
+        return _asked(name, spec, client)
 
     commit, origin = known
     return Resolved(
@@ -97,7 +97,7 @@ def resolve(
         commit=commit,
         ref=ref,
         origin=origin,
-        typed=want.name,
+        typed=spec.name,
     )
 
 
@@ -119,7 +119,7 @@ def _known_commit(
 
 def _asked(
     name: str,
-    want: RepositoryWant,
+    spec: RepositorySpec,
     client: Client,
 ) -> Resolved:
     """Ask GitHub; a repository that was renamed is followed to its new name."""
@@ -128,10 +128,10 @@ def _asked(
     about = client.json(address).content
     if isinstance(about, dict):
         full_name = about.get("full_name", name)
-        name = wants.repository(str(full_name), None).name
+        name = specs.check_repository(str(full_name), None).name
 
-    ref = want.ref or _recorded_ref(name)
-    exact = wants.repository(name, ref)
+    ref = spec.ref or _recorded_ref(name)
+    exact = specs.check_repository(name, ref)
     items = remotes.hub_repositories(exact, client)
 
     # A ref that is both a branch and a tag means the branch, as for torch.hub.
@@ -141,9 +141,9 @@ def _asked(
     return Resolved(
         repository=name,
         commit=commit,
-        ref=want.ref,
+        ref=spec.ref,
         origin="GitHub",
-        typed=want.name,
+        typed=spec.name,
     )
 
 

@@ -11,7 +11,7 @@ from zoo.cache import paths
 from zoo.download import tokens
 from zoo.errors import MirrorError
 from zoo.hashes import is_commit
-from zoo.mirror import archives, remotes, wants
+from zoo.mirror import archives, remotes, specs
 from zoo.mirror.ecosystems.protocol import Cache, Ecosystem, LookUp
 from zoo.mirror.handlers import github as handlers
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from zoo.mirror.published import RemoteItem
     from zoo.mirror.requests import Request
     from zoo.mirror.site import Handler
+    from zoo.mirror.specs import ItemSpec, RepositorySpec
     from zoo.mirror.upstream import Client
-    from zoo.mirror.wants import RepositoryWant, Want
 
 TRUSTED_LIST = "trusted_list"
 _SHORTEST_COMMIT = 4
@@ -36,45 +36,45 @@ _REPOSITORY_FOLDER = re.compile(r"(?!checkpoints/)[^/]+(?=/)")
 class GitHub(Ecosystem):
     """Repositories with a ``hubconf.py``."""
 
-    kind = wants.REPOSITORY
+    kind = specs.REPOSITORY
     folder = "repositories"
     hosts = handlers.HOSTS
     upstreams = MappingProxyType({"github": remotes.GITHUB, "github-api": remotes.GITHUB_API})
     largest_plain_bytes = archives.LARGEST_BYTES
 
-    def parse(self, text: str) -> Sequence[Want] | None:
+    def parse(self, text: str) -> Sequence[ItemSpec] | None:
         """Read ``owner/name`` or ``owner/name:ref``."""
         if "/" not in text:
             return None
 
         name, colon, ref = text.partition(":")
         if not colon:
-            return [wants.repository(name, None)]
-        return [wants.repository(name, ref)]
+            return [specs.check_repository(name, None)]
+        return [specs.check_repository(name, ref)]
 
     def resolve(
         self,
-        want: RepositoryWant,
+        spec: RepositorySpec,
         client: Client,
     ) -> list[RemoteItem]:
         """Ask GitHub for the commit; a ref that is both a branch and a tag means two."""
-        return remotes.hub_repositories(want, client)
+        return remotes.hub_repositories(spec, client)
 
     def held(
         self,
         index: Index,
-        want: RepositoryWant,
+        spec: RepositorySpec,
     ) -> list[Item]:
-        """List what a mirror holds of a want."""
+        """List what a mirror holds for a spec."""
         refs: tuple[str, ...] = ("HEAD",)
-        if want.ref is not None:
-            refs = (f"heads/{want.ref}", f"tags/{want.ref}", want.ref)
+        if spec.ref is not None:
+            refs = (f"heads/{spec.ref}", f"tags/{spec.ref}", spec.ref)
 
-        named = [index.by_ref(self.kind, want.name, ref) for ref in refs]
+        named = [index.by_ref(self.kind, spec.name, ref) for ref in refs]
         found = [item for item in named if item is not None]
-        may_be_commit = want.ref is not None and len(want.ref) >= _SHORTEST_COMMIT
+        may_be_commit = spec.ref is not None and len(spec.ref) >= _SHORTEST_COMMIT
         if not found and may_be_commit:
-            found = self._by_short_commit(index, want)
+            found = self._by_short_commit(index, spec)
 
         distinct = dict.fromkeys(found)
         return list(distinct)
@@ -82,13 +82,13 @@ class GitHub(Ecosystem):
     def _by_short_commit(
         self,
         index: Index,
-        want: RepositoryWant,
+        spec: RepositorySpec,
     ) -> list[Item]:
-        """List the commits that begin with the digits of a want."""
+        """List the commits that begin with the digits of a spec."""
         found: list[Item] = []
-        for item in index.versions(self.kind, want.name):
+        for item in index.versions(self.kind, spec.name):
             commit = item.revision or ""
-            if commit.startswith(want.ref or ""):
+            if commit.startswith(spec.ref or ""):
                 found.append(item)
         return found
 
@@ -110,7 +110,7 @@ class GitHub(Ecosystem):
     def describe(
         self,
         path: Path,
-        want: RepositoryWant,
+        spec: RepositorySpec,
     ) -> tuple[RemoteItem, dict[str, Path]]:
         """Describe an archive by the commit in its comment."""
         commit = archives.commit_of(path)
@@ -119,16 +119,16 @@ class GitHub(Ecosystem):
             advice = "fetch it from GitHub as zip, or by git archive --format=zip"
             raise MirrorError(str(path), fault, advice)
 
-        archives.check_archive(path, want.name, commit)
+        archives.check_archive(path, spec.name, commit)
         refs: tuple[str, ...]
-        if want.ref is None:
+        if spec.ref is None:
             refs = ("HEAD", "heads/main")
-        elif commit.startswith(want.ref):
+        elif commit.startswith(spec.ref):
             refs = (commit,)
         else:
-            refs = (f"heads/{want.ref}", f"tags/{want.ref}")
+            refs = (f"heads/{spec.ref}", f"tags/{spec.ref}")
 
-        item = remotes.archive_at(want.name, commit, refs)
+        item = remotes.archive_at(spec.name, commit, refs)
         file = item.files[0]
         return item, {file.path: path}
 
@@ -154,16 +154,16 @@ class GitHub(Ecosystem):
 
     def bundle(
         self,
-        want: RepositoryWant,
+        spec: RepositorySpec,
         items: Sequence[Item],
         bundle: Bundle,
     ) -> None:
         """Add a repository, unpacked, under every ref that torch.hub may look for."""
-        branch = f"heads/{want.ref}"
+        branch = f"heads/{spec.ref}"
         on_branch = [item for item in items if branch in item.refs]
         item = (on_branch or items)[0]
         file = item.files[0]
-        refs = _refs_in_cache(want, item)
+        refs = _refs_in_cache(spec, item)
 
         with bundle.store.local_copy(file) as path, zipfile.ZipFile(path) as archive:
             archives.check_archive(path, item.name, item.revision or "")
@@ -171,42 +171,42 @@ class GitHub(Ecosystem):
             top = entries[0].filename
             files = [entry for entry in entries if not entry.is_dir()]
             for ref in refs:
-                folder = repository_folder(want.name, ref)
+                folder = repository_folder(spec.name, ref)
                 for entry in files:
                     inner = entry.filename.removeprefix(top)
                     with archive.open(entry) as stream:
                         bundle.add(f"torch/hub/{folder}/{inner}", stream)
 
-    def look_up(self, want: RepositoryWant) -> Iterator[LookUp]:
+    def look_up(self, spec: RepositorySpec) -> Iterator[LookUp]:
         """Look for the folder of a repository, its entry point, and the list of trusted ones."""
         hub = paths.checkpoints_folder().parent
-        refs = [want.ref] if want.ref else _DEFAULT_BRANCHES
-        places = [hub / repository_folder(want.name, ref) for ref in refs]
+        refs = [spec.ref] if spec.ref else _DEFAULT_BRANCHES
+        places = [hub / repository_folder(spec.name, ref) for ref in refs]
         there = [place for place in places if place.is_dir()]
         place = (there or places)[0]
         fault = None if there else "missing: expected the repository's folder"
-        yield _looked_up(want, place, fault)
+        yield _looked_up(spec, place, fault)
 
         entry_point = place / archives.ENTRY_POINT
         fault = None if entry_point.is_file() else "missing: expected a file"
-        yield _looked_up(want, entry_point, fault)
+        yield _looked_up(spec, entry_point, fault)
 
         trusted = hub / TRUSTED_LIST
         reason = "missing: without it loading fails on a read-only mount; it may be empty"
         fault = None if trusted.is_file() else reason
-        yield _looked_up(want, trusted, fault)
+        yield _looked_up(spec, trusted, fault)
 
 
 ECOSYSTEM: Ecosystem = GitHub()
 
 
 def _looked_up(
-    want: RepositoryWant,
+    spec: RepositorySpec,
     place: Path,
     fault: str | None,
 ) -> LookUp:
     """Say what torch.hub finds at a place."""
-    return LookUp(str(want), "torch.hub", str(place), fault)
+    return LookUp(str(spec), "torch.hub", str(place), fault)
 
 
 def repository_folder(
@@ -223,12 +223,12 @@ def repository_folder(
 
 
 def _refs_in_cache(
-    want: RepositoryWant,
+    spec: RepositorySpec,
     item: Item,
 ) -> list[str]:
     """List the refs under which torch.hub looks: without one for main, then master."""
-    if want.ref:
-        return [want.ref]
+    if spec.ref:
+        return [spec.ref]
 
     of_branches = [ref for ref in item.refs if ref.startswith("heads/")]
     branches = [ref.removeprefix("heads/") for ref in of_branches]

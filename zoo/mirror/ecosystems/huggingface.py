@@ -14,7 +14,7 @@ from zoo.cache import huggingface as cache
 from zoo.download import tokens
 from zoo.errors import MirrorError, UsageError
 from zoo.hashes import is_commit
-from zoo.mirror import git_objects, hub_documents, layout, remotes, wants
+from zoo.mirror import git_objects, hub_documents, layout, remotes, specs
 from zoo.mirror.ecosystems.protocol import Cache, Ecosystem, LookUp
 from zoo.mirror.handlers import huggingface as handlers
 from zoo.mirror.published import RemoteFile, RemoteItem
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from zoo.mirror.index import Index, Item
     from zoo.mirror.requests import Request
     from zoo.mirror.site import Handler
+    from zoo.mirror.specs import HuggingFaceSpec, ItemSpec
     from zoo.mirror.upstream import Client
-    from zoo.mirror.wants import HuggingFaceWant, Want
 
 CLIENT = "huggingface_hub"
 CACHE_PLACE = "hf/hub"
@@ -39,35 +39,35 @@ LARGEST_GIT_FILE_BYTES = 10 << 20
 class HuggingFace(Ecosystem):
     """Models of the Hub."""
 
-    kind = wants.HUGGINGFACE
+    kind = specs.HUGGINGFACE
     folder = "huggingface"
-    prefix = wants.HUGGINGFACE_PREFIX
+    prefix = specs.HUGGINGFACE_PREFIX
     hosts = handlers.HOSTS
     upstreams = MappingProxyType({"huggingface": remotes.HUGGINGFACE})
     endpoint_variable = "HF_ENDPOINT"
 
-    def parse(self, text: str) -> Sequence[Want] | None:
+    def parse(self, text: str) -> Sequence[ItemSpec] | None:
         """Read ``hf:organisation/model`` or ``hf:organisation/model@revision``."""
         if not text.startswith(self.prefix):
             return None
         name, _, revision = text.removeprefix(self.prefix).partition("@")
-        return [wants.huggingface(name, revision or "main")]
+        return [specs.check_huggingface(name, revision or "main")]
 
     def resolve(
         self,
-        want: HuggingFaceWant,
+        spec: HuggingFaceSpec,
         client: Client,
     ) -> list[RemoteItem]:
         """Ask the Hub for the commit and its files."""
-        return [remotes.huggingface_model(want, client)]
+        return [remotes.huggingface_model(spec, client)]
 
     def held(
         self,
         index: Index,
-        want: HuggingFaceWant,
+        spec: HuggingFaceSpec,
     ) -> list[Item]:
-        """List what a mirror holds of a want."""
-        item = index.by_ref(self.kind, want.name, want.revision)
+        """List what a mirror holds for a spec."""
+        item = index.by_ref(self.kind, spec.name, spec.revision)
         if item is None:
             return []
         return [item]
@@ -81,21 +81,21 @@ class HuggingFace(Ecosystem):
     def describe(
         self,
         path: Path,
-        want: HuggingFaceWant,
+        spec: HuggingFaceSpec,
     ) -> tuple[RemoteItem, dict[str, Path]]:
         """Describe a folder that holds the files of one commit."""
-        if not is_commit(want.revision) or not path.is_dir():
+        if not is_commit(spec.revision) or not path.is_dir():
             form = "hf:organisation/model@COMMIT (40 digits)"
             raise UsageError(f"a Hugging Face model is imported as a folder, with --as {form}")
 
-        found = dict(_walk(path, want))
-        files = [_described(path, want, place, source) for place, source in found.items()]
+        found = dict(_walk(path, spec))
+        files = [_described(path, spec, place, source) for place, source in found.items()]
         item = RemoteItem(
             kind=self.kind,
-            name=want.name,
+            name=spec.name,
             files=tuple(files),
-            revision=want.revision,
-            refs=(want.revision, "main"),
+            revision=spec.revision,
+            refs=(spec.revision, "main"),
         )
         return item, found
 
@@ -113,12 +113,12 @@ class HuggingFace(Ecosystem):
 
     def bundle(
         self,
-        want: HuggingFaceWant,
+        spec: HuggingFaceSpec,
         items: Sequence[Item],
         bundle: Bundle,
     ) -> None:
         """Add a model as huggingface_hub's cache has it."""
-        folder = _cache_folder(want.name)
+        folder = _cache_folder(spec.name)
         model = f"{CACHE_PLACE}/{folder}"
         for item in items:
             commit = item.revision or ""
@@ -129,51 +129,51 @@ class HuggingFace(Ecosystem):
             tree = hub_documents.cached_tree(item)
             text = json.dumps(tree)
             bundle.add(f"{model}/trees/{commit}.json", io.BytesIO(text.encode()))
-            if not is_commit(want.revision):
-                reference = f"{model}/refs/{want.revision}"
+            if not is_commit(spec.revision):
+                reference = f"{model}/refs/{spec.revision}"
                 bundle.add(reference, io.BytesIO(commit.encode()))
 
-    def look_up(self, want: HuggingFaceWant) -> Iterator[LookUp]:
+    def look_up(self, spec: HuggingFaceSpec) -> Iterator[LookUp]:
         """Look for the commit, its snapshot, every file of it, and the file list."""
-        root = hub_files.default_folder() / _cache_folder(want.name)
-        commit: str | None = want.revision
-        if not is_commit(want.revision):
-            reference = root / "refs" / want.revision
+        root = hub_files.default_folder() / _cache_folder(spec.name)
+        commit: str | None = spec.revision
+        if not is_commit(spec.revision):
+            reference = root / "refs" / spec.revision
             commit = _commit_in(reference)
             fault = None
             if not reference.is_file():
                 fault = "missing"
             elif not is_commit(commit):
                 fault = "expected exactly 40 hex digits and no newline"
-            yield _looked_up(want, reference, fault)
+            yield _looked_up(spec, reference, fault)
 
-        snapshot = _snapshot_of(want.name, commit)
+        snapshot = _snapshot_of(spec.name, commit)
         place = root / "snapshots" / (commit or "")
         is_there = snapshot is not None and bool(snapshot.files)
         fault = None if is_there else "missing: expected the commit's files"
-        yield _looked_up(want, place, fault)
+        yield _looked_up(spec, place, fault)
         if snapshot is None:
             return
 
         for finding in cache.verify([snapshot]):
-            yield _looked_up(want, finding.file.place, finding.fault)
+            yield _looked_up(spec, finding.file.place, finding.fault)
 
         tree = root / "trees" / f"{commit}.json"
         if tree.is_file():
             present = {file.path for file in snapshot.files}
-            yield from _look_up_tree(want, tree, present, place)
+            yield from _look_up_tree(spec, tree, present, place)
 
 
 ECOSYSTEM: Ecosystem = HuggingFace()
 
 
 def _looked_up(
-    want: HuggingFaceWant,
+    spec: HuggingFaceSpec,
     place: Path,
     fault: str | None,
 ) -> LookUp:
     """Say what huggingface_hub finds at a place."""
-    return LookUp(str(want), CLIENT, str(place), fault)
+    return LookUp(str(spec), CLIENT, str(place), fault)
 
 
 def _snapshot_of(
@@ -204,18 +204,18 @@ def _commit_in(reference: Path) -> str | None:
 
 
 def _look_up_tree(
-    want: HuggingFaceWant,
+    spec: HuggingFaceSpec,
     tree: Path,
     present: set[str],
     place: Path,
 ) -> Iterator[LookUp]:
     """Compare the files that the commit has with those that are here."""
     for path in sorted(_listed(tree) - present):
-        yield _looked_up(want, place / path, "missing: the commit holds it")
+        yield _looked_up(spec, place / path, "missing: the commit holds it")
 
     if TREE_MARK in tree.read_bytes():
         fault = "it holds Xet hashes, which make clients ask the network"
-        yield _looked_up(want, tree, fault)
+        yield _looked_up(spec, tree, fault)
 
 
 def _listed(tree: Path) -> set[str]:
@@ -229,13 +229,13 @@ def _listed(tree: Path) -> set[str]:
 
 def _described(
     folder: Path,
-    want: HuggingFaceWant,
+    spec: HuggingFaceSpec,
     place: str,
     source: Path,
 ) -> RemoteFile:
     """Describe one file; which digest the Hub states of it, its length tells."""
     inner = source.relative_to(folder).as_posix()
-    url = remotes.file_url(want.name, want.revision, inner)
+    url = remotes.file_url(spec.name, spec.revision, inner)
     size_bytes = source.stat().st_size
     git_oid = None
     if size_bytes < LARGEST_GIT_FILE_BYTES:
@@ -245,13 +245,13 @@ def _described(
 
 def _walk(
     path: Path,
-    want: HuggingFaceWant,
+    spec: HuggingFaceSpec,
 ) -> Iterator[tuple[str, Path]]:
     for folder, _, names in os.walk(path):
         for name in names:
             source = Path(folder, name)
             inner = source.relative_to(path).as_posix()
-            place = layout.huggingface_path(want.name, want.revision, inner)
+            place = layout.huggingface_path(spec.name, spec.revision, inner)
             fault = layout.path_fault(place)
             if fault is not None:
                 raise MirrorError(str(source), f"it cannot be mirrored: {fault}", "leave it out")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from zoo.download import sources
 from zoo.errors import MirrorError, PolicyError, UsageError
-from zoo.mirror import wants
+from zoo.mirror import specs
 from zoo.mirror.ecosystems import NAMES
 from zoo.mirror.settings import Upstreams
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from zoo.mirror.index import Item, Kind
     from zoo.mirror.policy import Policy
     from zoo.mirror.published import RemoteItem
-    from zoo.mirror.wants import Want
+    from zoo.mirror.specs import ItemSpec
 
 MIRROR = "mirror"
 """What another zoo mirror is called among the upstreams."""
@@ -37,7 +37,7 @@ _BY_KIND = {ecosystem.kind: ecosystem for ecosystem in ECOSYSTEMS}
 
 
 def of(kind: Kind) -> Ecosystem:
-    """Return the ecosystem of an item or a want.
+    """Return the ecosystem of an item or a spec.
 
     Raises:
         MirrorError: A newer zoo has written of one that this one does not know.
@@ -52,7 +52,7 @@ def of(kind: Kind) -> Ecosystem:
 # -- specs
 
 
-def parse(text: str) -> list[Want]:
+def parse(text: str) -> list[ItemSpec]:
     """Read one spec of the command line; a pattern stands for several.
 
     Raises:
@@ -68,9 +68,9 @@ def parse(text: str) -> list[Want]:
     )
 
 
-def parse_all(texts: Iterable[str]) -> list[Want]:
-    """Read several specs, each want once."""
-    found: list[Want] = []
+def parse_all(texts: Iterable[str]) -> list[ItemSpec]:
+    """Read several specs; what several of them name is there once."""
+    found: list[ItemSpec] = []
     for text in texts:
         found += parse(text)
 
@@ -78,16 +78,16 @@ def parse_all(texts: Iterable[str]) -> list[Want]:
     return list(once)
 
 
-def parse_offline(texts: Iterable[str]) -> tuple[list[Want], list[Want]]:
+def parse_offline(texts: Iterable[str]) -> tuple[list[ItemSpec], list[ItemSpec]]:
     """Read several specs: what has to be brought, and what ships inside the package."""
-    to_bring: list[Want] = []
-    at_hand: list[Want] = []
+    to_bring: list[ItemSpec] = []
+    at_hand: list[ItemSpec] = []
     for text in texts:
-        want = wants.shipped(text)
-        if want is None:
+        spec = specs.find_shipped(text)
+        if spec is None:
             to_bring += parse(text)
         else:
-            at_hand.append(want)
+            at_hand.append(spec)
     return list(dict.fromkeys(to_bring)), list(dict.fromkeys(at_hand))
 
 
@@ -123,13 +123,13 @@ def allowed(
 
 def refusal(
     policy: Policy,
-    want: Any,
+    spec: Any,
 ) -> str | None:
-    """Say why a policy keeps a want out, as far as that is known without asking anybody."""
-    item = of(want.kind).known(want)
+    """Say why a policy keeps out what a spec names, as far as one knows without asking anybody."""
+    item = of(spec.kind).known(spec)
     if item is None:
         by_name = replace(policy, allow_licenses=(), deny_licenses=())
-        name = spelled(want.kind, want.name)
+        name = spelled(spec.kind, spec.name)
         return by_name.fault(name, None)
 
     try:

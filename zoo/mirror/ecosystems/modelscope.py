@@ -21,7 +21,7 @@ from zoo.cache.digests import is_sha256, sha256_file
 from zoo.config import expanded
 from zoo.download import sources
 from zoo.errors import MirrorError, SourceError, UsageError
-from zoo.mirror import layout, wants
+from zoo.mirror import layout, specs
 from zoo.mirror.ecosystems.protocol import Cache, Ecosystem, LookUp
 from zoo.mirror.index import Item, StoredFile
 from zoo.mirror.lookups import METADATA_S, is_absent
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from zoo.mirror.index import Index, Kind
     from zoo.mirror.requests import Request
     from zoo.mirror.site import Handler, Site
+    from zoo.mirror.specs import ItemSpec
     from zoo.mirror.upstream import Client
-    from zoo.mirror.wants import Want
 
 LOG = logging.getLogger("zoo.mirror")
 MODELSCOPE = "https://www.modelscope.cn"
@@ -60,7 +60,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0
 
 
 @dataclass(frozen=True, slots=True)
-class ModelScopeWant:
+class ModelScopeSpec:
     """A model at a branch or tag."""
 
     kind: ClassVar[Kind] = KIND
@@ -82,7 +82,7 @@ class ModelScope(Ecosystem):
     upstreams = MappingProxyType({"modelscope": MODELSCOPE})
     endpoint_variable = "MODELSCOPE_ENDPOINT"
 
-    def parse(self, text: str) -> Sequence[Want] | None:
+    def parse(self, text: str) -> Sequence[ItemSpec] | None:
         """Read ``ms:owner/name`` or ``ms:owner/name@revision``."""
         if not text.startswith(PREFIX):
             return None
@@ -91,19 +91,19 @@ class ModelScope(Ecosystem):
 
     def resolve(
         self,
-        want: ModelScopeWant,
+        spec: ModelScopeSpec,
         client: Client,
     ) -> list[RemoteItem]:
         """Ask for the file list."""
-        return [resolve(want, client)]
+        return [resolve(spec, client)]
 
     def held(
         self,
         index: Index,
-        want: ModelScopeWant,
+        spec: ModelScopeSpec,
     ) -> list[Item]:
-        """List what a mirror holds of a want."""
-        item = index.by_ref(KIND, want.name, want.revision)
+        """List what a mirror holds for a spec."""
+        item = index.by_ref(KIND, spec.name, spec.revision)
         if item is None:
             return []
         return [item]
@@ -111,7 +111,7 @@ class ModelScope(Ecosystem):
     def describe(
         self,
         path: Path,
-        want: ModelScopeWant,
+        spec: ModelScopeSpec,
     ) -> tuple[RemoteItem, dict[str, Path]]:
         """Describe a folder that holds the files of a model."""
         if not path.is_dir():
@@ -121,7 +121,7 @@ class ModelScope(Ecosystem):
             if source.is_file():
                 inner = source.relative_to(path).as_posix()
                 listed[inner] = (source.stat().st_size, sha256_file(source))
-        item = described(want, listed)
+        item = described(spec, listed)
         inner_paths = paths(item)
         sources_of = {file.path: path / inner for inner, file in inner_paths.items()}
         return item, sources_of
@@ -134,11 +134,11 @@ class ModelScope(Ecosystem):
 
         steps = request.steps[3:]
         try:
-            want = checked("/".join(steps[:2]), BRANCH)
+            spec = checked("/".join(steps[:2]), BRANCH)
         except UsageError:
             return None
 
-        name = want.name
+        name = spec.name
         what = "/".join(steps[2:])
         revision = request.first("Revision") or BRANCH
         if what == "repo/files":
@@ -156,23 +156,23 @@ class ModelScope(Ecosystem):
 
     def bundle(
         self,
-        want: ModelScopeWant,
+        spec: ModelScopeSpec,
         items: Sequence[Item],
         bundle: Bundle,
     ) -> None:
         """Add a model as ModelScope's cache has it."""
         for item in items:
-            place = f"{CACHE_PLACE}/{_cache_folder(item.name, want.revision)}"
+            place = f"{CACHE_PLACE}/{_cache_folder(item.name, spec.revision)}"
             for inner, file in paths(item).items():
                 if isinstance(file, StoredFile):
                     bundle.add_file(f"{place}/{inner}", file)
 
-    def look_up(self, want: ModelScopeWant) -> Iterator[LookUp]:
+    def look_up(self, spec: ModelScopeSpec) -> Iterator[LookUp]:
         """Look for the folder of the revision."""
-        place = cache_folder() / "models" / _cache_folder(want.name, want.revision)
+        place = cache_folder() / "models" / _cache_folder(spec.name, spec.revision)
         fault = None if place.is_dir() else "missing: expected the model's folder"
         yield LookUp(
-            str(want),
+            str(spec),
             CLIENT,
             str(place),
             fault,
@@ -200,7 +200,7 @@ def _cache_folder(
 def checked(
     name: str,
     revision: str,
-) -> ModelScopeWant:
+) -> ModelScopeSpec:
     """Check the parts of a model's name.
 
     Raises:
@@ -208,15 +208,15 @@ def checked(
     """
     if not _NAME.fullmatch(name) or "--" in name or ".." in name:
         raise UsageError(f"a ModelScope model is written ms:owner/name@revision, got {name!r:.80}")
-    wants.check_ref(revision)
-    return ModelScopeWant(name, revision)
+    specs.check_ref(revision)
+    return ModelScopeSpec(name, revision)
 
 
 # -- upstream
 
 
 def resolve(
-    want: ModelScopeWant,
+    spec: ModelScopeSpec,
     client: Client,
 ) -> RemoteItem:
     """Ask ModelScope which files a model has.
@@ -226,8 +226,8 @@ def resolve(
         MirrorError: It has a file whose name cannot be part of a mirror.
     """
     base = client.upstreams.base(MODELSCOPE)
-    revision = quote(want.revision, safe="")
-    files = f"{base}/api/v1/models/{want.name}/repo/files"
+    revision = quote(spec.revision, safe="")
+    files = f"{base}/api/v1/models/{spec.name}/repo/files"
     address = f"{files}?Revision={revision}&Recursive=True"
 
     entries: Any = client.json(address).content
@@ -237,7 +237,7 @@ def resolve(
         raise SourceError(sources.shown(address), "expected a list of files")
 
     listed = dict(_listed(entries, address))
-    return described(want, listed)
+    return described(spec, listed)
 
 
 def _listed(
@@ -262,7 +262,7 @@ def _listed(
 
 
 def described(
-    want: ModelScopeWant,
+    spec: ModelScopeSpec,
     listed: dict[str, tuple[int, str]],
 ) -> RemoteItem:
     """Make an item of a file list; the list's digest is its revision."""
@@ -272,25 +272,25 @@ def described(
     digest = hashlib.sha256(text.encode())
     revision = digest.hexdigest()[:40]
 
-    folder = _folder(want.name, revision)
-    base = f"{MODELSCOPE}/models/{want.name}/resolve/{want.revision}"
+    folder = _folder(spec.name, revision)
+    base = f"{MODELSCOPE}/models/{spec.name}/resolve/{spec.revision}"
     files: list[RemoteFile] = []
     for path, (size_bytes, sha256) in in_order:
         place = f"{folder}{path}"
         fault = layout.path_fault(place)
         if fault is not None:
             words = f"its file {path!a:.120} cannot be mirrored: {fault}"
-            raise MirrorError(str(want), words, "leave the model out")
+            raise MirrorError(str(spec), words, "leave the model out")
 
         address = f"{base}/{quote(path)}"
         files.append(RemoteFile(place, address, size_bytes, sha256=sha256))
 
     return RemoteItem(
         kind=KIND,
-        name=want.name,
+        name=spec.name,
         files=tuple(files),
         revision=revision,
-        refs=(want.revision,),
+        refs=(spec.revision,),
     )
 
 
@@ -325,10 +325,10 @@ async def _find(
     held = site.index.by_ref(KIND, name, revision)
     if site.upstream is None:
         return held, None
-    want = ModelScopeWant(name, revision)
+    spec = ModelScopeSpec(name, revision)
     limit_s = METADATA_S if held is None else HELD_S
     try:
-        found = await site.upstream.ask(want, functools.partial(resolve, want), limit_s=limit_s)
+        found = await site.upstream.ask(spec, functools.partial(resolve, spec), limit_s=limit_s)
         return site.upstream.allowed(found), None
     except SourceError as failure:
         LOG.warning("%s", failure)

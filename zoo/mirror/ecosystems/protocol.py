@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from zoo.mirror.requests import Request
     from zoo.mirror.responses import AnyResponse
     from zoo.mirror.site import Handler, Site
+    from zoo.mirror.specs import ItemSpec
     from zoo.mirror.store import Store
     from zoo.mirror.upstream import Client
-    from zoo.mirror.wants import Want
 
 LARGEST_PLAIN_BYTES = 256 << 20
 """The most that a file may have that is fetched in one piece.
@@ -36,7 +36,7 @@ That is done where no digest of its bytes is published.
 class LookUp:
     """One thing that a client looks for without a network."""
 
-    want: str
+    spec: str
     client: str
     """``torchvision``, ``torch.hub`` or ``huggingface_hub``."""
     path: str
@@ -84,7 +84,7 @@ class Cache:
 class Ecosystem(ABC):
     """One kind of upstream with its clients.
 
-    A want (:mod:`zoo.mirror.wants`) that is handed to an ecosystem is always one of its own.
+    A spec (:mod:`zoo.mirror.specs`) that is handed to an ecosystem is always one of its own.
     """
 
     kind: ClassVar[Kind]
@@ -109,29 +109,29 @@ class Ecosystem(ABC):
     # -- specs
 
     @abstractmethod
-    def parse(self, text: str) -> Sequence[Want] | None:
+    def parse(self, text: str) -> Sequence[ItemSpec] | None:
         """Read a spec of the command line; ``None`` if it is not one of this ecosystem."""
 
     @abstractmethod
     def held(
         self,
         index: Index,
-        want: Any,
+        spec: Any,
     ) -> list[Item]:
-        """List what a mirror holds of a want."""
+        """List what a mirror holds for a spec."""
 
     # -- upstream
 
     @abstractmethod
     def resolve(
         self,
-        want: Any,
+        spec: Any,
         client: Client,
     ) -> list[RemoteItem]:
-        """Ask the upstream what a want means today."""
+        """Ask the upstream what a spec means today."""
 
-    def known(self, want: Any) -> RemoteItem | None:  # noqa: ARG002
-        """Describe a want; ``None`` if only the upstream can do that."""
+    def known(self, spec: Any) -> RemoteItem | None:  # noqa: ARG002
+        """Describe a spec; ``None`` if only the upstream can do that."""
         return None
 
     def credentials(self) -> Iterable[tuple[str, str]]:
@@ -151,7 +151,7 @@ class Ecosystem(ABC):
     def describe(
         self,
         path: Path,
-        want: Any,
+        spec: Any,
     ) -> tuple[RemoteItem, dict[str, Path]]:
         """Find out what was carried in by hand: the item, and where each of its files lies now."""
 
@@ -191,12 +191,12 @@ class Ecosystem(ABC):
     @abstractmethod
     def bundle(
         self,
-        want: Any,
+        spec: Any,
         items: Sequence[Item],
         bundle: Bundle,
     ) -> None:
         """Add what a client looks for without a network."""
 
     @abstractmethod
-    def look_up(self, want: Any) -> Iterable[LookUp]:
+    def look_up(self, spec: Any) -> Iterable[LookUp]:
         """Look for everything that a client looks for without a network."""

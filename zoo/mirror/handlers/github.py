@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.download import sources
 from zoo.errors import SourceError, UsageError, ZooError
-from zoo.mirror import wants
+from zoo.mirror import specs
 from zoo.mirror.index import Item
 from zoo.mirror.lookups import is_absent
 from zoo.mirror.remotes import GITHUB, GITHUB_API
@@ -74,7 +74,7 @@ def _route_site(request: Request) -> Handler | None:
         return None
 
     name = _repository(steps[:2])
-    wants.check_ref(ref)
+    specs.check_ref(ref)
     return functools.partial(handler, name=name, ref=ref)
 
 
@@ -98,7 +98,7 @@ def _route_api(request: Request) -> Handler | None:
     if not ref or handler is None:
         return None
 
-    wants.check_ref(ref)
+    specs.check_ref(ref)
     return functools.partial(handler, name=name, ref=ref)
 
 
@@ -216,8 +216,8 @@ def _repository(steps: tuple[str, ...]) -> str:
     Raises:
         UsageError: There can be no such repository.
     """
-    want = wants.repository("/".join(steps), None)
-    return want.name
+    spec = specs.check_repository("/".join(steps), None)
+    return spec.name
 
 
 def _not_here(
@@ -249,14 +249,14 @@ async def _bring(
 
     name = site.held_name(KIND, name)
     wanted_ref = None if plain in {"", "HEAD"} else plain
-    want = wants.RepositoryWant(name, wanted_ref)
+    spec = specs.RepositorySpec(name, wanted_ref)
     held = site.index.versions(KIND, name)
     at_commit = [item for item in held if item.revision == wanted_ref]
     if any(map(site.is_complete, at_commit)):
         return None
 
     try:
-        await site.upstream.bring(want)
+        await site.upstream.bring(spec)
     except ZooError as error:
         LOG.warning("%s", error)
         return error

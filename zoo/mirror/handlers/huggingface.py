@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zoo.errors import SourceError, UsageError
-from zoo.mirror import hub_documents, policy, remotes, wants
+from zoo.mirror import hub_documents, policy, remotes, specs
 from zoo.mirror.index import Item, StoredFile
 from zoo.mirror.lookups import METADATA_S, is_absent
 from zoo.mirror.responses import (
@@ -122,8 +122,8 @@ def _route_model(
     if length is None:
         if len(steps) > 2:
             return None
-        want = wants.huggingface("/".join(steps), "main")
-        return functools.partial(_facts, name=want.name, revision="main", request=request)
+        spec = specs.check_huggingface("/".join(steps), "main")
+        return functools.partial(_facts, name=spec.name, revision="main", request=request)
 
     verb, *rest = steps[length:]
     revision = rest[0] if rest else "main"
@@ -181,8 +181,8 @@ def _checked_name(
     Raises:
         UsageError: There can be no such model, or no such revision.
     """
-    want = wants.huggingface("/".join(steps), revision)
-    return want.name
+    spec = specs.check_huggingface("/".join(steps), revision)
+    return spec.name
 
 
 def _name_length(
@@ -280,11 +280,11 @@ async def _find(
             return Found(held)
         return _none(site, name, None)
 
-    want = wants.HuggingFaceWant(name, revision)
+    spec = specs.HuggingFaceSpec(name, revision)
     limit_s = METADATA_S if held is None else HELD_S
     try:
         found = await site.upstream.ask(
-            want, functools.partial(remotes.huggingface_model, want), limit_s=limit_s
+            spec, functools.partial(remotes.huggingface_model, spec), limit_s=limit_s
         )
     except SourceError as failure:
         LOG.warning("%s", failure)
@@ -503,7 +503,7 @@ def refuse_gated(
 
     What it consists of is no secret.
     """
-    if not item.is_gated or request.may_read_gated(f"{wants.HUGGINGFACE_PREFIX}{item.name}"):
+    if not item.is_gated or request.may_read_gated(f"{specs.HUGGINGFACE_PREFIX}{item.name}"):
         return None
     return error(403, "GatedRepo", GATED)
 

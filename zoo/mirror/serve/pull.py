@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from zoo.mirror.index import StoredFile, Versions
     from zoo.mirror.published import RemoteFile, RemoteItem
     from zoo.mirror.serve.metrics import Metrics
+    from zoo.mirror.specs import ItemSpec
     from zoo.mirror.store import Store
-    from zoo.mirror.wants import Want
 
 LOG = logging.getLogger("zoo.mirror")
 TRIES = 4
@@ -116,8 +116,8 @@ class Pull:
         """
         return ecosystems.allowed(self.policy, item)
 
-    async def bring(self, want: Want) -> None:
-        """Bring all of a want into the mirror as it is now.
+    async def bring(self, spec: ItemSpec) -> None:
+        """Bring what a spec names into the mirror, as it is now.
 
         Raises:
             SourceError: There is none, or nobody answers.
@@ -126,12 +126,12 @@ class Pull:
 
         def sync() -> None:
             with Sync(self.store) as run:
-                summary = run.run(run.resolve([want]))
+                summary = run.run(run.resolve([spec]))
             for failed, error in summary.failures:
                 LOG.warning("refused: %s: %s", failed, error)
                 raise error
 
-        await self.lookups.ask(("bring", want), sync, limit_s=None)
+        await self.lookups.ask(("bring", spec), sync, limit_s=None)
 
     async def join(
         self,

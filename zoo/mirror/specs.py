@@ -1,4 +1,4 @@
-"""What a user asks a mirror to hold.
+"""Specs of what a mirror holds: as a user types them, checked and taken apart.
 
 ``resnet50``, ``pytorch/vision:v0.20.0``, ``hf:timm/resnet18.a1_in1k``, or an address.
 
@@ -37,15 +37,15 @@ _REF = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\%]{1,200}")
 _REF_FAULT = re.compile(r"^[-/]|\.\.|//|@\{|/$|\.$|(^|/)\.|\.lock(/|$)")
 
 
-class Want(Protocol):
-    """Something that a mirror is asked to hold; written out, it is a spec."""
+class ItemSpec(Protocol):
+    """What a mirror is asked to hold, as it was named; written out, it is what a user types."""
 
     kind: ClassVar[Kind]
     """Whose it is (:mod:`zoo.mirror.ecosystems`)."""
 
 
 @dataclass(frozen=True, slots=True)
-class ModelWant:
+class ModelSpec:
     """Weights of the registry."""
 
     kind: ClassVar[Kind] = WEIGHTS
@@ -63,7 +63,7 @@ class ModelWant:
 
 
 @dataclass(frozen=True, slots=True)
-class AddressWant:
+class AddressSpec:
     """Weights that no registry knows, by their public address."""
 
     kind: ClassVar[Kind] = WEIGHTS
@@ -75,7 +75,7 @@ class AddressWant:
 
 
 @dataclass(frozen=True, slots=True)
-class RepositoryWant:
+class RepositorySpec:
     """A hub repository at a branch, tag or commit; at its default branch without a ref."""
 
     kind: ClassVar[Kind] = REPOSITORY
@@ -91,7 +91,7 @@ class RepositoryWant:
 
 
 @dataclass(frozen=True, slots=True)
-class HuggingFaceWant:
+class HuggingFaceSpec:
     """A Hugging Face model at a branch, tag or commit."""
 
     kind: ClassVar[Kind] = HUGGINGFACE
@@ -104,14 +104,14 @@ class HuggingFaceWant:
         return f"{HUGGINGFACE_PREFIX}{self.name}@{self.revision}"
 
 
-WeightsWant = ModelWant | AddressWant
+WeightsSpec = ModelSpec | AddressSpec
 
 
-def every_model() -> list[Want]:
+def list_models() -> list[ItemSpec]:
     """List all weights of the registry that are published somewhere."""
     architectures = load_registry().architectures.values()
     return [
-        ModelWant(a.name, w.tag)
+        ModelSpec(a.name, w.tag)
         for a in architectures
         for w in a.weights.values()
         if is_published(w)
@@ -123,7 +123,7 @@ def is_published(weights: Weights) -> bool:
     return any(file.url is not None for file in weights.files)
 
 
-def shipped(text: str) -> ModelWant | None:
+def find_shipped(text: str) -> ModelSpec | None:
     """Read a spec of weights that ship inside the package.
 
     ``None`` where it names something else.
@@ -138,10 +138,10 @@ def shipped(text: str) -> ModelWant | None:
         return None
     if is_published(weights):
         return None
-    return ModelWant(architecture.name, weights.tag)
+    return ModelSpec(architecture.name, weights.tag)
 
 
-def models(text: str) -> list[Want]:
+def find_models(text: str) -> list[ItemSpec]:
     """Find weights of the registry by name or pattern.
 
     Raises:
@@ -150,21 +150,21 @@ def models(text: str) -> list[Want]:
     name, _, tag = text.partition(":")
     is_pattern = any(letter in name for letter in "*?[")
     names = match_names(name, registry_index(load_registry())) if is_pattern else [name]
-    found: list[Want] = []
+    found: list[ItemSpec] = []
     for one in names:
         architecture = resolver.find_architecture(one)
         if is_pattern and not architecture.weights:
             continue
         weights = resolver.find_weights(architecture, tag or "default")
         if is_published(weights):
-            found.append(ModelWant(architecture.name, weights.tag))
+            found.append(ModelSpec(architecture.name, weights.tag))
         elif not is_pattern:
             advice = "these weights ship inside the package; no mirror is needed"
             raise UnknownNameError("download", text, advice=advice)
     return found
 
 
-def address(url: str) -> WeightsWant:
+def read_address(url: str) -> WeightsSpec:
     """Read the address of weights; one that the registry has is known by its name there.
 
     Raises:
@@ -180,14 +180,14 @@ def address(url: str) -> WeightsWant:
     for architecture in load_registry().architectures.values():
         for weights in architecture.weights.values():
             if any(file.url == url for file in weights.files):
-                return ModelWant(architecture.name, weights.tag)
-    return AddressWant(url)
+                return ModelSpec(architecture.name, weights.tag)
+    return AddressSpec(url)
 
 
-def repository(
+def check_repository(
     name: str,
     ref: str | None,
-) -> RepositoryWant:
+) -> RepositorySpec:
     """Check the parts of a hub repository's name.
 
     Raises:
@@ -201,13 +201,13 @@ def repository(
         )
     if ref is not None:
         check_ref(ref)
-    return RepositoryWant(name, ref)
+    return RepositorySpec(name, ref)
 
 
-def huggingface(
+def check_huggingface(
     name: str,
     revision: str,
-) -> HuggingFaceWant:
+) -> HuggingFaceSpec:
     """Check the parts of a Hugging Face model's name.
 
     Raises:
@@ -220,7 +220,7 @@ def huggingface(
             f"a Hugging Face model is written hf:organisation/model@revision, got {name!r:.80}"
         )
     check_ref(revision)
-    return HuggingFaceWant(name, revision)
+    return HuggingFaceSpec(name, revision)
 
 
 def check_ref(ref: str) -> None:
