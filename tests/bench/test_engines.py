@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-import torch._inductor.config
 
 from zoo.bench.records import Case, Effort
 from zoo.bench.runner import measure
@@ -58,8 +57,10 @@ def test_compiled_networks_agree_with_eager(engine: str) -> None:
 
     Behind folded batch norms it is held against eager by ``tests/test_optimizer.py``.
     """
+    from torch._inductor import config
+
     # Its headers would serve one network alone.
-    with torch._inductor.config.patch({"aot_inductor.precompile_headers": False}):
+    with config.patch({"aot_inductor.precompile_headers": False}):
         check(engine, batch=2)
 
 

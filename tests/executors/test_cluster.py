@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
+from tests.support.digits import write_digits
 from zoo.bench.files import read
 from zoo.cli.main import run
 
@@ -65,22 +64,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             process.wait(60)
 
 
-def write_digits(folder: Path, images: int, pixels: int) -> None:
-    """Write some of scikit-learn's digits, one folder a class."""
-    from sklearn.datasets import load_digits
-
-    data = load_digits()
-    for index in range(images):
-        target = folder / str(data.target[index])
-        target.mkdir(parents=True, exist_ok=True)
-        values = (data.images[index] * 255 / 16).round().astype(np.uint8)
-        image = Image.fromarray(values).resize((pixels, pixels))
-        image.save(target / f"{index}.png")
-
-
 def test_nodes_train_the_trials_of_a_search(cluster: Cluster, tmp_path: Path) -> None:
     """Two nodes share two trials; the winner is trained on one of them, and judged."""
-    write_digits(tmp_path / "digits", 100, 8)
+    write_digits(tmp_path / "digits", 100)
     options = "--strategy random --trials 2 --blocks 1 --operations identity,max_pool_3x3"
     training = "--filters 4 --epochs 1 --final-epochs 1 --batch 32 --json"
     command = [sys.executable, "-m", "zoo", "search", "run", str(tmp_path / "digits")]
@@ -99,7 +85,7 @@ def test_nodes_share_the_images_of_an_evaluation(
     cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The errors are those of one machine."""
-    write_digits(tmp_path / "digits", 600, 32)
+    write_digits(tmp_path / "digits", 600, pixels=32)
     command = ["evaluate", "lenet5", str(tmp_path / "digits"), "--json"]
     words = ["--executor", "ray", "--address", cluster.address]
     shared = subprocess.run(
