@@ -10,6 +10,8 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 PYTEST := $(BIN)/python -m pytest
 # More arguments for what a target runs: make bench-cli ARGS='--rounds 3', make test ARGS=tests/cli, make docs ARGS=README.md
 ARGS ?=
+# Tests at a time, one more than cores: many wait, for servers and for what is stuck on purpose. Each takes about 1 GB.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() + 1, 8))')
 
 .PHONY: help
 help:  ## List the targets
@@ -46,12 +48,11 @@ run: $(VENV)/.installed  ## Set up, then run a short real session
 # --- tests and checks -------------------------------------------------------------------------------------------------
 
 .PHONY: test test-fast check format
-# Three for two cores: many tests wait, for servers and for what is stuck on purpose.
 test: $(VENV)/.installed-dev packages  ## Set up, then run all tests
-	$(PYTEST) --numprocesses 3 --dist worksteal $(ARGS)
+	$(PYTEST) --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 test-fast: $(VENV)/.installed-dev  ## Run the tests that take less than ten seconds each
-	$(PYTEST) --numprocesses 3 --dist worksteal -m 'not slow' $(ARGS)
+	$(PYTEST) --numprocesses $(WORKERS) --dist worksteal -m 'not slow' $(ARGS)
 
 check: $(VENV)/.installed-dev  ## Lint, types, import rule, docstrings, registry and generated docs
 	$(BIN)/ruff check
