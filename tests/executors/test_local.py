@@ -46,6 +46,25 @@ def test_every_task_is_done_once_and_a_place_does_one_at_a_time() -> None:
     assert {ended.place.facts["device"] for ended in desk.ended} == {"one", "two"}
 
 
+class OneIsBusy(LocalExecutor):
+    """Waits for a second place that never comes up, as a node that another job reserved."""
+
+    def is_waiting(self) -> bool:
+        """Say that it is still coming."""
+        return True
+
+
+def test_a_place_that_never_comes_up_is_not_waited_for_for_ever() -> None:
+    """The one that is there has done everything, and stays there."""
+    desk = Numbers([1, 2])
+    executor = OneIsBusy(DOUBLING, ["one"])
+    try:
+        dispatch(executor, desk, waiting_limit_s=0)
+    finally:
+        executor.close()
+    assert len(desk.ended) == 2
+
+
 def test_a_fault_of_the_workshop_is_not_swallowed() -> None:
     """A number that is none: the loop ends with the workshop's own error."""
     executor = LocalExecutor(DOUBLING, ["one"])

@@ -42,10 +42,12 @@ def dispatch(
     Args:
         executor: Where.
         desk: What.
-        waiting_limit_s: How long to wait for the first place, or for one after all are gone.
+        waiting_limit_s: How long to wait for a place that is coming up while nothing is done: for
+            the first, for one after all are gone, and for others when those that are there have
+            done all that they can.
     """
     at_work: dict[str, Task] = {}
-    alone_since_s = time.monotonic()
+    idle_since_s = time.monotonic()
     while True:
         places = executor.places()
         desk.watch(places, list(at_work.values()))
@@ -56,12 +58,11 @@ def dispatch(
                 executor.start(place, task)
 
         now_s = time.monotonic()
-        if places:
-            alone_since_s = now_s
-        if not at_work:
-            is_hopeless = not executor.is_waiting() or now_s - alone_since_s > waiting_limit_s
-            if is_hopeless:
-                return
+        if at_work:
+            idle_since_s = now_s
+        # A node that another job keeps busy may be coming up for ever.
+        elif not executor.is_waiting() or now_s - idle_since_s > waiting_limit_s:
+            return
         for ended in executor.wait(_PATIENCE_S):
             at_work.pop(ended.place.name, None)
             desk.take(ended)
