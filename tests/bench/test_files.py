@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.bench_results import make_result, make_run, noisy_runs
 from zoo.bench.files import Store, read, to_json
+from zoo.catalog.file_names import LONGEST_NAME_BYTES, name_fault
 from zoo.errors import ResultFileError, UsageError
 
 
@@ -60,6 +61,13 @@ def test_labels_of_different_cases_differ() -> None:
         {},
         {"model": "vgg16"},
         {"model": "vgg16:imagenet1k_v1"},
+        {"model": "timm/vgg16"},
+        {"model": "timm/vgg16:a1_in1k"},
+        {"model": "a/best.safetensors"},
+        {"model": "b/best.safetensors"},
+        {"model": "/deep" * 60 + "/best.safetensors"},
+        {"model": "./best.safetensors"},
+        {"model": "a\nb.pth"},
         {"mode": "throughput"},
         {"device": "cuda:0"},
         {"device": "cuda:1"},
@@ -75,7 +83,23 @@ def test_labels_of_different_cases_differ() -> None:
     ]
     labels = {make_result(**change).case.label for change in changes}
     assert len(labels) == len(changes)
-    assert not [label for label in labels if set(label) & set("/:\\ ")]
+    assert not [label for label in labels if name_fault(label)]
+    assert max(map(len, labels)) < LONGEST_NAME_BYTES
+
+
+def test_models_of_timm_and_files_of_a_folder_are_kept_like_any_other(tmp_path: Path) -> None:
+    """Their names have slashes, which lead nowhere else and are no reason to refuse the file."""
+    results = [
+        make_result(model=str(tmp_path / "best.safetensors")),
+        make_result(model="timm/resnet50:a1_in1k"),
+    ]
+    for path in (tmp_path / "one.json", tmp_path / "folder"):
+        store = Store(path)
+        for result in results:
+            store.put(result)
+        assert sorted(read(path), key=lambda result: result.case.model) == results
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names - {"cache"} == {"one.json", "folder"}
 
 
 def faulty(path: list[Any], value: Any) -> str:

@@ -18,10 +18,13 @@ known*.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping  # noqa: TC003 - the strict decoder reads annotations at run time
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Literal, get_args
 
+from zoo.catalog.file_names import name_fault
 from zoo.devices import Device  # noqa: TC001 - likewise
 
 SCHEMA_VERSION = 2
@@ -37,6 +40,9 @@ Scalar = str | int | float | bool
 MODES: tuple[str, ...] = get_args(Mode)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 MEMORY_FORMATS: tuple[str, ...] = get_args(MemoryFormat)
+_LONGEST_NAME = 80
+"""Characters of a model in the name of a file, which has the rest of the case as well."""
+_DIGITS = 6
 _RETAKES_PER_RUN = 2
 """A virtual machine that spends a third of its time in its best state brings five quiet runs of
 15."""
@@ -71,7 +77,7 @@ class Case:
         size = "x".join(map(str, self.input_size))
         batch = "best" if self.batch is None else str(self.batch)
         parts = (
-            self.model.replace(":", "_"),
+            _label_of(self.model),
             self.mode,
             self.device.replace(":", ""),
             self.engine.replace(":", "_"),
@@ -91,6 +97,23 @@ class Case:
         if self.memory_format != "contiguous":
             parts.append(self.memory_format)
         return ", ".join(parts)
+
+
+def _label_of(model: str) -> str:
+    """Write a model as part of a file's name: ``timm/resnet50`` and the paths of files have slashes.
+
+    >>> _label_of("resnet50:imagenet1k_v2"), _label_of("timm/resnet50")
+    ('resnet50_imagenet1k_v2', 'timm_resnet50-bd3fef')
+    """
+    name = model.replace(":", "_")
+    if name_fault(name) is None and len(name) <= _LONGEST_NAME:
+        return name
+
+    # What is replaced or cut off may be all that tells two models apart.
+    digest = sha256(model.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
+    plain = re.sub(r"[^A-Za-z0-9.+_-]", "_", name)
+    end = plain[-_LONGEST_NAME:].lstrip("._")
+    return f"{end}-{digest}"
 
 
 @dataclass(frozen=True, slots=True)
