@@ -92,6 +92,25 @@ def test_a_run_of_a_lost_node_is_done_by_another_one(folder: Path) -> None:
     assert all(result.failure is None for result in read(folder))
 
 
+def test_the_view_names_what_each_place_does_from_its_first_run_on(folder: Path) -> None:
+    """Also where there is but one place, which never works while another one ends."""
+    told: list[FleetProgress] = []
+    desk = FleetDesk(replace(GRID, modes=("latency",)), EFFORT, folder, told.append)
+    one = place("a")
+    desk.watch([one], [])
+    task = desk.give(one)
+    assert task is not None
+    (view,) = told[-1].at_work
+    assert view.startswith("a: resnet18-latency")
+    assert (told[-1].done, told[-1].total) == (0, 2)
+
+    desk.take(Ended(one, task, answer(task)))
+    assert told[-1].at_work == ()
+    assert desk.give(one) is not None
+    assert told[-1].at_work == (view,)
+    assert told[-1].machine_hours_left is not None
+
+
 def test_a_case_that_loses_every_node_is_given_up_and_resume_tries_again(folder: Path) -> None:
     """Three losses are the case's fault.
 

@@ -319,6 +319,26 @@ def test_a_cluster_needs_a_folder_and_an_address_that_answers(
     assert "in a folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--dry-run"], "--dry-run"),
+        (["--until-stable", "60"], "--retakes"),
+        (["--device", "cuda:1"], "takes auto, cpu, cuda"),
+        (["--device", "mps"], "takes auto, cpu, cuda"),
+        (["--device", "tpu"], "takes auto, cpu, cuda"),
+    ],
+)
+def test_what_a_cluster_cannot_do_is_refused_and_not_left_out(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A dry run that measured for hours, or the CPUs in place of what was asked for, would be."""
+    command = ["bench", "resnet18", "--executor", "ray", "--output", str(tmp_path / "fleet")]
+    assert run([*command, *words]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "fleet").exists()
+
+
 @pytest.mark.parametrize("disturbed", [0, 2])
 def test_disturbed_runs_are_a_column_only_if_there_are_any(disturbed: int) -> None:
     """A column of noughts says nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,6 +68,24 @@ def test_parts_add_up_to_what_one_pass_counts(digits: Path) -> None:
     assert parts.key == {**whole.key, "places": 1}
     assert seen[-1] == (61, 61)
     assert len(seen) == 4
+
+
+class Elsewhere(LocalExecutor):
+    """Says that its places are GPUs of nodes with torch of their own."""
+
+    def places(self) -> Sequence[Place]:
+        """Change what the workshops say of themselves."""
+        versions = ("2.11.0", "2.14.1")
+        pairs = zip(super().places(), versions, strict=True)
+        return [replace(one, facts={"device": "cuda", "torch": torch}) for one, torch in pairs]
+
+
+def test_the_key_names_the_devices_and_versions_of_the_places(digits: Path) -> None:
+    """Not those of the machine that only counts."""
+    result = evaluate_on(Elsewhere(WORKSHOP, ["cpu", "cpu:0"]), Job("lenet5", str(digits)))
+    assert result.key["device"] == "cuda"
+    assert result.key["torch"] == "2.11.0, 2.14.1"
+    assert result.key["places"] == 2
 
 
 def test_a_part_that_loses_every_place_ends_the_evaluation(digits: Path) -> None:

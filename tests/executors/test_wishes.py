@@ -22,6 +22,8 @@ MEMORY = {"num_cpus": 8, "memory": 10**9}
         ({"CPU": 8.0, "GPU": 2.0}, Needs("cuda"), [{"num_cpus": 4, "num_gpus": 1}] * 2),
         ({"CPU": 8.0}, Needs("cuda"), []),
         ({"GPU": 2.0}, Needs(), []),
+        ({"CPU": 8.0, "GPU": 2.0}, Needs("auto"), [{"num_cpus": 4, "num_gpus": 1}] * 2),
+        ({"CPU": 8.0}, Needs("auto"), [{"num_cpus": 8}]),
         ({"CPU": 8.0, "memory": 2e9}, Needs(memory_bytes=10**9), [MEMORY]),
         ({"CPU": 8.0, "memory": 2e8}, Needs(memory_bytes=10**9), []),
     ],

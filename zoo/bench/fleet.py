@@ -42,7 +42,8 @@ class FleetProgress:
     """Runs; grows with each kind of machine that joins."""
     left_s: float | None
     machine_hours: float
-    """Time that machines were at work so far, added up: what a bill is made of."""
+    """Time that machines were at work so far, added up, what runs now too: what a bill is made
+    of."""
     machine_hours_left: float | None
     at_work: tuple[str, ...] = ()
     """For each place that measures: its name and its case."""
@@ -163,6 +164,7 @@ class FleetDesk:
         self._first_s = self._first_s or now_s
 
         job = next_job(machine.result_of(case, effort))
+        self._report()
         return Task(case.words, job)
 
     def take(self, ended: Ended) -> None:
@@ -313,6 +315,8 @@ class FleetDesk:
         if self._tell is None:
             return
 
+        now_s = time.monotonic()
+        running_s = sum(now_s - begun_s for begun_s in self._begun_s.values())
         left = 0
         at_work: list[str] = []
         for machine in self.machines.values():
@@ -324,7 +328,7 @@ class FleetDesk:
         left_s = None
         hours_left = None
         if self._done and self._first_s is not None:
-            spent_s = time.monotonic() - self._first_s
+            spent_s = now_s - self._first_s
             left_s = spent_s / self._done * left
             hours_left = self._busy_s / self._done * left / 3600
 
@@ -332,7 +336,7 @@ class FleetDesk:
             done=self._done,
             total=self._done + left,
             left_s=left_s,
-            machine_hours=self._busy_s / 3600,
+            machine_hours=(self._busy_s + running_s) / 3600,
             machine_hours_left=hours_left,
             at_work=tuple(at_work),
             result=result,

@@ -238,6 +238,10 @@ def run(
     if executor == "ray":
         if output_path is None or output_path.suffix == ".json":
             raise UsageError("--executor ray keeps results in a folder: name it with --output")
+        if is_dry_run:
+            raise UsageError("--dry-run plans for this machine: leave --executor ray out to see it")
+        if stable_limit_s is not None:
+            raise UsageError("--until-stable is for this machine: a cluster takes --retakes")
         measured = bench_fleet.measure_on_cluster(
             grid,
             effort,

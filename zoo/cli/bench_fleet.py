@@ -1,7 +1,7 @@
 """``zoo bench`` on many machines: measure on a cluster, rank machines, share results."""
 
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,6 +11,7 @@ from zoo.catalog.quantities import digits, text
 from zoo.cli.terminal import output
 from zoo.cli.terminal.options import AsFormat, AsJson, Quiet, examples
 from zoo.cli.terminal.tables import Column, Table
+from zoo.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from zoo.bench.records import Effort, Result
     from zoo.executors.record import Needs
 
+_KINDS = ("auto", "cpu", "cuda")
+"""What a cluster can be asked for; a node itself has its devices numbered."""
 NodeMemory = Annotated[
     str | None,
     typer.Option(
@@ -53,21 +56,43 @@ def measure_on_cluster(
     from zoo.executors.cluster import RayExecutor
 
     needs = needs_of(device, node_memory)
-    with _progress(is_quiet=is_quiet) as tell, output.quiet_stdout():
-        desk = FleetDesk(grid, effort, folder, tell, is_resume=is_resume)
-        executor = RayExecutor(WORKSHOP, address, needs)
-        run_fleet(desk, executor, waiting_limit_s=wait_s)
+    models = [on_every_node(model) for model in grid.models]
+    try:
+        with _progress(is_quiet=is_quiet) as tell, output.quiet_stdout():
+            shared = replace(grid, models=models)
+            desk = FleetDesk(shared, effort, folder, tell, is_resume=is_resume)
+            executor = RayExecutor(WORKSHOP, address, needs)
+            run_fleet(desk, executor, waiting_limit_s=wait_s)
+    except KeyboardInterrupt:
+        kept = f"interrupted; {folder} is kept, and --resume goes on"
+        raise KeyboardInterrupt(kept) from None
     return desk.results
 
 
 def needs_of(device: str, node_memory: str | None) -> "Needs":
-    """Say what each place of a cluster reserves."""
+    """Say what each place of a cluster reserves.
+
+    Raises:
+        UsageError: No such kind of device, or one single device of this machine.
+    """
     from zoo.catalog.quantities import parse_quantity
     from zoo.executors.record import Needs
 
-    kind = "cuda" if device.startswith("cuda") else "cpu"
+    if device not in _KINDS:
+        known = ", ".join(_KINDS)
+        raise UsageError(
+            f"--device {device} is of one machine: --executor ray takes {known}, "
+            "and gives each GPU to one task"
+        )
     size = parse_quantity("--node-memory", node_memory)
-    return Needs(kind, None if size is None else int(size))
+    return Needs(device, None if size is None else int(size))
+
+
+def on_every_node(model: str) -> str:
+    """Return a model as other machines find it: a file by its whole path."""
+    from zoo.formats.files import names_a_file
+
+    return str(Path(model).absolute()) if names_a_file(model) else model
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from zoo.cli.bench_fleet import NodeMemory, needs_of
+from zoo.cli.bench_fleet import NodeMemory, needs_of, on_every_node
 from zoo.cli.terminal import output
 from zoo.cli.terminal.options import (
     Architecture,
@@ -114,7 +114,7 @@ def evaluate(
         if len(engines) > 1:
             raise UsageError("--executor ray takes one engine: compare several on one machine")
         job = Job(
-            model=_on_every_node(name),
+            model=on_every_node(name),
             dataset=str(Path(dataset).absolute()),
             checkpoint=str(checkpoint.absolute()) if checkpoint else None,
             architecture=architecture,
@@ -169,13 +169,6 @@ def _print(
         output.fail(f"{skipped.image}: {skipped.fault}")
     if result.skipped:
         raise typer.Exit(1)
-
-
-def _on_every_node(name: str) -> str:
-    """Return a model as other machines find it: a file by its whole path."""
-    from zoo.formats.files import names_a_file
-
-    return str(Path(name).absolute()) if names_a_file(name) else name
 
 
 def _evaluate_on_cluster(

@@ -79,7 +79,8 @@ class EvaluationWorkshop:
 
     def describe(self) -> Mapping[str, Any]:
         """Say what runs the network here."""
-        return {"device": self._device, "torch": torch.__version__}
+        kind = torch.device(self._device).type
+        return {"device": kind, "torch": torch.__version__}
 
     def carry_out(self, work: Mapping[str, Any]) -> Mapping[str, Any]:
         """Run the network over some images of a data set."""
@@ -164,13 +165,14 @@ class ShardDesk:
         self._groups: dict[int, Group] = {}
         """First image of a part -> what came of it."""
         self._losses: dict[str, int] = {}
-        self._places: set[str] = set()
+        self._places: dict[str, Mapping[str, Any]] = {}
+        """Name of a place that had work -> what its workshop says of it."""
 
     def give(self, place: Place) -> Task | None:
         """Give the next part."""
         if not self._waiting:
             return None
-        self._places.add(place.name)
+        self._places[place.name] = place.facts
         return self._waiting.pop(0)
 
     def take(self, ended: Ended) -> None:
@@ -218,9 +220,16 @@ class ShardDesk:
         key = {
             **evaluation.key,
             "engine": self._job.engine,
+            "device": self._joined("device"),
+            "torch": self._joined("torch"),
             "places": len(self._places),
         }
         return replace(evaluation, key=key)
+
+    def _joined(self, fact: str) -> str:
+        """Name what the places had of a fact, each once; nothing here ran the network."""
+        found = {str(facts[fact]) for facts in self._places.values()}
+        return ", ".join(sorted(found))
 
 
 def _task(

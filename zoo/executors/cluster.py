@@ -284,7 +284,8 @@ def wishes_of(
         if resources.get("memory", 0) < needs.memory_bytes:
             return []  # Ray would wait for ever for a node that can never have it
         shared["memory"] = needs.memory_bytes
-    if needs.device == "cpu":
+    is_on_gpus = needs.device == "cuda" or (needs.device == "auto" and gpus > 0)
+    if not is_on_gpus:
         reserved = {**shared, "num_cpus": cpus}
         whole = Wish(f"{label} cpu", "cpu", address, node_id, reserved)
         return [whole] if cpus else []

@@ -26,7 +26,8 @@ class Needs:
     """What a place reserves of its node for itself, so that no two share a device."""
 
     device: str = "cpu"
-    """Kind of device: ``"cpu"`` is all CPUs of a node, ``"cuda"`` a GPU and its share of them."""
+    """Kind of device: ``"cpu"`` is all CPUs of a node, ``"cuda"`` a GPU and its share of them,
+    ``"auto"`` the GPUs of a node that has some, else its CPUs."""
     memory_bytes: int | None = None
     """Memory of the node that must be free for it."""
 
