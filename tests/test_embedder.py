@@ -108,3 +108,13 @@ def test_another_models_features_are_not_mixed_in(zoo_run: Run, images: Path) ->
     other.write_bytes(b"something else")
     assert zoo_run("predict", "lenet5", image, "--features", str(other)).exit_code == 2
     assert other.read_bytes() == b"something else"
+
+
+def test_an_engine_for_features_is_refused_before_anything_is_loaded(
+    zoo_run: Run, images: Path
+) -> None:
+    """The network's own last layer is read: a model that would have to be downloaded is not."""
+    words = ["--features", str(images.parent / "out.npz"), "--engine", "compile"]
+    refused = zoo_run("predict", "resnet152", str(images), *words)
+    assert refused.exit_code == 2
+    assert "leave --engine out" in refused.err

@@ -148,6 +148,15 @@ def test_broken_images_are_named_and_left_out(digits: Path) -> None:
     assert "3/broken.png: it is no image" in done.stderr
 
 
+def test_a_result_that_cannot_be_written_is_printed_all_the_same(digits: Path) -> None:
+    """What took an hour is not lost for a misspelt folder; the exit code says that it failed."""
+    nowhere = digits / "0" / "0.png" / "result.json"
+    done = zoo("evaluate", "lenet5", str(digits), "--json", "--output", str(nowhere))
+    assert done.returncode == 1
+    assert "result.json" in done.stderr
+    assert json.loads(done.stdout)["top1"]["images"] == 60
+
+
 def test_result_file_is_written_with_its_key(digits: Path, tmp_path: Path) -> None:
     """What must be equal for a comparison stands in the file."""
     result = evaluate(load_classifier("lenet5"), digits)

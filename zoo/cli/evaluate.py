@@ -142,16 +142,19 @@ def evaluate(
             written = evaluate_with(
                 classifier, dataset, engines, batch=batch, workers=workers, progress=progress
             )
+    # An hour's result is not lost for a full disk or a misspelt folder.
+    result = _print(written, form, classes=classes)
     if file is not None:
         written.write(file)
         output.talk(f"written to {file}", is_quiet=quiet)
-    _print(written, form, classes=classes)
+    if result.skipped:
+        raise typer.Exit(1)
 
 
 def _print(
     written: "EngineComparison | Evaluation", form: "output.Format", *, classes: bool
-) -> None:
-    """Print what was found, and end with 1 where images were broken."""
+) -> "Evaluation":
+    """Print what was found; return the evaluation, of several engines the first one's."""
     from zoo.evaluator import EngineComparison
 
     result = written.evaluation if isinstance(written, EngineComparison) else written
@@ -167,8 +170,7 @@ def _print(
         output.warn(sentence)
     for skipped in result.skipped:
         output.fail(f"{skipped.image}: {skipped.fault}")
-    if result.skipped:
-        raise typer.Exit(1)
+    return result
 
 
 def _evaluate_on_cluster(

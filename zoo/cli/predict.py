@@ -108,6 +108,8 @@ def predict(
     from zoo.predictor import Predictor
 
     find_engine(engine)  # a typo is told before anything is looked for or downloaded
+    if features is not None and engine != "eager":
+        raise UsageError("--features runs the network as it is: leave --engine out")
     form = output.chosen_format(format, is_json=json)
     found = find_images(images)
     if features is not None:
@@ -118,8 +120,6 @@ def predict(
             num_classes=num_classes,
             device=find_device(device),
         )
-        if engine != "eager":
-            raise UsageError("--features runs the network as it is: leave --engine out")
         run = _Extraction(classifier, found, features, batch, workers, background)
         _write_features(run, is_json=json, is_quiet=quiet)
         return
