@@ -70,6 +70,18 @@ def test_what_one_machine_measured_in_two_ways_has_two_rows() -> None:
     assert [row[machines[0]] for row in rows if row["input"] == "3x32x32"] == [1.0]
 
 
+def test_inputs_of_unlike_sizes_are_ranked_apart() -> None:
+    """An image of 32 x 32 pixels makes no machine faster than another that got a whole one."""
+    small = [*RESULTS, make_result([make_run([1.0] * 9)], SLOW, input_size=(3, 32, 32))]
+    standings = [(one.model, one.rank, one.p50_ms) for one in rank(small)]
+    assert standings == [
+        ("resnet18 at 3x224x224", 1, 2.0),
+        ("resnet18 at 3x224x224", 2, 9.0),
+        ("alexnet", 1, 4.0),
+        ("resnet18 at 3x32x32", 1, 1.0),
+    ]
+
+
 def test_nothing_to_rank_is_said() -> None:
     """No result of that mode."""
     with pytest.raises(UsageError, match="throughput"):

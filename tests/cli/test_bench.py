@@ -311,6 +311,23 @@ def test_machines_are_ranked_drawn_exported_and_imported(
     assert "resnet18" in capsys.readouterr().out
 
 
+def test_stable_leaves_machines_out_as_well(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Side by side too, and counted."""
+    keep(tmp_path / "sweep" / "one", make_result([make_run([9.0] * 9)]))
+    unstable = make_run([2.0] * 9, is_steady=False)
+    other = replace(ENVIRONMENT, cpus=64)
+    keep(tmp_path / "sweep" / "two", make_result([unstable], other))
+    command = ["bench", "show", str(tmp_path / "sweep"), "--by", "machine", "--stable", "--json"]
+    assert run(command) == 0
+    printed = capsys.readouterr()
+    (beside,) = json.loads(printed.out)
+    assert beside[machine_key(ENVIRONMENT)] == 9.0
+    assert machine_key(other) not in beside
+    assert "1 of 2 results are unstable" in printed.err
+
+
 def test_a_cluster_needs_a_folder_and_an_address_that_answers(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -34,6 +34,7 @@ class Standing:
     """The best way of one model on one machine."""
 
     model: str
+    """With the size of its input where there are results of several."""
     machine: str
     rank: int
     """Among the machines of its model, or among the models of its machine."""
@@ -100,10 +101,23 @@ def _rows(
     results: Sequence[Result],
     mode: str,
 ) -> list[Row]:
-    """Summarise what has figures and is not wrong."""
+    """Summarise what has figures and is not wrong.
+
+    A smaller image takes less time on any machine: a model that was measured at several sizes is
+    ranked at each.
+    """
+    summaries = summarise_all(list(results))
+    inputs: dict[str, set[tuple[int, ...]]] = {}
+    for summary in summaries:
+        case = summary.case
+        inputs.setdefault(case.model, set()).add(case.input_size)
+
     rows: list[Row] = []
-    for summary in summarise_all(list(results)):
+    for summary in summaries:
+        case = summary.case
         row = to_row(summary)
+        if len(inputs[case.model]) > 1:
+            row["model"] = f"{case.model} at {quantities.shape(case.input_size)}"
         is_usable = row["status"] in _USABLE and row["items_per_s"]
         if is_usable and row["mode"] == mode:
             rows.append(row)

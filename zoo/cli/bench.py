@@ -334,16 +334,17 @@ def show(
         draw(chart_of(measured, against), plot)
         output.talk(f"drew {plot}", is_quiet=is_quiet)
     chosen = output.chosen_format(form, is_json=is_json)
-    if by == "machine":
-        bench_fleet.write_side_by_side(measured, chosen)
-        return
     rows = to_rows(measured)
-    shown = [row for row in rows if row["status"] == "ok" or not stable]
-    if not shown:
+    pairs = zip(measured, rows, strict=True)
+    kept = [pair for pair in pairs if pair[1]["status"] == "ok" or not stable]
+    if not kept:
         raise UsageError(f"{path} holds no stable result: leave --stable out to see all")
-    _write_rows(shown, chosen, is_quiet=is_quiet)
-    if len(shown) < len(rows):
-        text = f"{len(rows) - len(shown)} of {len(rows)} results are unstable or failed: left out"
+    if by == "machine":
+        bench_fleet.write_side_by_side([result for result, _ in kept], chosen)
+    else:
+        _write_rows([row for _, row in kept], chosen, is_quiet=is_quiet)
+    if len(kept) < len(rows):
+        text = f"{len(rows) - len(kept)} of {len(rows)} results are unstable or failed: left out"
         output.talk(text, is_quiet=is_quiet)
 
 
