@@ -18,11 +18,12 @@ The steps, in this order; each has a limit, and what one does not use is there f
 
 The result folder gets index.md (facts, tables), results.json (raw values), latency.svg,
 throughput.svg, timm.json, nvml.csv (clocks, power, temperature of the whole time), steps.json and
-log.txt. ``--device cpu --small`` does the same in a minute on a machine without a GPU: that is how
-its test runs it. The exit status is 1 if a step failed; a step that was cut short is no failure.
+log.txt. Raw values and steps are written after each step, so that they are there whatever ends it.
+``--device cpu --small`` does the same in a minute on a machine without a GPU: that is how its test
+runs it. The exit status is 1 if a step failed; a step that was cut short is no failure.
 
-The script itself needs the standard library only. What torch's Python lacks is unpacked from
---wheels for this run and removed afterwards.
+The script itself needs the standard library only. What torch's Python lacks, or has older
+than it was tried with, is unpacked from --wheels for this run and removed afterwards.
 
 The file is long because it goes to a machine where nothing else may be wrong: it has each step
 whole.
@@ -68,6 +69,8 @@ MODELS = (
     "resnet152",
 )
 """The networks of the chapter that this registry goes with; the ones that tell most come first."""
+TESTS = ("tests/bench/test_cuda.py", "tests/test_optimizer.py")
+"""Where the tests that need a device are: others import packages that are not carried along."""
 LIMIT_S = 480.0
 _REPORT_S = 25.0
 """Kept back for tables and plots."""
@@ -107,6 +110,8 @@ class Check:
     environment: Mapping[str, str]
     until_s: float
     """``time.monotonic()`` at which no step may run any more."""
+    end_s: float
+    """``time.monotonic()`` at which all is over, the report too."""
     facts: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -122,6 +127,10 @@ class Check:
     def left_s(self) -> float:
         """Seconds left for steps."""
         return self.until_s - time.monotonic()
+
+    def report_left_s(self) -> float:
+        """Seconds left for a command of the report."""
+        return self.end_s - _GRACE_S - time.monotonic()
 
 
 class CutShortError(Exception):
@@ -158,6 +167,10 @@ def run(
         except subprocess.TimeoutExpired:
             stop(process)
             raise CutShortError(f"stopped after {limit_s:.0f} s") from None
+        except BaseException:
+            # Ctrl-C reaches this process only; the command has a session of its own.
+            stop(process)
+            raise
         finally:
             printed.seek(0)
             text = printed.read()
@@ -239,8 +252,8 @@ def look_at_machine(check: Check, limit_s: float) -> str:
 
 def run_tests(check: Check, limit_s: float) -> str:
     """Run the tests that need a device."""
-    words = ["-m", "cuda", "-q", "-x", "-p", "no:cacheprovider", "tests/bench"]
-    text = run(check, ["-m", "pytest", *words], limit_s)
+    words = ["-m", "cuda", "-q", "-p", "no:cacheprovider"]
+    text = run(check, ["-m", "pytest", *words, *TESTS], limit_s)
     lines = text.strip().splitlines()
     if lines:
         return lines[-1].strip("= ")
@@ -485,6 +498,7 @@ def make_images(folder: Path, check: Check) -> Path:
 
 def report(check: Check, steps: Sequence[Step]) -> None:
     """Write the tables and plots of whatever was measured."""
+    keep_raw(check, steps)
     card = check.facts.get("card", "an unknown machine")
     date = time.strftime("%Y-%m-%d", time.gmtime())
     lines = [f"# {card}", "", f"Made by `scripts/gpu_check.sh` on {date}.", ""]
@@ -507,10 +521,15 @@ def report(check: Check, steps: Sequence[Step]) -> None:
     page = check.folder / "index.md"
     page.write_text(text, encoding="utf-8")
 
+
+def keep_raw(check: Check, steps: Sequence[Step]) -> None:
+    """Write how the steps went, and all values that were measured so far."""
     raw = list(map(asdict, steps))
     content = json.dumps(raw, indent=1)
     values = check.folder / "steps.json"
     values.write_text(content + "\n", encoding="utf-8")
+    if _count_results(check):
+        gather(check.sweep, check.folder / "results.json")
 
 
 def _separated(rows: Iterable[str]) -> list[str]:
@@ -524,18 +543,18 @@ def _separated(rows: Iterable[str]) -> list[str]:
 
 
 def _describe_sweep(check: Check) -> list[str]:
-    """Make one file of the sweep, its plots, and its table."""
+    """Make the plots of the sweep, and its table."""
     if not _count_results(check):
         return []
     results = check.folder / "results.json"
-    gather(check.sweep, results)
     lines = ["## Measured", ""]
     table = ""
     for mode in ("latency", "throughput"):
         plot = check.folder / f"{mode}.svg"
         shown = zoo("bench", "show", str(results), "--format", "markdown", "-q")
         try:
-            table = run(check, [*shown, "--against", mode, "--plot", str(plot)], 30)
+            drawn = [*shown, "--against", mode, "--plot", str(plot)]
+            table = run(check, drawn, check.report_left_s())
         except (StepFailedError, CutShortError) as error:
             check.log.write(f"no plot of {mode}: {error}\n")
             continue
@@ -548,7 +567,7 @@ def _table_alone(check: Check, results: Path) -> str:
     """Make the table of a sweep that cannot be drawn."""
     command = zoo("bench", "show", str(results), "--format", "markdown", "-q")
     try:
-        return run(check, command, 30)
+        return run(check, command, check.report_left_s())
     except (StepFailedError, CutShortError) as error:
         return f"The table could not be made: {error}."
 
@@ -571,21 +590,37 @@ def gather(folder: Path, file: Path) -> None:
 
 
 def unpack_wheels(wheels: Path, site: Path) -> list[str]:
-    """Unpack the wheels of packages that this Python lacks.
+    """Unpack the wheels of packages that this Python lacks or has older.
+
+    What is carried along was tried together, and one of it may need a newer one of another.
 
     Returns:
         The names of their packages.
     """
     unpacked = []
     for wheel in sorted(wheels.glob("*.whl")):
-        name = wheel.name.partition("-")[0]
-        try:
-            importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            with zipfile.ZipFile(wheel) as archive:
-                archive.extractall(site)
-            unpacked.append(name)
+        name, version, *_ = wheel.name.split("-")
+        if _has(name, version):
+            continue
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(site)
+        unpacked.append(name)
     return unpacked
+
+
+def _has(name: str, version: str) -> bool:
+    """Tell whether a package is installed, in this version or a newer one."""
+    try:
+        installed = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return _numbers(installed) >= _numbers(version)
+
+
+def _numbers(version: str) -> list[int]:
+    """Read the release of a version: 2, 11, 0 of ``2.11.0+cu128``."""
+    release, _, _ = version.partition("+")
+    return [int(number) for number in re.findall(r"\d+", release)]
 
 
 def prepare_environment(options: argparse.Namespace, scratch: Path) -> dict[str, str]:
@@ -675,7 +710,12 @@ def parse() -> argparse.Namespace:
         metavar="STEP",
     )
     parser.add_argument("--small", action="store_true", help="the least of everything")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.wheels and not any(options.wheels.glob("*.whl")):
+        parser.error(f"--wheels {options.wheels}: there is no wheel in {options.wheels.absolute()}")
+    if not options.seconds > 0:
+        parser.error("--seconds takes a number above 0")
+    return options
 
 
 def main() -> int:
@@ -702,12 +742,14 @@ def main() -> int:
             log=log,
             environment=prepare_environment(options, place),
             until_s=began_s + options.seconds - _REPORT_S,
+            end_s=began_s + options.seconds,
         )
         watching = watch_device(check)
         try:
             for step in steps:
                 _, work = STEPS[step.name]
                 carry_out(check, step, work)
+                keep_raw(check, steps)
         except KeyboardInterrupt:
             print("interrupted; what was measured is kept", flush=True)
         finally:

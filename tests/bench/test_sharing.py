@@ -52,6 +52,28 @@ def test_a_gallery_has_a_file_for_each_machine_and_an_index(tmp_path: Path) -> N
     assert len(read(gallery)) == 2
 
 
+def test_a_gallery_keeps_what_is_there(tmp_path: Path) -> None:
+    """Another person's file of such a machine, and what the same person signed off before."""
+    gallery = tmp_path / "gallery"
+    key = machine_key(ENVIRONMENT)
+    first, renewed = make_result(noisy_runs(1)), make_result(noisy_runs(3))
+    second = make_result(noisy_runs(2), model="vgg16")
+    export([first], gallery, "A. Turing")
+    export([second], gallery, "G. Hopper")
+    (own,) = export([second], gallery, "A. Turing")
+    assert own.name == f"{key}.json"
+    assert read(own) == [first, second]
+    assert read(gallery / f"{key}-2.json") == [second]
+
+    export([renewed], gallery, "A. Turing")
+    assert read(own) == [second, renewed]
+    index = json.loads((gallery / "index.json").read_text())
+    assert [(entry["by"], entry["results"]) for entry in index["files"]] == [
+        ("G. Hopper", 1),
+        ("A. Turing", 2),
+    ]
+
+
 def test_imported_results_lie_apart_by_machine(tmp_path: Path) -> None:
     """What others measured joins the folder, twice the same once."""
     export(RESULTS, tmp_path / "gallery", "A. Turing")

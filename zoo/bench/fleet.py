@@ -265,8 +265,11 @@ class FleetDesk:
 
     def _names_of(self, machine: _Machine) -> set[str]:
         """Name the places of a kind of machine that exist now."""
-        alike = [place for place in self._places if self._key(place) == machine.key]
-        return {place.name for place in alike}
+        names: set[str] = set()
+        for place in self._places:
+            if self._key(place) == machine.key:
+                names.add(place.name)
+        return names
 
     def _keep(
         self,
@@ -280,7 +283,8 @@ class FleetDesk:
 
     @staticmethod
     def _key(place: Place) -> str:
-        return machine_key(decode(Environment, dict(place.facts)))
+        environment = decode(Environment, dict(place.facts))
+        return machine_key(environment)
 
     def _machine_of(self, place: Place) -> _Machine:
         """Find the kind of machine of a place; plan for it when it is the first."""
@@ -316,7 +320,10 @@ class FleetDesk:
             return
 
         now_s = time.monotonic()
-        running_s = sum(now_s - begun_s for begun_s in self._begun_s.values())
+        machine_s = self._busy_s
+        for begun_s in self._begun_s.values():
+            machine_s += now_s - begun_s
+
         left = 0
         at_work: list[str] = []
         for machine in self.machines.values():
@@ -336,7 +343,7 @@ class FleetDesk:
             done=self._done,
             total=self._done + left,
             left_s=left_s,
-            machine_hours=(self._busy_s + running_s) / 3600,
+            machine_hours=machine_s / 3600,
             machine_hours_left=hours_left,
             at_work=tuple(at_work),
             result=result,

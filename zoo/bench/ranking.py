@@ -110,14 +110,16 @@ def _rows(
     inputs: dict[str, set[tuple[int, ...]]] = {}
     for summary in summaries:
         case = summary.case
-        inputs.setdefault(case.model, set()).add(case.input_size)
+        known = inputs.setdefault(case.model, set())
+        known.add(case.input_size)
 
     rows: list[Row] = []
     for summary in summaries:
         case = summary.case
         row = to_row(summary)
         if len(inputs[case.model]) > 1:
-            row["model"] = f"{case.model} at {quantities.shape(case.input_size)}"
+            size = quantities.shape(case.input_size)
+            row["model"] = f"{case.model} at {size}"
         is_usable = row["status"] in _USABLE and row["items_per_s"]
         if is_usable and row["mode"] == mode:
             rows.append(row)

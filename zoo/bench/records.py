@@ -75,7 +75,7 @@ class Case:
     def label(self) -> str:
         """Name the case; part of the name of its file, so no two cases of a sweep share one."""
         size = "x".join(map(str, self.input_size))
-        batch = "best" if self.batch is None else str(self.batch)
+        batch = self.batch or "best"
         parts = (
             _label_of(self.model),
             self.mode,
@@ -100,20 +100,24 @@ class Case:
 
 
 def _label_of(model: str) -> str:
-    """Write a model as part of a file's name: ``timm/resnet50`` and the paths of files have slashes.
+    """Write a model as part of a file's name; ``timm/resnet50`` and paths have slashes.
 
     >>> _label_of("resnet50:imagenet1k_v2"), _label_of("timm/resnet50")
     ('resnet50_imagenet1k_v2', 'timm_resnet50-bd3fef')
     """
     name = model.replace(":", "_")
-    if name_fault(name) is None and len(name) <= _LONGEST_NAME:
+    is_short = len(name) <= _LONGEST_NAME
+    if is_short and name_fault(name) is None:
         return name
 
     # What is replaced or cut off may be all that tells two models apart.
-    digest = sha256(model.encode(errors="surrogatepass")).hexdigest()[:_DIGITS]
+    data = model.encode(errors="surrogatepass")
+    digest = sha256(data).hexdigest()
+    short = digest[:_DIGITS]
     plain = re.sub(r"[^A-Za-z0-9.+_-]", "_", name)
-    end = plain[-_LONGEST_NAME:].lstrip("._")
-    return f"{end}-{digest}"
+    end = plain[-_LONGEST_NAME:]
+    visible = end.lstrip("._")
+    return f"{visible}-{short}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,11 +85,15 @@ def export(
 ) -> list[Path]:
     """Write results to share: to a ``.json`` file, or a file for each machine into a gallery.
 
+    A gallery loses nothing: what the same person signed off there before stays beside it, and
+    another's file of the same kind of machine is left alone.
+
     Returns:
         The files that were written.
 
     Raises:
         UsageError: See :func:`sign_off`.
+        ResultFileError: A file of the gallery is damaged.
         WriteError: The file system refuses.
     """
     if path.suffix == ".json":
@@ -98,18 +102,43 @@ def export(
 
     groups: dict[str, list[Result]] = {}
     for result in results:
-        groups.setdefault(machine_key(result.environment), []).append(result)
+        key = machine_key(result.environment)
+        alike = groups.setdefault(key, [])
+        alike.append(result)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteError(str(path), error.strerror or str(error)) from error
     written: list[Path] = []
     for key, alike in groups.items():
-        file = path / f"{key}.json"
-        _write(file, asdict(sign_off(alike, by, note)))
+        file, before = _place_of(path, key, by)
+        measured = {result.case.label for result in alike}
+        kept = [result for result in before if result.case.label not in measured]
+        signed = sign_off([*kept, *alike], by, note)
+        _write(file, asdict(signed))
         written.append(file)
     renew_index(path)
     return written
+
+
+def _place_of(
+    gallery: Path,
+    key: str,
+    by: str,
+) -> tuple[Path, Sequence[Result]]:
+    """Find somebody's file of a kind of machine, and what it holds already."""
+    file = gallery / f"{key}.json"
+    number = 1
+    while file.exists():
+        content = read_content(file)
+        signed = content.sign_off
+        is_own = signed is not None and signed.by == by.strip()
+        if is_own:
+            return file, content.results
+
+        number += 1
+        file = gallery / f"{key}-{number}.json"
+    return file, ()
 
 
 def renew_index(gallery: Path) -> None:

@@ -211,7 +211,6 @@ def run(
     from zoo.bench.records import Effort, usual_retakes
     from zoo.bench.results import to_rows
     from zoo.devices import usable_cpus
-    from zoo.errors import UsageError
 
     chosen = output.chosen_format(form, is_json=is_json)
     grid = plan.Grid(
@@ -236,16 +235,10 @@ def run(
         is_warm=is_warm,
     )
     if executor == "ray":
-        if output_path is None or output_path.suffix == ".json":
-            raise UsageError("--executor ray keeps results in a folder: name it with --output")
-        if is_dry_run:
-            raise UsageError("--dry-run plans for this machine: leave --executor ray out to see it")
-        if stable_limit_s is not None:
-            raise UsageError("--until-stable is for this machine: a cluster takes --retakes")
         measured = bench_fleet.measure_on_cluster(
             grid,
             effort,
-            output_path,
+            bench_fleet.require_folder(output_path, effort, is_dry_run=is_dry_run),
             address=address,
             device=device,
             node_memory=node_memory,

@@ -38,6 +38,26 @@ Results = Annotated[
 ]
 
 
+def require_folder(
+    path: Path | None,
+    effort: "Effort",
+    *,
+    is_dry_run: bool,
+) -> Path:
+    """Return the folder for the results of a cluster.
+
+    Raises:
+        UsageError: None is named, or what a cluster cannot do is asked for.
+    """
+    if path is None or path.suffix == ".json":
+        raise UsageError("--executor ray keeps results in a folder: name it with --output")
+    if is_dry_run:
+        raise UsageError("--dry-run plans for this machine: leave --executor ray out to see it")
+    if effort.stable_limit_s is not None:
+        raise UsageError("--until-stable is for this machine: a cluster takes --retakes")
+    return path
+
+
 def measure_on_cluster(
     grid: "Grid",
     effort: "Effort",

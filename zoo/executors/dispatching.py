@@ -60,9 +60,12 @@ def dispatch(
         now_s = time.monotonic()
         if at_work:
             idle_since_s = now_s
-        # A node that another job keeps busy may be coming up for ever.
-        elif not executor.is_waiting() or now_s - idle_since_s > waiting_limit_s:
-            return
+        else:
+            # A node that another job keeps busy may be coming up for ever.
+            idle_s = now_s - idle_since_s
+            is_over = idle_s > waiting_limit_s
+            if is_over or not executor.is_waiting():
+                return
         for ended in executor.wait(_PATIENCE_S):
             at_work.pop(ended.place.name, None)
             desk.take(ended)
