@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
+PACKAGES = [
+    path
+    for path in sorted((REPOSITORY / "zoo").glob("*/**/__init__.py"))
+    if path.parent.name not in ("cli", "models")  # a command each, a paper each
+]
 STATE = "Date: 2026-11-29. Status: accepted."
 
 
@@ -35,6 +40,20 @@ def test_every_package_has_its_line() -> None:
     assert {name for _, name, _ in lines} == there - {"__init__"}
     assert len({sentence for *_, sentence in lines}) == len(lines)
     assert [int(row) for row, *_ in lines][-1] == len(import_rows())
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=[path.parent.name for path in PACKAGES])
+def test_a_package_names_its_modules(package: Path) -> None:
+    """In its docstring, in reading order, or where it lists them by name for others to find."""
+    text = package.read_text(encoding="utf-8")
+    modules = [path.stem for path in package.parent.glob("*.py") if path != package]
+    forms = (r"\b{}\.py\b", r"\.{}`", r'"{}"')
+    unnamed = [
+        module for module in modules if not any(re.search(f.format(module), text) for f in forms)
+    ]
+    assert unnamed == []
+    named = re.findall(r"(?<![\w`.])(\w+)\.py\b", text)
+    assert sorted(set(named) - set(modules)) == []
 
 
 @pytest.mark.parametrize("flow", [flows.DOWNLOAD, flows.MIRROR], ids=["download", "mirror"])

@@ -15,4 +15,5 @@
     audit.py         find the files of a project, read and judge them
     fixes.py         write the pins that the lock file knows
     sarif.py         findings as SARIF 2.1.0
+    settings.py      what a project says about its audits in pyproject.toml
 """

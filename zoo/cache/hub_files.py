@@ -4,9 +4,9 @@ Where a file of a repository lies, without importing its library.
 
 ::
 
-    $HF_HOME/hub/models--timm--resnet18.a1_in1k/refs/main                  the commit that a
-    branch meant $HF_HOME/hub/models--timm--resnet18.a1_in1k/snapshots/<commit>/<path>  a link
-    into blobs/, or a plain file
+    $HF_HOME/hub/models--timm--resnet18.a1_in1k/
+        refs/main                   the commit that a branch meant
+        snapshots/<commit>/<path>   a link into blobs/, or a plain file
 """
 
 from __future__ import annotations

@@ -4,11 +4,11 @@ Nothing is ever written.
 
 ::
 
-    models--timm--resnet18.a1_in1k/refs/main                   the commit that a branch meant
-    models--timm--resnet18.a1_in1k/snapshots/<commit>/<path>   a link to ../../blobs/<etag>, or a
-    plain file models--timm--resnet18.a1_in1k/blobs/<etag>                the bytes; the etag is
-    their SHA-256 or their git hash models--timm--resnet18.a1_in1k/trees/<commit>.json
-    what the commit holds, with digests (since 1.22)
+    models--timm--resnet18.a1_in1k/
+        refs/main                   the commit that a branch meant
+        snapshots/<commit>/<path>   a link to ../../blobs/<etag>, or a plain file
+        blobs/<etag>                the bytes; the etag is their SHA-256 or their git hash
+        trees/<commit>.json         what the commit holds, with digests (since 1.22)
 
 huggingface_hub checks the length of what it downloads and never the digest, although it is the name
 of the file.

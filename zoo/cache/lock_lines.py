@@ -2,11 +2,10 @@
 
 ::
 
-    file resnet18-f37072fd.pth sha256=f37072fd… size=46830571
-    url=https://download.pytorch.org/models/resnet18-f37072fd.pth github pytorch/vision@<commit>
-    refs=v0.20.0 huggingface timm/resnet18.a1_in1k@<commit>/model.safetensors sha256=…
-    size=46807446 refs=main license=apache-2.0 url https://example.org/labels.txt sha256=…
-    size=21675
+    file resnet18-f37072fd.pth sha256=f37072fd… size=46830571 url=https://download.pytorch.org/…
+    github pytorch/vision@<commit> refs=v0.20.0
+    huggingface timm/resnet18.a1_in1k@<commit>/model.safetensors sha256=… size=46807446 refs=main
+    url https://example.org/labels.txt sha256=… size=21675
 
 The first two words say what it is; the rest are ``field=value`` in the order of
 :class:`LockedThing`. Blanks, commas and percent signs within a value are written as in an

@@ -5,8 +5,8 @@ whole SHA-256 written down; ``zoo record`` writes down all that a program fetche
 everyone who shares the lock file gets these bytes or an error. There is one line a thing, sorted,
 so that version control merges them well; :mod:`zoo.cache.lock_lines` says what stands in one::
 
-    # zoo.lock 2 -- what this project fetches, one line a thing; commit this file, "zoo" maintains
-    it file resnet18-f37072fd.pth sha256=f37072fd… size=46830571
+    # zoo.lock 2 -- what this project fetches, one line a thing; …
+    file resnet18-f37072fd.pth sha256=f37072fd… size=46830571
 
 Version 1, which held digests of files only, is read, and written as version 2 when a line is added.
 """

@@ -6,11 +6,12 @@ A file under its final name is whole and verified, or was put there by someone e
 while a download is unfinished, lie its partial file and the partial's journal; locks live in one
 hidden folder::
 
-    checkpoints/resnet18-f37072fd.pth                            what torch and torchvision look for
-    checkpoints/resnet18-f37072fd.pth.1f0c9a2e.zoo-partial       the bytes so far   (1f0c9a2e:
-    which running kernel) checkpoints/resnet18-f37072fd.pth.1f0c9a2e.zoo-journal       which of
-    them are good checkpoints/.zoo-locks/resnet18-f37072fd.pth.lock            held while one
-    process fetches
+    checkpoints/resnet18-f37072fd.pth                        what torch and torchvision look for
+    checkpoints/resnet18-f37072fd.pth.1f0c9a2e.zoo-partial   the bytes so far
+    checkpoints/resnet18-f37072fd.pth.1f0c9a2e.zoo-journal   which of them are good
+    checkpoints/.zoo-locks/resnet18-f37072fd.pth.lock        held while one process fetches
+
+``1f0c9a2e`` tells which running kernel wrote them.
 """
 
 from __future__ import annotations

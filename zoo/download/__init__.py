@@ -23,6 +23,7 @@
     trust.py        what the responses of a source are trusted with
     crew.py jobs.py the workers of one transfer, and what one of them is doing
     transfer.py     many exchanges, one file, hashed as it grows
+    hub.py          weights on the Hub, by commit, in huggingface_hub's cache
     several.py      several files at once, in threads that never keep the program from ending
     fetcher.py      look, plan, do: lock, transfer, verify, publish
     repair.py       fetch only the blocks of a file that are damaged

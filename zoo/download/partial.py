@@ -4,10 +4,10 @@ The journal is a text file of JSON lists, one a line. A line is appended after t
 speaks of are in the partial file; a line without its newline was cut off by a crash and counts as
 not written. ::
 
-    ["zoo-partial", 1, "f37072fd"]                  the digest (or its beginning) that the bytes
-    should get ["length", 46830571]                            of the whole file, as a server
-    states it ["validator", "9a0c41d2...", "W1", null]        ETag and Last-Modified of one source
-    ["span", 0, 1048576]                            these bytes are in the partial file
+    ["zoo-partial", 1, "f37072fd"]              the digest (or its beginning) that it should get
+    ["length", 46830571]                        of the whole file, as a server states it
+    ["validator", "9a0c41d2...", "W1", null]    ETag and Last-Modified of one source
+    ["span", 0, 1048576]                        these bytes are in the partial file
 
 A journal is believed only as far as it can do no harm: whatever it says, the digest of the whole
 file decides.

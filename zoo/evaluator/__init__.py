@@ -1,5 +1,13 @@
 """What a network is worth on labelled images, beside what its publisher says.
 
+::
+
+    api.py         ``zoo.evaluate``
+    evaluation.py  run a network over labelled images, and count
+    engines.py     the same images on several engines
+    shards.py      the same on many machines, a part of the images each
+    results.py     the result, its file, and the interval of an error rate
+
 Its results can be read without torch: what needs it is imported when it is asked for.
 """
 

@@ -3,8 +3,8 @@
 A safetensors file is eight bytes of length, that much JSON, then the bytes of the tensors, one
 after another::
 
-    {"__metadata__": {"format": "pt"}, "conv.weight": {"dtype": "F32", "shape": [6, 1, 5, 5],
-    "data_offsets": [0, 600]}}
+    {"__metadata__": {"format": "pt"},
+     "conv.weight": {"dtype": "F32", "shape": [6, 1, 5, 5], "data_offsets": [0, 600]}}
 
 ``zoo`` reads it itself, so that ``torch.hub.load(..., "lenet5", pretrained=True)`` works where only
 torch is installed, and so that a hostile header is refused in one sentence, whatever it claims: the

@@ -6,6 +6,7 @@
     folder.py    a folder does it
     bucket.py    a bucket of S3, Google Cloud Storage or Azure does it, through obstore
     addresses.py its address, and where credentials come from
+    leases.py    who works in a bucket, which has no locks
     places.py    from a path or an address to the place
     listing.py   the index and the manifests over it
     blocks.py    digests of blocks beside weights files
