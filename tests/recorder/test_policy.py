@@ -7,7 +7,7 @@ import json
 import pytest
 
 from zoo.cache.lock_lines import LockedThing
-from zoo.recorder.policy import Answer, LockedPolicy, Pass
+from zoo.recorder.policy import LockedPolicy, OwnResponse, Pass
 
 COMMIT = "a" * 40
 OTHER = "b" * 40
@@ -24,7 +24,7 @@ THINGS = (
 HUB = "https://huggingface.co"
 
 
-def decide(url: str, method: str = "GET") -> Pass | Answer:
+def decide(url: str, method: str = "GET") -> Pass | OwnResponse:
     """Ask a fresh policy about one request."""
     return LockedPolicy(THINGS)(method, url)
 
@@ -74,7 +74,7 @@ def test_what_is_not_locked_is_refused_with_the_line_that_is_missing(url: str, l
     """In the answer too, and without tokens."""
     policy = LockedPolicy(THINGS)
     decision = policy("GET", url)
-    assert isinstance(decision, Answer)
+    assert isinstance(decision, OwnResponse)
     assert decision.status == 403
     assert decision.body.decode().startswith(f"zoo.lock has no line for {line}; record it")
     assert list(policy.missing) == [line]
@@ -84,7 +84,7 @@ def test_a_file_that_a_client_tries_of_a_locked_model_is_absent() -> None:
     """As on Hugging Face itself: clients try several names."""
     policy = LockedPolicy(THINGS)
     decision = policy("HEAD", f"{HUB}/o/m/resolve/main/model.safetensors")
-    assert isinstance(decision, Answer)
+    assert isinstance(decision, OwnResponse)
     assert (decision.status, dict(decision.headers)["X-Error-Code"]) == (404, "EntryNotFound")
     assert list(policy.absent) == [f"huggingface o/m@{COMMIT}/model.safetensors"]
     assert policy.missing == {}
@@ -94,12 +94,12 @@ def test_the_refs_of_a_repository_are_those_that_are_locked() -> None:
     """All on the first page of branches, where torch.hub looks first."""
     address = "https://api.github.com/repos/o/r"
     decision = decide(f"{address}/branches?per_page=100&page=1")
-    assert isinstance(decision, Answer)
+    assert isinstance(decision, OwnResponse)
     names = {entry["name"]: entry["commit"]["sha"] for entry in json.loads(decision.body)}
     assert names == {"main": COMMIT, "v1": OTHER, "release/1": OTHER}
     for other in ("branches?per_page=100&page=2", "tags?per_page=100&page=1"):
         empty = decide(f"{address}/{other}")
-        assert isinstance(empty, Answer)
+        assert isinstance(empty, OwnResponse)
         assert json.loads(empty.body) == []
 
 
@@ -107,8 +107,8 @@ def test_whether_there_is_a_branch_is_answered_from_the_lock_file() -> None:
     """torch.hub asks for main, then takes master."""
     there = decide("https://github.com/o/r/tree/main/")
     missing = decide("https://github.com/o/r/tree/master/")
-    assert isinstance(there, Answer)
-    assert isinstance(missing, Answer)
+    assert isinstance(there, OwnResponse)
+    assert isinstance(missing, OwnResponse)
     assert (there.status, missing.status) == (200, 404)
 
 
@@ -125,7 +125,7 @@ def test_telemetry_is_refused_without_a_word_in_the_list() -> None:
     policy = LockedPolicy(THINGS)
     for method, url in (("POST", "https://e.org/track"), ("GET", f"{HUB}/api/whoami-v2")):
         decision = policy(method, url)
-        assert isinstance(decision, Answer)
+        assert isinstance(decision, OwnResponse)
         assert decision.status == 403
     assert policy.missing == {}
 

@@ -18,7 +18,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import IO, TYPE_CHECKING
 
-from zoo.cache.digests import is_sha256
+from zoo.hashes import is_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

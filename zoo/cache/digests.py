@@ -63,13 +63,6 @@ class Expected:
         return f"{self.size_bytes} bytes"
 
 
-def is_sha256(value: object) -> bool:
-    """Tell whether a value is a whole digest as we write it."""
-    if not isinstance(value, str) or len(value) != _DIGITS:
-        return False
-    return _HEX.fullmatch(value) is not None
-
-
 def expected_of(
     file: WeightsFile,
     locked_sha256: str | None = None,

@@ -20,10 +20,10 @@ import time
 from typing import TYPE_CHECKING
 
 from zoo import atomic
-from zoo.cache.digests import is_sha256
 from zoo.config import expanded, load_config
 from zoo.documents import read_regular_file
 from zoo.errors import WriteError
+from zoo.hashes import is_sha256
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -94,9 +94,9 @@ def look(
     try:
         read = _reader_of(address)
         if read is not None:
-            answer = transport.json(source, unless=unless)
-            found = read(blank, answer.content)
-            return replace(found, validator=answer.validator)
+            response = transport.json(source, unless=unless)
+            found = read(blank, response.content)
+            return replace(found, validator=response.validator)
         head = transport.head(source, unless=unless)
     except SourceError as error:
         if known is not None and error.status == _NOT_MODIFIED:
@@ -135,7 +135,7 @@ def _host_of(address: str) -> str | None:
 
 
 def _reader_of(address: str) -> Callable[[Seen, object], Seen] | None:
-    """Choose what reads the answer of an address; ``None`` for that of a file."""
+    """Choose what reads the response of an address; ``None`` for that of a file."""
     if address.endswith("/revision/main"):
         return _hub_repository
     if "/commits/" in address:
@@ -183,7 +183,7 @@ def _part(
     content: object,
     key: str,
 ) -> object:
-    """Take a part of an answer, ``None`` where it has none."""
+    """Take a part of a response, ``None`` where it has none."""
     return content.get(key) if isinstance(content, dict) else None
 
 

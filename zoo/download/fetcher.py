@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from zoo.cache import disk, hub_files, lockfile, locks, paths, quarantine, verified
-from zoo.cache.digests import Expected, expected_of, is_sha256
+from zoo.cache.digests import Expected, expected_of
 from zoo.cache.status import Found, State, look, plan
 from zoo.config import Config, load_config
 from zoo.download import events, hub, memory, recovery, sources
@@ -25,6 +25,7 @@ from zoo.download.partial import Partial
 from zoo.download.several import Several
 from zoo.download.transfer import Transfer
 from zoo.errors import CacheError, FetchError
+from zoo.hashes import is_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

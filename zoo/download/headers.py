@@ -1,4 +1,4 @@
-"""The few headers of an answer that matter."""
+"""The few headers of a response that matter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST_ETAG = 1000
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What the headers of an answer say; everything else in them is ignored."""
+    """What the headers of a response say; everything else in them is ignored."""
 
     status: int
     """200 whole file, 206 one range, 416 no such range."""
@@ -34,7 +34,7 @@ class Head:
     next_url: str | None = None
     """Where a list goes on: the ``Link`` header with ``rel="next"``."""
     validator: str | None = None
-    """The ETag, also a weak one: what an answer of today is compared with another day."""
+    """The ETag, also a weak one: what a response of today is compared with another day."""
 
 
 def read(raw: urllib3.BaseHTTPResponse) -> Head:
@@ -56,7 +56,7 @@ def read(raw: urllib3.BaseHTTPResponse) -> Head:
 
 
 def _stated_length(raw: urllib3.BaseHTTPResponse) -> int | None:
-    """Return the length of the body; an answer to HEAD states one and has none."""
+    """Return the length of the body; a response to HEAD states one and has none."""
     return raw.length_remaining or ranges.parse_length(raw.headers.get("Content-Length"))
 
 

@@ -127,12 +127,12 @@ def _find_entry(
     for _ in range(_MOST_PAGES):
         if page is None:
             break
-        answer = transport.json(sources.trusted(page))
-        entries = answer.content if isinstance(answer.content, list) else []
+        response = transport.json(sources.trusted(page))
+        entries = response.content if isinstance(response.content, list) else []
         for entry in entries:
             if isinstance(entry, dict) and entry.get("path") == path:
                 return entry
-        page = answer.next_url
+        page = response.next_url
     fault = f"the commit has no file {path}"
     raise SourceError(sources.shown(address), fault)
 

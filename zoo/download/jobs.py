@@ -32,7 +32,7 @@ class Job:
     is_ranged: bool
     tries: int
     begun_s: float
-    """On the monotonic clock: when it was claimed, then when its answer began."""
+    """On the monotonic clock: when it was claimed, then when its response began."""
     position: int = 0
     """One past the last byte written and noted."""
     unpacks: bool = False

@@ -27,7 +27,7 @@ _OWN_LIMITS = {
 
 
 class OverdueError(TimeoutError):
-    """A handshake or an answer took longer than its limit in all."""
+    """A handshake or a response took longer than its limit in all."""
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ class Timeouts:
     connect_s: float = 10.0
     """To connect to one address."""
     answer_s: float = 30.0
-    """From the request to the end of the answer's headers, and for the handshake before it, all
+    """From the request to the end of the response's headers, and for the handshake before it, all
     told."""
     stall_s: float = 30.0
     """Without ``stall_bytes`` more of a body."""

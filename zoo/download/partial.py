@@ -50,7 +50,7 @@ class Validator:
     modified: str | None
 
     def proves_equal(self, other: Validator) -> bool:
-        """Tell whether two answers of one address are certainly about the same bytes.
+        """Tell whether two responses of one address are certainly about the same bytes.
 
         One strong ETag.
         """
@@ -58,7 +58,7 @@ class Validator:
         return is_strong and self.etag == other.etag
 
     def contradicts(self, other: Validator) -> bool:
-        """Tell whether two answers of one source are about different versions."""
+        """Tell whether two responses of one source are about different versions."""
         if self.etag and other.etag:
             return self.etag != other.etag
         return bool(self.modified and other.modified and self.modified != other.modified)

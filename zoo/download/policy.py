@@ -1,6 +1,6 @@
 """The one policy towards servers.
 
-What an answer is worth, how long to wait after a bad one, where to follow, who gets a token.
+What a response is worth, how long to wait after a bad one, where to follow, who gets a token.
 
 Decisions only: nothing here reads the network, the disk or a clock but to read a date.
 """
@@ -124,7 +124,7 @@ def is_wanted(
     *,
     was_ranged: bool,
 ) -> bool:
-    """Tell whether an answer with this status brings bytes, or says that there is no such range."""
+    """Tell whether this status means bytes of the file, or that there is no such range."""
     if status == NO_SUCH_RANGE:
         return was_ranged
     return status in WHOLE or status == PARTIAL
@@ -135,12 +135,12 @@ def refusal(
     status: int,
     headers: Mapping[str, str],
 ) -> SourceError:
-    """Say what an answer without the file means, and whether to ask again.
+    """Say what a response without the file means, and whether to ask again.
 
     Args:
         source: Who answers.
         status: HTTP status.
-        headers: Of the answer.
+        headers: Of the response.
     """
     wait_s = retry_after_s(headers)
     # GitHub says 403 where others say 429.
@@ -234,7 +234,7 @@ def length_of_range(
 
 
 def is_whole(head: Head) -> bool:
-    """Tell whether an answer says that it brings the whole file.
+    """Tell whether a response says that it brings the whole file.
 
     200, or a 206 from the first byte to the last.
     """
@@ -250,7 +250,7 @@ def is_mere_part(
     asked: Span,
     expected: Expected,
 ) -> bool:
-    """Tell whether an answer that says 200 to a request for a range looks like the range alone.
+    """Tell whether a response that says 200 to a request for a range looks like the range alone.
 
     Some gateways before object stores answer so. Without a range they answer well.
     """
@@ -285,7 +285,7 @@ def length_fault(
     head: Head,
     expected: Expected,
 ) -> str | None:
-    """Say why an answer of this length cannot be the file; ``None`` if it can."""
+    """Say why a response of this length cannot be the file; ``None`` if it can."""
     is_wrong = length is not None and not expected.allows_size(length)
     if head.is_web_page and (is_wrong or length is None):
         return "expected the file, got a web page (does it want a login?)"

@@ -81,7 +81,7 @@ class Spans:
 
 @dataclass(frozen=True, slots=True)
 class ContentRange:
-    """What a 206 answer says it holds."""
+    """What a 206 response says it holds."""
 
     start: int
     end: int

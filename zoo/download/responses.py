@@ -23,7 +23,7 @@ BLOCK_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An answer that was read whole."""
+    """A response that was read whole."""
 
     data: bytes
     head: Head
@@ -31,7 +31,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class JsonDocument:
-    """A JSON answer, and where the list that it is part of goes on."""
+    """A JSON response, and where the list that it is part of goes on."""
 
     content: Any
     next_url: str | None
@@ -40,7 +40,7 @@ class JsonDocument:
 
 
 class Response:
-    """An answer whose headers are read and whose body is not."""
+    """A response whose headers are read and whose body is not."""
 
     def __init__(
         self,
@@ -119,11 +119,11 @@ def read_head(
 
     Args:
         source: Who was asked.
-        raw: The answer.
+        raw: The response.
         was_ranged: Whether a part of the file was asked for.
 
     Raises:
-        SourceError: The answer brings no bytes of the file.
+        SourceError: The response brings no bytes of the file.
     """
     if not policy.is_wanted(raw.status, was_ranged=was_ranged):
         raise policy.refusal(source, raw.status, raw.headers)

@@ -3,7 +3,7 @@
 The state that all workers of a transfer share.
 
 Any thread may call any method; none reads the network, and only ``wait`` waits. A worker claims a
-job, shows the answer's headers, records bytes as they are written, and finishes the job or fails
+job, shows the response's headers, records bytes as they are written, and finishes the job or fails
 it.
 
 Two rules make this safe. Everything that is shared changes under one lock. And no two workers write
@@ -207,13 +207,13 @@ class Scheduler:
         job: Job,
         head: Head,
     ) -> None:
-        """Decide what an answer is worth.
+        """Decide what a response is worth.
 
         This may make the job the whole file, or start again from zero.
 
         Raises:
-            OutdatedError: The answer is of no use.
-            SourceError: The answer cannot be the file.
+            OutdatedError: The response is of no use.
+            SourceError: The response cannot be the file.
         """
         with self._changed:
             self._check_is_current(job)
@@ -223,7 +223,7 @@ class Scheduler:
                 raise SourceError(job.source.shown, "another source is in use", is_retryable=True)
 
             length = self._judged_length(job, head)
-            # Only now is it known that the answer is of use: a rival that answers with nonsense
+            # Only now is it known that the response is of use: a rival that answers with nonsense
             # must not push aside a source that may yet come back.
             if job.is_challenge:
                 self._take_over(job)
@@ -270,7 +270,7 @@ class Scheduler:
 
         Args:
             job: It.
-            length: How long the file is, if the end of the answer has shown that.
+            length: How long the file is, if the end of the response has shown that.
         """
         with self._changed:
             if length is not None:
@@ -450,7 +450,7 @@ class Scheduler:
         job: Job,
         head: Head,
     ) -> int | None:
-        """Return the length of the file as an answer states it, if the answer is of use."""
+        """Return the length of the file as a response states it, if the response is of use."""
         try:
             return self._trust.length_of(job, head)
         except NoUsableRangeError:
@@ -466,7 +466,7 @@ class Scheduler:
     ) -> None:
         """Note length and version of the file at a source.
 
-        Start again if they are not those of an earlier answer.
+        Start again if they are not those of an earlier response.
         """
         url = job.source.url
         if self._trust.must_start_again(job, length, validator, self.partial):
@@ -488,7 +488,7 @@ class Scheduler:
         head: Head,
         length: int | None,
     ) -> None:
-        """List the end of a part again that an answer leaves out."""
+        """List the end of a part again that a response leaves out."""
         if not job.is_ranged or head.content_range is None or length is None:
             return
         wanted_end = min(job.end or length, length)
@@ -512,7 +512,7 @@ class Scheduler:
 
         It does not answer ranges as it should.
         """
-        # The others' parts would be written over by the one answer that is coming.
+        # The others' parts would be written over by the one response that is coming.
         self._trust.uses_ranges = False
         self._crew.cancel_others(job)
         self._crew.jobs.discard(job)

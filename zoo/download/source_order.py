@@ -64,7 +64,7 @@ class SourceOrder:
         return source.url in self.silent and not self.is_last
 
     def note_answer(self, now_s: float) -> None:
-        """Take the headers of an answer as a sign of life."""
+        """Take the headers of a response as a sign of life."""
         self._sign(now_s)
 
     def note_bytes(

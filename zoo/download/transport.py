@@ -102,7 +102,7 @@ class Transport:
         *,
         unless: str | None = None,
     ) -> Response:
-        """Send one GET, follow redirects, and return the answer with its body unread.
+        """Send one GET, follow redirects, and return the response with its body unread.
 
         Args:
             source: Where to ask.
@@ -113,7 +113,7 @@ class Transport:
                 status.
 
         Raises:
-            SourceError: There is no usable answer; says whether trying again can help.
+            SourceError: There is no usable response; says whether trying again can help.
         """
         headers = self._plain_headers(unless)
         if span is not None:
@@ -151,7 +151,7 @@ class Transport:
             unless: As :meth:`open` takes it.
 
         Raises:
-            SourceError: There is no usable answer.
+            SourceError: There is no usable response.
         """
 
         def ask() -> Head:
@@ -192,7 +192,7 @@ class Transport:
         *,
         unless: str | None = None,
     ) -> Document:
-        """Read a small answer whole.
+        """Read a small response whole.
 
         Args:
             source: Where to ask.
@@ -200,7 +200,7 @@ class Transport:
             unless: As :meth:`open` takes it.
 
         Raises:
-            SourceError: There is no usable answer, or it is longer or slower than it may be.
+            SourceError: There is no usable response, or it is longer or slower than it may be.
         """
 
         def ask() -> Document:
@@ -224,10 +224,10 @@ class Transport:
         *,
         unless: str | None = None,
     ) -> JsonDocument:
-        """Read a JSON answer, as :meth:`read` does.
+        """Read a JSON response, as :meth:`read` does.
 
         Raises:
-            SourceError: There is no usable answer, or it is no JSON.
+            SourceError: There is no usable response, or it is no JSON.
         """
         document = self.read(source, most_bytes, unless=unless)
         try:
@@ -245,7 +245,7 @@ class Transport:
         most_bytes: int,
         pace: Callable[[int], None] | None = None,
     ) -> str:
-        """Write an answer to a file and return its SHA-256; a break begins it again.
+        """Write a response to a file and return its SHA-256; a break begins it again.
 
         For files that nothing is known of and that come in one piece; weights are the fetcher's.
 
@@ -325,7 +325,7 @@ class Transport:
         *,
         was_ranged: bool,
     ) -> Response:
-        """Read the headers of an answer; one that is refused is closed."""
+        """Read the headers of a response; one that is refused is closed."""
         try:
             head = read_head(source, raw, was_ranged=was_ranged)
         except BaseException:
@@ -345,7 +345,7 @@ class Transport:
         url: str,
         headers: dict[str, str],
     ) -> tuple[str, urllib3.BaseHTTPResponse]:
-        """Send the request and the redirected ones; return the last address and its answer."""
+        """Send the request and the redirected ones; return the last address and its response."""
         for _ in range(policy.MOST_REDIRECTS + 1):
             raw = self._send(method, source, url, headers)
             location = raw.headers.get("Location")
@@ -412,7 +412,7 @@ def _check_size(
     done_bytes: int,
     most_bytes: int,
 ) -> None:
-    """Refuse an answer that is longer than it may be."""
+    """Refuse a response that is longer than it may be."""
     if done_bytes > most_bytes:
         fault = f"expected at most {most_bytes} bytes, got more"
         raise SourceError(source.shown, fault)

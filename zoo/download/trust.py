@@ -1,4 +1,4 @@
-"""What the answers of a source are trusted with: ranges, packing, lying beside other bytes.
+"""What the responses of a source are trusted with: ranges, packing, lying beside other bytes.
 
 Trust is spent in this order: parts in parallel; if the digest is then wrong, once more from zero in
 one piece from the same source; if it is wrong again, that source lies and the next one is asked, in
@@ -68,7 +68,7 @@ class Trust:
         job: Job,
         head: Head,
     ) -> int | None:
-        """Return the length of the whole file as an answer states it, ``None`` if it does not.
+        """Return the length of the whole file as a response states it, ``None`` if it does not.
 
         Raises:
             NoUsableRangeError: It is not the range that was asked for.
@@ -100,7 +100,7 @@ class Trust:
         head: Head,
         length: int | None,
     ) -> None:
-        """Make a job what its answer is: the whole file from its start, or a part of it."""
+        """Make a job what its response is: the whole file from its start, or a part of it."""
         if job.is_ranged and head.status == policy.PARTIAL:
             self.has_seen_ranges = True
             return
@@ -119,12 +119,12 @@ class Trust:
         validator: Validator,
         partial: Partial,
     ) -> bool:
-        """Tell whether what is there may not lie beside what this answer brings.
+        """Tell whether what is there may not lie beside what this response brings.
 
         Args:
-            job: Its answer was shaped already.
-            length: Of the whole file, as the answer states it.
-            validator: Of the answer.
+            job: Its response was shaped already.
+            length: Of the whole file, as the response states it.
+            validator: Of the response.
             partial: What is there.
         """
         known = partial.validator(job.source.url)
@@ -151,7 +151,7 @@ class Trust:
         known: Validator | None,
         validator: Validator,
     ) -> bool:
-        """Tell whether bytes of this answer may lie beside those that are there."""
+        """Tell whether bytes of this response may lie beside those that are there."""
         if self._expected.sha256 is not None or url == self._origin_url:
             return True
         # Another run, or another address: only proof will do, since no digest would show a mixture.

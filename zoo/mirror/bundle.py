@@ -28,9 +28,9 @@ from typing import IO, TYPE_CHECKING
 
 from zoo import atomic
 from zoo.cache import disk
-from zoo.cache.digests import is_sha256
 from zoo.documents import parse_document
 from zoo.errors import DocumentError, MirrorError
+from zoo.hashes import is_sha256
 from zoo.mirror import layout
 from zoo.mirror.ecosystems import known as ecosystems
 from zoo.mirror.upkeep import items_of

@@ -48,7 +48,7 @@ class Catalog:
     _made: tuple[Index, Files] | None = field(default=None, init=False, repr=False)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock, init=False, repr=False)
 
-    async def answer(
+    async def respond(
         self,
         index: Index,
         path: str,

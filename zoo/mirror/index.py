@@ -11,10 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from zoo.cache.digests import is_sha256
 from zoo.documents import parse_document
 from zoo.errors import DocumentError, MirrorError
-from zoo.hashes import is_commit
+from zoo.hashes import is_commit, is_sha256
 from zoo.mirror import layout
 
 if TYPE_CHECKING:

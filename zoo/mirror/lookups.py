@@ -1,8 +1,8 @@
-"""Questions to the upstreams.
+"""Lookups at the upstreams.
 
-Each asked once for all who want to know, its answer believed for a while.
+Each is made once for all who want to know, its result believed for a while.
 
-That there is no such thing is an answer too, and counts against GitHub's limit of questions. A
+That there is no such thing is a result too, and counts against GitHub's limit of requests. A
 failure is remembered for a shorter time, so that an upstream that is down is not waited for again
 by every client.
 """
@@ -22,35 +22,35 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 FRESH_S = 60.0
-"""How long an answer is believed, ..."""
+"""How long a result is believed, ..."""
 FAILURE_S = 10.0
 """... and how long an upstream that failed is not asked again."""
 METADATA_S = 8.0
 """Clients of Hugging Face wait 10 seconds for a first byte; then what is known must do."""
-MAX_ANSWERS = 10_000
-"""Answers remembered before old ones are forgotten."""
+MAX_RESULTS = 10_000
+"""Results remembered before old ones are forgotten."""
 THREADS = 32
-"""Threads of their own: questions that are stuck must not keep anything else from running."""
+"""Threads of their own: lookups that are stuck must not keep anything else from running."""
 ABSENT = (404, 410, 422)
 TIMED_OUT = 504
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A question on its way, or its answer."""
+    """A lookup on its way, or its result."""
 
     at: float
     task: asyncio.Task[Any]
 
     def may_be_believed(self, now: float) -> bool:
-        """Tell whether the answer is still good, or still awaited."""
+        """Tell whether the result is still good, or still awaited."""
         if not self.task.done():
             return True
         if self.task.cancelled():
             return False
         error = self.task.exception()
-        is_answer = error is None or is_absent(error)
-        return now - self.at <= (FRESH_S if is_answer else FAILURE_S)
+        is_result = error is None or is_absent(error)
+        return now - self.at <= (FRESH_S if is_result else FAILURE_S)
 
 
 class Lookups:
@@ -71,31 +71,31 @@ class Lookups:
     async def ask(
         self,
         key: object,
-        question: Callable[[], T],
+        lookup: Callable[[], T],
         *,
         limit_s: float | None = METADATA_S,
     ) -> T:
-        """Ask, or join those who have asked already, or take the answer that is known.
+        """Ask, or join those who have asked already, or take the result that is known.
 
         Args:
             key: What is asked.
-            question: Asks it, in a thread.
-            limit_s: How long the question may be on its way, however many wait for it.
+            lookup: Asks it, in a thread.
+            limit_s: How long the lookup may be on its way, however many wait for it.
 
         Raises:
-            SourceError: There is no such thing (:func:`is_absent`), or there is no answer.
+            SourceError: There is no such thing (:func:`is_absent`), or no response.
         """
         now = time.monotonic()
         asked = self._asked.get(key)
         if asked is None or not asked.may_be_believed(now):
-            asked = self._begin(key, question, now)
+            asked = self._begin(key, lookup, now)
 
         left_s = None
         if limit_s is not None:
             until = asked.at + limit_s
             left_s = max(0.0, until - now)
         try:
-            answer: T = await asyncio.wait_for(asyncio.shield(asked.task), left_s)
+            result: T = await asyncio.wait_for(asyncio.shield(asked.task), left_s)
         except TimeoutError as error:
             raise SourceError(
                 "the upstream",
@@ -103,24 +103,24 @@ class Lookups:
                 is_retryable=True,
                 status=TIMED_OUT,
             ) from error
-        return answer
+        return result
 
     def _begin(
         self,
         key: object,
-        question: Callable[[], Any],
+        lookup: Callable[[], Any],
         now: float,
     ) -> _Asked:
-        if len(self._asked) > MAX_ANSWERS:
+        if len(self._asked) > MAX_RESULTS:
             known = self._asked
             awaited = {key: one for key, one in known.items() if not one.task.done()}
             self._asked = awaited
 
-        async def answer() -> Any:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, question)
+        async def look_up() -> Any:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, lookup)
 
-        asked = _Asked(now, asyncio.ensure_future(answer()))
-        # an answer that nobody has waited for is no fault of the program
+        asked = _Asked(now, asyncio.ensure_future(look_up()))
+        # a failure that nobody has waited for is no fault of the program
         asked.task.add_done_callback(lambda task: task.cancelled() or task.exception())
         self._asked[key] = asked
         return asked

@@ -217,8 +217,8 @@ def _commit(
 ) -> str | None:
     """Ask which commit a ref names; ``None`` if there is none."""
     try:
-        answer = client.json(url).content
-        commit = _text(answer, "sha")
+        response = client.json(url).content
+        commit = _text(response, "sha")
     except SourceError as error:
         if error.status in _NO_SUCH_REF:
             return None
@@ -285,13 +285,13 @@ def _tree(
     for _ in range(MOST_TREE_PAGES):
         if url is None:
             return
-        answer = client.json(url)
-        if not isinstance(answer.content, list):
+        response = client.json(url)
+        if not isinstance(response.content, list):
             raise SourceError(sources.shown(url), "expected a list of files")
-        for entry in answer.content:
+        for entry in response.content:
             if _text(entry, "type") == "file":
                 yield _tree_file(entry, url, name, commit)
-        following = urljoin(url, answer.next_url) if answer.next_url else None
+        following = urljoin(url, response.next_url) if response.next_url else None
         if following is not None and sources.origin(following) != sources.origin(url):
             raise SourceError(
                 sources.shown(url), f"its list goes on elsewhere, at {sources.shown(following)}"
@@ -351,7 +351,7 @@ def _text(
     value: Any,
     *keys: str,
 ) -> str | None:
-    """Return a text deep inside an answer, ``None`` if there is no such thing."""
+    """Return a text deep inside a response, ``None`` if there is no such thing."""
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
 

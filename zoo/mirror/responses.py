@@ -28,7 +28,7 @@ MAX_MESSAGE = 300
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer without a file."""
+    """A response without a file."""
 
     status: int
     body: bytes = b""

@@ -27,11 +27,11 @@ class Upstream(Protocol):
     async def ask(
         self,
         key: object,
-        question: Callable[[Client], T],
+        lookup: Callable[[Client], T],
         *,
         limit_s: float | None = ...,
     ) -> T:
-        """Ask a question once for all who want to know."""
+        """Look something up once for all who want to know."""
 
     def allowed(self, item: RemoteItem) -> RemoteItem:
         """Leave out what the mirror's policy keeps out; all of it is a PolicyError."""

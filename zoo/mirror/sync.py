@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 RESOLVERS = 4
 BUCKET_WORKERS = 16
-"""How many questions to a bucket are on their way at once."""
+"""How many requests to a bucket are on their way at once."""
 _KEPT = "interrupted; what has arrived is kept, run the same command to go on"
 
 

@@ -1,4 +1,4 @@
-"""Questions to GitHub and Hugging Face, and files too small or too plain for the parallel fetcher.
+"""Requests to GitHub and Hugging Face; files too small or too plain for the parallel fetcher.
 
 The network client is that of every download (:mod:`zoo.download.transport`); here are the addresses
 that tokens may go to, and the words of a mirror.
@@ -89,7 +89,7 @@ class Client:
         most_bytes: int,
         pace: Callable[[int], None] | None = None,
     ) -> str:
-        """Write an answer to a file and return its SHA-256.
+        """Write a response to a file and return its SHA-256.
 
         Raises:
             SourceError: It did not come whole, or is longer than it may be.

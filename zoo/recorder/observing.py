@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WEIGHTS_SUFFIXES = (".pth", ".pt", ".th", ".ckpt", ".safetensors", ".bin", ".tar", ".npz")
 Key = tuple[str, str]
 Origin = tuple[str, str | None]
-"""The address that was asked for first, and the commit that its answer named."""
+"""The address that was asked for first, and the commit that its response named."""
 REDIRECTS = (301, 302, 303, 307, 308)
 _CLIENT = re.compile(r"[A-Za-z][\w.-]*")
 
@@ -45,7 +45,7 @@ class Exchange:
     tree_sha256: str | None = None
     """For an archive: the digest of its files."""
     text: str | None = None
-    """The body of a short answer in JSON."""
+    """The body of a short response in JSON."""
 
 
 @dataclass

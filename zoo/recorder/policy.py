@@ -30,8 +30,8 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Answer without asking anybody."""
+class OwnResponse:
+    """Respond without asking anybody."""
 
     status: int
     body: bytes
@@ -39,7 +39,7 @@ class Answer:
     headers: Headers = ()
 
 
-Decision = Pass | Answer
+Decision = Pass | OwnResponse
 Ordered = dict[str, None]
 """Each text once, in the order in which it came."""
 Expectations = dict[str, "LockedThing | None"]
@@ -86,7 +86,7 @@ class LockedPolicy:
         location: str,
         expected: LockedThing | None,
     ) -> None:
-        """Remember where an answer leads: what comes from there is held against the same line."""
+        """Remember where a response leads: what comes from there is held against the same line."""
         with self._lock:
             target = urljoin(url, location)
             self._redirects[target] = expected
@@ -99,12 +99,12 @@ class LockedPolicy:
             where = ref or "its default branch"
             return self._refuse(f"github {name}:{where}")
         if asked.meaning == "refs":
-            return _refs_answer(url, asked, lines)
+            return _refs_response(url, asked, lines)
 
         line = _line_of(lines, ref)
         if asked.meaning == "branch":
             status = 404 if line is None else 200
-            return Answer(status, b"")
+            return OwnResponse(status, b"")
         if line is None:
             lacking = f"github {name}:{ref}"
             return self._refuse(lacking)
@@ -145,7 +145,7 @@ class LockedPolicy:
                 ("X-Error-Code", "EntryNotFound"),
                 ("X-Repo-Commit", commit),
             )
-            return Answer(404, body, headers=why)
+            return OwnResponse(404, body, headers=why)
 
         path = quote(asked.path or "")
         home = f"https://huggingface.co/{asked.name}"
@@ -166,17 +166,17 @@ class LockedPolicy:
         is_lookup = addresses.is_lookup(url)
         is_download = method in ("GET", "HEAD")
         if is_lookup or not is_download:
-            # Telemetry and log-ins: the client must live without an answer, and misses no file.
-            return Answer(REFUSED, b"refused: a locked run looks nothing up\n")
+            # Telemetry and log-ins: the client must live without a response, and misses no file.
+            return OwnResponse(REFUSED, b"refused: a locked run looks nothing up\n")
         return self._refuse(f"url {plain}")
 
-    def _refuse(self, line: str) -> Answer:
+    def _refuse(self, line: str) -> OwnResponse:
         self.missing[line] = None
         fault = f"{self.lock_name} has no line for {line}"
         text = f'{fault}; record it with "zoo record -- COMMAND"'
         message = ("X-Error-Message", text)
         body = f"{text}\n".encode()
-        return Answer(REFUSED, body, headers=(message,))
+        return OwnResponse(REFUSED, body, headers=(message,))
 
     def _lines(self, kind: str, subject: str) -> list[LockedThing]:
         wanted = (kind, subject)
@@ -212,11 +212,11 @@ def _line_of(lines: list[LockedThing], ref: str) -> LockedThing | None:
     return None
 
 
-def _refs_answer(
+def _refs_response(
     url: str,
     asked: Asked,
     lines: list[LockedThing],
-) -> Answer:
+) -> OwnResponse:
     """List the refs of a repository as GitHub does: what is locked, and nothing else."""
     query = urlsplit(url).query
     words = query.split("&")
@@ -235,4 +235,4 @@ def _refs_answer(
             entries.append(entry)
 
     text = json.dumps(entries)
-    return Answer(200, text.encode(), "application/json")
+    return OwnResponse(200, text.encode(), "application/json")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from zoo.cache.lock_lines import LockedThing
     from zoo.recorder.certificates import Authority
-    from zoo.recorder.policy import Answer, Decision
+    from zoo.recorder.policy import Decision, OwnResponse
 
     Decide = Callable[[str, str], Decision]
     Observe = Callable[[Exchange], None]
@@ -152,8 +152,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
 
         decision = self.settings.decide(self.command, url)
-        if isinstance(decision, policy.Answer):
-            self._answer(decision)
+        if isinstance(decision, policy.OwnResponse):
+            self._respond(decision)
             return
 
         import requests
@@ -163,8 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
         except (requests.RequestException, OSError) as error:
             kind = type(error).__name__
             text = f"{host} does not answer: {kind}\n"
-            answer = policy.Answer(BAD_GATEWAY, text.encode())
-            self._answer(answer)
+            failed = policy.OwnResponse(BAD_GATEWAY, text.encode())
+            self._respond(failed)
             return
         with response:
             self._pass_on(url, decision, response)
@@ -280,13 +280,13 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.wfile.write(block)
 
-    def _answer(self, answer: Answer) -> None:
-        """Answer without asking anybody; what the client sent along is not read."""
-        self.send_response_only(answer.status)
-        self.send_header("Content-Type", answer.content_type)
-        length = len(answer.body)
+    def _respond(self, response: OwnResponse) -> None:
+        """Respond without asking anybody; what the client sent along is not read."""
+        self.send_response_only(response.status)
+        self.send_header("Content-Type", response.content_type)
+        length = len(response.body)
         self.send_header("Content-Length", str(length))
-        for name, value in answer.headers:
+        for name, value in response.headers:
             self.send_header(name, value)
         sizes = ("Content-Length", "Transfer-Encoding")
         has_sent_more = any(self.headers.get(name) for name in sizes)
@@ -295,7 +295,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(answer.body)
+            self.wfile.write(response.body)
 
     def _break_off(self) -> None:
         """Reset the connection: some clients take a plain end for the end of the file."""

@@ -33,7 +33,7 @@ _START = "index.html"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServedFile:
     """One file as it is sent."""
 
     content: bytes
@@ -42,7 +42,7 @@ class Answer:
     tag: str
 
     @classmethod
-    def of(cls, name: str, content: bytes) -> Answer:
+    def of(cls, name: str, content: bytes) -> ServedFile:
         """Prepare a file."""
         ending = name[name.rfind(".") :]
         media_type = _TYPES.get(ending) or mimetypes.guess_type(name)[0]
@@ -66,9 +66,9 @@ class SiteServer(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, files: Mapping[str, bytes], host: str = "127.0.0.1", port: int = 0) -> None:
-        answers = {name: Answer.of(name, content) for name, content in files.items()}
+        served = {name: ServedFile.of(name, content) for name, content in files.items()}
         try:
-            super().__init__((host, port), partial(_Handler, answers))
+            super().__init__((host, port), partial(_Handler, served))
         except (OSError, OverflowError) as error:
             raise UsageError(
                 f"cannot listen on {host}:{port} ({error}); name another --host or --port"
@@ -92,36 +92,36 @@ class _Handler(BaseHTTPRequestHandler):
         "Cache-Control": "no-cache",
     }
 
-    def __init__(self, answers: Mapping[str, Answer], *arguments: Any) -> None:
-        self.answers = answers
+    def __init__(self, served: Mapping[str, ServedFile], *arguments: Any) -> None:
+        self.served = served
         super().__init__(*arguments)
 
     def do_GET(self) -> None:
         """Send a file."""
-        self._answer(has_body=True)
+        self._respond(has_body=True)
 
     def do_HEAD(self) -> None:
         """Send what is known about a file."""
-        self._answer(has_body=False)
+        self._respond(has_body=False)
 
-    def _answer(self, *, has_body: bool) -> None:
+    def _respond(self, *, has_body: bool) -> None:
         name = unquote(urlsplit(self.path).path).lstrip("/")
-        answer = self.answers.get(name or _START)
-        if answer is None:
+        file = self.served.get(name or _START)
+        if file is None:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
 
-        is_known = self.headers.get("If-None-Match") == answer.tag
+        is_known = self.headers.get("If-None-Match") == file.tag
         self.send_response(HTTPStatus.NOT_MODIFIED if is_known else HTTPStatus.OK)
         takes_gzip = "gzip" in self.headers.get("Accept-Encoding", "")
-        content = answer.compressed if takes_gzip else answer.content
+        content = file.compressed if takes_gzip else file.content
         for header, value in self.headers_always.items():
             self.send_header(header, value)
-        self.send_header("ETag", answer.tag)
+        self.send_header("ETag", file.tag)
         self.send_header("Vary", "Accept-Encoding")
 
         if not is_known:
-            self.send_header("Content-Type", answer.media_type)
+            self.send_header("Content-Type", file.media_type)
             self.send_header("Content-Length", str(len(content)))
             if takes_gzip:
                 self.send_header("Content-Encoding", "gzip")

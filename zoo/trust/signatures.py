@@ -17,10 +17,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from zoo import atomic
-from zoo.cache.digests import is_sha256, sha256_file
+from zoo.cache.digests import sha256_file
 from zoo.catalog.file_names import name_fault
 from zoo.documents import parse_document, read_regular_file
 from zoo.errors import DocumentError, TrustError
+from zoo.hashes import is_sha256
 from zoo.trust import keys
 
 if TYPE_CHECKING:

@@ -144,7 +144,7 @@ class GitHub(Ecosystem):
         return remotes.archive_at(f"{owner}/{name}", commit)
 
     def route(self, request: Request) -> Handler | None:
-        """Recognise pages of branches, archives, and the API's questions about refs."""
+        """Recognise pages of branches, archives, and the API's lists of refs."""
         return handlers.route(request)
 
     def caches(self) -> tuple[Cache, ...]:

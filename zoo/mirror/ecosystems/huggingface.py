@@ -104,7 +104,7 @@ class HuggingFace(Ecosystem):
         return handlers.route(request)
 
     def takes_form(self, request: Request) -> bool:
-        """Tell whether a POST is a mere question: huggingface_hub names paths in one."""
+        """Tell whether a POST only asks: huggingface_hub names paths in one."""
         return "paths-info" in request.steps
 
     def caches(self) -> tuple[Cache, ...]:

@@ -17,10 +17,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
-from zoo.cache.digests import is_sha256, sha256_file
+from zoo.cache.digests import sha256_file
 from zoo.config import expanded
 from zoo.download import sources
 from zoo.errors import MirrorError, SourceError, UsageError
+from zoo.hashes import is_sha256
 from zoo.mirror import layout, specs
 from zoo.mirror.ecosystems.protocol import Cache, Ecosystem, LookUp
 from zoo.mirror.index import Item, StoredFile
@@ -244,7 +245,7 @@ def _listed(
     entries: list[Any],
     address: str,
 ) -> Iterator[tuple[str, tuple[int, str]]]:
-    """Read the files of an answer: path, length and digest."""
+    """Read the files of a response: path, length and digest."""
     for entry in entries:
         if not isinstance(entry, dict) or entry.get("Type") == "tree":
             continue

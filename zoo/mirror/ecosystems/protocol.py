@@ -170,7 +170,7 @@ class Ecosystem(ABC):
         """Return what answers a request; ``None`` if it is not one of this ecosystem."""
 
     def takes_form(self, request: Request) -> bool:  # noqa: ARG002
-        """Tell whether a POST is a mere question."""
+        """Tell whether a POST only asks."""
         return False
 
     async def fetch(

@@ -1,6 +1,6 @@
 """Hub repositories: what torch.hub asks GitHub, answered from archives by commit.
 
-The file is long because it has one function a question that torch.hub and git ask.
+The file is long because it has one function for each request of torch.hub and git.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ HOSTS = ("github.com", "codeload.github.com", API_HOST)
 
 
 def route(request: Request) -> Handler | None:
-    """Recognise pages of branches, archives, and the API's questions about refs."""
+    """Recognise pages of branches, archives, and the API's lists of refs."""
     if request.host not in (None, *HOSTS):
         return None
 
@@ -139,9 +139,9 @@ async def _branch(
     name = site.held_name(KIND, name)
     is_there = site.index.by_ref(KIND, name, f"heads/{ref}") is not None
     if site.upstream is not None and not is_there:
-        question = functools.partial(_has_branch, name, ref)
+        lookup = functools.partial(_has_branch, name, ref)
         try:
-            is_there = await site.upstream.ask(("branch", name, ref), question)
+            is_there = await site.upstream.ask(("branch", name, ref), lookup)
         except SourceError as error:
             LOG.warning("%s", error)
             # A default branch that is held answers torch.hub's question all the same.
@@ -165,9 +165,9 @@ async def _refs(
     if site.upstream is None:
         return as_json(held)
 
-    question = functools.partial(_list_refs, name, what, page)
+    lookup = functools.partial(_list_refs, name, what, page)
     try:
-        listed = await site.upstream.ask((what, name, page), question)
+        listed = await site.upstream.ask((what, name, page), lookup)
     except SourceError as error:
         LOG.warning("%s", error)
         if is_absent(error) or site.index.versions(KIND, name):
@@ -275,7 +275,7 @@ _OF_API = {
 """What stands before a ref, and who answers."""
 
 
-# -- questions to GitHub, in a thread
+# -- lookups at GitHub, in a thread
 
 
 def _has_branch(
@@ -297,12 +297,12 @@ def _list_refs(
     """Ask GitHub for a page of branches or tags."""
     base = client.upstreams.base(GITHUB_API)
     address = f"{base}/repos/{name}/{what}?per_page=100&page={page}"
-    answer = client.json(address).content
-    if not isinstance(answer, list):
-        raise SourceError(sources.shown(address), f"expected a list, got {answer!r:.60}")
+    received = client.json(address).content
+    if not isinstance(received, list):
+        raise SourceError(sources.shown(address), f"expected a list, got {received!r:.60}")
 
     listed: list[dict[str, Any]] = []
-    for entry in answer:
+    for entry in received:
         with contextlib.suppress(KeyError, TypeError):
             commit = entry["commit"]
             listed.append(_named_commit(entry["name"], commit["sha"]))

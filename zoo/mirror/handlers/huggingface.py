@@ -3,7 +3,7 @@
 The file list of a commit is answered only where the whole of it is known: clients take a file that
 is not in it, or is answered ``EntryNotFound``, for one that does not exist, and remember that.
 
-The file is long because it has one function a question, and the Hub's clients ask many.
+The file is long because it has one function for each kind of request, and there are many kinds.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from zoo.mirror.responses import (
 from zoo.mirror.site import HELD_S
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from zoo.mirror.hub_documents import AnyFile, AnyItem
     from zoo.mirror.index import Kind
     from zoo.mirror.requests import Request
@@ -44,6 +46,7 @@ FILE_VERBS = ("resolve", "raw")
 OTHER_KINDS = ("datasets", "spaces")
 NO_GIT = "this mirror serves files, not git: use hf download, or snapshot_download"
 NO_ACCOUNTS = "this mirror has no accounts; a token for the Hub is of no use here"
+ONLY_A_PART = "the mirror holds only a part of this model"
 KEPT_OUT = "it is refused: this file may hold code, and the mirror holds safetensors only"
 MODELS_ONLY = "this mirror holds models only, no {kind}"
 ABSENT = {
@@ -66,7 +69,7 @@ class Found:
 
     @property
     def commit(self) -> dict[str, str]:
-        """The header that says which commit an answer is about."""
+        """The header that says which commit a response is about."""
         return {"X-Repo-Commit": self.item.revision or ""}
 
     @property
@@ -123,7 +126,7 @@ def _route_model(
         if len(steps) > 2:
             return None
         spec = specs.check_huggingface("/".join(steps), "main")
-        return functools.partial(_facts, name=spec.name, revision="main", request=request)
+        return _about(_facts, spec.name, "main", request)
 
     verb, *rest = steps[length:]
     revision = rest[0] if rest else "main"
@@ -132,18 +135,28 @@ def _route_model(
     if verb == "refs":
         return functools.partial(_refs, name=name)
 
-    about = functools.partial
-    if verb == "tree":
-        return about(_tree, name=name, revision=revision, folder=path, request=request)
-    if path:
+    if path and verb != "tree":
         return None
+    if verb == "commits":
+        return functools.partial(_commits, name=name, revision=revision, request=request)
 
-    handlers = {
+    describers: dict[str, Callable[..., AnyResponse]] = {
         "revision": _facts,
-        "commits": _commits,
+        "tree": functools.partial(_tree, folder=path),
         "paths-info": _paths_info,
     }
-    return about(handlers[verb], name=name, revision=revision, request=request)
+    return _about(describers[verb], name, revision, request)
+
+
+def _about(
+    describe: Callable[..., AnyResponse],
+    name: str,
+    revision: str,
+    request: Request,
+) -> Handler:
+    """Make the handler of what a model's whole file list tells: found first, then described."""
+    described = functools.partial(describe, request=request)
+    return functools.partial(_describe, name=name, revision=revision, describe=described)
 
 
 def _route_file(request: Request) -> Handler | None:
@@ -196,7 +209,7 @@ def _name_length(
     return None
 
 
-# -- answers that are the same for every model
+# -- responses that are the same for every model
 
 
 async def _absent(
@@ -271,7 +284,7 @@ async def _find(
     name: str,
     revision: str,
 ) -> Found | Response:
-    """Find a model, or the answer that says why there is none."""
+    """Find a model, or the response that says why there is none."""
     name = site.held_name(KIND, name)
     held = site.index.by_ref(KIND, name, revision)
     is_final = held is not None and held.revision == revision and site.is_complete(held)
@@ -329,43 +342,37 @@ def _find_here(
     return None
 
 
-async def _find_whole(
+async def _describe(
     site: Site,
     name: str,
     revision: str,
-) -> Found | Response:
-    """Find a model whose whole file list is known."""
-    found = await _find(site, name, revision)
-    if isinstance(found, Found) and found.is_partial:
-        return unavailable("the mirror holds only a part of this model", found.failure)
-    return found
-
-
-async def _facts(
-    site: Site,
-    name: str,
-    revision: str,
-    request: Request,
+    describe: Callable[[Found], AnyResponse],
 ) -> AnyResponse:
-    found = await _find_whole(site, name, revision)
+    """Describe a model whose whole file list is known, or say why it is not."""
+    found = await _find(site, name, revision)
     if isinstance(found, Response):
         return found
+    if found.is_partial:
+        return unavailable(ONLY_A_PART, found.failure)
+    return describe(found)
+
+
+def _facts(
+    found: Found,
+    request: Request,
+) -> AnyResponse:
     facts = hub_documents.facts(found.item, has_sizes=request.is_true("blobs"))
     return as_json(facts, headers=found.commit)
 
 
-async def _tree(
-    site: Site,
-    name: str,
-    revision: str,
-    folder: str,
+def _tree(
+    found: Found,
     request: Request,
+    folder: str,
 ) -> AnyResponse:
     """Answer one page of a model's files."""
-    found = await _find_whole(site, name, revision)
-    if isinstance(found, Response):
-        return found
-    is_recursive, is_expanded = request.is_true("recursive"), request.is_true("expand")
+    is_recursive = request.is_true("recursive")
+    is_expanded = request.is_true("expand")
     entries = hub_documents.tree(
         found.item, folder, is_recursive=is_recursive, is_expanded=is_expanded
     )
@@ -389,16 +396,11 @@ def _word(value: bool) -> str:
     return "false"
 
 
-async def _paths_info(
-    site: Site,
-    name: str,
-    revision: str,
+def _paths_info(
+    found: Found,
     request: Request,
 ) -> AnyResponse:
     """Describe the paths that a POST names; those that do not exist are left out, as on the Hub."""
-    found = await _find_whole(site, name, revision)
-    if isinstance(found, Response):
-        return found
     entries = hub_documents.tree(
         found.item, "", is_recursive=True, is_expanded=request.is_true("expand")
     )
@@ -465,11 +467,9 @@ async def _file(
     found = _find_here(site, name, revision, path) or await _find(site, name, revision)
     if isinstance(found, Response):
         return found
-    if (refusal := refuse_gated(found.item, request)) is not None:
-        return refusal
-    file = hub_documents.paths(found.item).get(path)
-    if file is None:
-        return await _no_file(site, found, path)
+    file = await _file_at(site, found, path, request)
+    if isinstance(file, Response):
+        return file
     return await _serve(site, found, file, hub_documents.file_headers(found.item, file))
 
 
@@ -484,15 +484,29 @@ async def _raw(
     found = await _find(site, name, revision)
     if isinstance(found, Response):
         return found
-    if (refusal := refuse_gated(found.item, request)) is not None:
-        return refusal
-    file = hub_documents.paths(found.item).get(path)
-    if file is None:
-        return await _no_file(site, found, path)
+    file = await _file_at(site, found, path, request)
+    if isinstance(file, Response):
+        return file
     if file.git_oid is None:
         pointer = hub_documents.pointer(file)
         return Response(200, pointer.encode(), {"Content-Type": TEXT, **found.commit})
     return await _serve(site, found, file, found.commit)
+
+
+async def _file_at(
+    site: Site,
+    found: Found,
+    path: str,
+    request: Request,
+) -> AnyFile | Response:
+    """Pick a file of a model, or the response that says why it cannot be had."""
+    refusal = refuse_gated(found.item, request)
+    if refusal is not None:
+        return refusal
+    file = hub_documents.paths(found.item).get(path)
+    if file is None:
+        return await _no_file(site, found, path)
+    return file
 
 
 def refuse_gated(
@@ -519,7 +533,7 @@ async def _no_file(
     a file that the mirror's policy keeps out.
     """
     if found.is_partial:
-        return unavailable("the mirror holds only a part of this model", found.failure)
+        return unavailable(ONLY_A_PART, found.failure)
 
     if policy.may_hold_pickles(path):
         settings = await asyncio.to_thread(site.store.settings)

@@ -23,7 +23,7 @@ FLUSH_S = 5.0
 
 
 async def abort(transport: asyncio.BaseTransport) -> None:
-    """Break a connection off in the middle of an answer."""
+    """Break a connection off in the middle of a response."""
     sock = transport.get_extra_info("socket")
     if sock is None or not isinstance(transport, asyncio.WriteTransport):
         transport.close()

@@ -33,7 +33,7 @@ def printable(
 
 @dataclass
 class Entry:
-    """One request, from its first line to the end of its answer."""
+    """One request, from its first line to the end of its response."""
 
     client: str
     method: str
@@ -44,7 +44,7 @@ class Entry:
     status: int = 0
     sent_bytes: int = 0
     ending: str | None = None
-    """Why the answer did not come to its end: ``"broken off"`` or ``"client left"``."""
+    """Why the response did not come to its end: ``"broken off"`` or ``"client left"``."""
     reason: str | None = None
     """Why it is a refusal."""
     started_s: float = field(default_factory=time.monotonic)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from zoo.errors import ZooError
 from zoo.mirror import hub_documents
@@ -45,11 +45,11 @@ KINDS = {
 
 
 class BrokenOffError(Exception):
-    """An answer that was begun and cannot be finished; its connection is gone."""
+    """A response that was begun and cannot be finished; its connection is gone."""
 
 
 class Bodies:
-    """Send the answers of one server.
+    """Send the responses of one server.
 
     Args:
         site: Whose files are sent.
@@ -79,7 +79,7 @@ class Bodies:
         response: AnyResponse,
         entry: Entry,
     ) -> web.StreamResponse:
-        """Send an answer; what is sent is added to the log's entry.
+        """Send a response; what is sent is added to the log's entry.
 
         Raises:
             BrokenOffError: It was broken off.
@@ -172,11 +172,9 @@ class Bodies:
         except ConnectionError:
             raise
         except (OSError, RuntimeError) as error:
-            await aborts.abort(transport)
-            raise BrokenOffError from error
+            await self._break_off(request, error)
         if entry.sent_bytes != part.length_bytes:
-            await aborts.abort(transport)
-            raise BrokenOffError
+            await self._break_off(request, None)
 
     async def _pass_on(
         self,
@@ -214,7 +212,7 @@ class Bodies:
         blocks: AsyncIterator[bytes],
         entry: Entry,
     ) -> None:
-        """Send what a source yields; where it fails, break the answer off."""
+        """Send what a source yields; where it fails, break the response off."""
         try:
             async for block in blocks:
                 await sent.write(block)
@@ -262,7 +260,8 @@ class Bodies:
         self,
         request: web.BaseRequest,
         error: Exception | None,
-    ) -> None:
+    ) -> NoReturn:
+        """End the connection so that the client notices."""
         if request.transport is not None:
             await aborts.abort(request.transport)
         raise BrokenOffError from error
@@ -277,7 +276,7 @@ class Bodies:
         *,
         is_chunked: bool = False,
     ) -> web.StreamResponse:
-        """Send the headers of an answer with a file."""
+        """Send the headers of a response with a file."""
         general = {
             **GENERAL,
             "X-Request-Id": entry.request_id,

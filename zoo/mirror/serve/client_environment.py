@@ -93,7 +93,7 @@ def _fetch_certificate(base: str) -> tuple[bytes, str]:
     try:
         with requests.Session() as session:
             session.trust_env = False  # the mirror is not reached through a proxy
-            answer = session.get(
+            response = session.get(
                 url, timeout=10, verify=os.environ.get("REQUESTS_CA_BUNDLE") or True
             )
     except requests.RequestException as error:
@@ -101,13 +101,13 @@ def _fetch_certificate(base: str) -> tuple[bytes, str]:
         raise MirrorError(
             base, fault, 'check the address, or start it with "zoo mirror serve"'
         ) from error
-    data = answer.content[:LARGEST_CERTIFICATE_BYTES]
-    if answer.status_code != 200 or not data.startswith(CERTIFICATE_BEGIN):
-        fault = f"expected a mirror's {layout.CERTIFICATE}, got HTTP status {answer.status_code}"
+    data = response.content[:LARGEST_CERTIFICATE_BYTES]
+    if response.status_code != 200 or not data.startswith(CERTIFICATE_BEGIN):
+        fault = f"expected a mirror's {layout.CERTIFICATE}, got HTTP status {response.status_code}"
         raise MirrorError(
             base, fault, "name the address of a mirror's own server, not of a plain web server"
         )
-    return data, _proxy_address(base, answer.headers.get(layout.PROXY_PORT_HEADER))
+    return data, _proxy_address(base, response.headers.get(layout.PROXY_PORT_HEADER))
 
 
 def _proxy_address(

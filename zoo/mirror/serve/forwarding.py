@@ -1,6 +1,6 @@
 """Plain HTTP to other hosts, where the proxy may lead there.
 
-A request is passed on, its answer passed back.
+A request is passed on, its response passed back.
 
 Clients keep one connection for all plain-HTTP hosts, so that each request on it is looked at: for
 an intercepted host the mirror answers, for another one who asks is connected to it. Headers about
@@ -42,7 +42,7 @@ _PER_CONNECTION = frozenset(
 )
 
 
-class NoAnswerError(Exception):
+class NoResponseError(Exception):
     """The other host does not answer; the text says which."""
 
 
@@ -108,11 +108,11 @@ class Forwarder:
         request: web.BaseRequest,
         entry: Entry,
     ) -> web.StreamResponse:
-        """Pass a request on, and its answer back.
+        """Pass a request on, and its response back.
 
         Raises:
-            NoAnswerError: Nothing has come back.
-            BrokenOffError: The answer has broken off after its begin was passed back.
+            NoResponseError: Nothing has come back.
+            BrokenOffError: The response has broken off after its begin was passed back.
             ConnectionError: The client has left.
         """
         import aiohttp
@@ -121,7 +121,7 @@ class Forwarder:
 
         body = request.content if request.body_exists else None
         try:
-            answer = await self._opened().request(
+            response = await self._opened().request(
                 request.method,
                 URL(request.raw_path, encoded=True),
                 headers=_passed_on(request.headers),
@@ -129,14 +129,14 @@ class Forwarder:
                 allow_redirects=False,
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise NoAnswerError(type(error).__name__) from error
+            raise NoResponseError(type(error).__name__) from error
 
-        async with answer:
-            sent = web.StreamResponse(status=answer.status, reason=answer.reason)
-            sent.headers.extend(_passed_on(answer.headers))
+        async with response:
+            sent = web.StreamResponse(status=response.status, reason=response.reason)
+            sent.headers.extend(_passed_on(response.headers))
             await sent.prepare(request)
             try:
-                async for block in answer.content.iter_chunked(BLOCK_BYTES):
+                async for block in response.content.iter_chunked(BLOCK_BYTES):
                     await sent.write(block)
                     entry.sent_bytes += len(block)
             except (aiohttp.ClientPayloadError, TimeoutError) as error:

@@ -74,11 +74,11 @@ class Metrics:
         except OSError:
             return float("nan")
 
-    def count_answer(self, answer: AnyResponse) -> None:
+    def count_response(self, response: AnyResponse) -> None:
         """Count where a file was found."""
-        if isinstance(answer, FileResponse):
+        if isinstance(response, FileResponse):
             self._lookups.labels("here").inc()
-        elif isinstance(answer, StreamResponse):
+        elif isinstance(response, StreamResponse):
             self._lookups.labels("upstream").inc()
 
     def count_request(self, entry: Entry) -> None:

@@ -73,7 +73,7 @@ async def _start(
     """Answer with the site about the registry and this mirror, or with the mirror's own page."""
     if site.catalog is None:
         return await _page(site, base)
-    return await site.catalog.answer(site.index, "")
+    return await site.catalog.respond(site.index, "")
 
 
 async def _health(_site: Site) -> AnyResponse:

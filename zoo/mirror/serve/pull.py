@@ -91,17 +91,17 @@ class Pull:
     async def ask(
         self,
         key: object,
-        question: Callable[[Client], T],
+        lookup: Callable[[Client], T],
         *,
         limit_s: float | None = METADATA_S,
     ) -> T:
-        """Ask the upstreams a question, or take the answer that somebody else got a moment ago.
+        """Ask the upstreams, or take what somebody else was told a moment ago.
 
         Raises:
             SourceError: There is no such thing, or nobody answers.
         """
         with self._timing():
-            return await self.lookups.ask(key, lambda: question(self._client), limit_s=limit_s)
+            return await self.lookups.ask(key, lambda: lookup(self._client), limit_s=limit_s)
 
     def _timing(self) -> AbstractContextManager[None]:
         if self._metrics is None:
@@ -160,7 +160,7 @@ class Pull:
         item: RemoteItem,
         file: RemoteFile,
     ) -> Download:
-        """Wait for the first answer, then go on in the background."""
+        """Wait for the first response, then go on in the background."""
         with self._timing():
             response = await self._request(file, 0, None)
         try:
@@ -240,7 +240,7 @@ class Pull:
         """Ask for a file, or for the rest of it.
 
         Raises:
-            SourceError: The answer is not the file, or not the rest of the same file.
+            SourceError: The response is not the file, or not the rest of the same file.
         """
         import aiohttp
 
@@ -339,7 +339,7 @@ class Pull:
 
 
 def _sleep_briefly(wait_s: float) -> None:
-    """Wait between two tries of a question for which a client is waiting in turn."""
+    """Wait between two tries of a lookup for which a client is waiting in turn."""
     time.sleep(min(wait_s, LONGEST_SLEEP_S))
 
 
@@ -428,7 +428,7 @@ def _fault_of(
     url: str,
     start: int,
 ) -> str | None:
-    """Say what keeps an answer from being the file, or the rest of it."""
+    """Say what keeps a response from being the file, or the rest of it."""
     expected_status = 206 if start else 200
     if response.status != expected_status:
         what = "the rest of the file" if start else "the file"

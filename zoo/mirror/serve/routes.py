@@ -36,7 +36,7 @@ GATED = "this file is gated: ask for a token of this mirror that may read it"
 
 
 def takes_form(request: Request) -> bool:
-    """Tell whether a POST is a mere question."""
+    """Tell whether a POST only asks."""
     return any(ecosystem.takes_form(request) for ecosystem in ECOSYSTEMS)
 
 
@@ -86,7 +86,7 @@ async def _page(
     """Answer with a file of the site about the registry."""
     if site.catalog is None:
         return text(404, "this mirror serves no site about the registry")
-    return await site.catalog.answer(site.index, path)
+    return await site.catalog.respond(site.index, path)
 
 
 async def _document(

@@ -1,7 +1,7 @@
 """The bundled server: one mirror over HTTP, on aiohttp.
 
 Only what the index names is ever opened, so a path is looked up and never followed. Nothing that a
-client sends can write: what is not GET or HEAD is refused, but for one question of huggingface_hub
+client sends can write: what is not GET or HEAD is refused, but for one request of huggingface_hub
 that comes as a POST. :mod:`zoo.mirror.serve.routes` says who answers,
 :mod:`zoo.mirror.serve.bodies` sends it.
 
@@ -27,7 +27,7 @@ from zoo.mirror.responses import FileResponse, error, text, unavailable
 from zoo.mirror.serve import aborts, access_log, forwarding, peers, routes
 from zoo.mirror.serve.access_log import Entry, printable
 from zoo.mirror.serve.bodies import Bodies, BrokenOffError
-from zoo.mirror.serve.forwarding import Destination, Forwarder, NoAnswerError
+from zoo.mirror.serve.forwarding import Destination, Forwarder, NoResponseError
 from zoo.mirror.serve.readers import EVERYBODY, Reader
 
 if TYPE_CHECKING:
@@ -184,22 +184,22 @@ class App:
         entry: Entry,
     ) -> web.StreamResponse:
         """Answer, or pass on what is for another host."""
-        answer: AnyResponse | None = None
+        response: AnyResponse | None = None
         if host is None and self._is_passed_on(request):
-            answer = await self._refusal(request)
-            if answer is None:
+            response = await self._refusal(request)
+            if response is None:
                 try:
                     return await self._forwarder.send(request, entry)
-                except NoAnswerError as error:
-                    answer = text(502, f"the host does not answer ({error})")
-        if answer is None:
-            answer = await self._find_answer(host, reader, request, peer)
+                except NoResponseError as error:
+                    response = text(502, f"the host does not answer ({error})")
+        if response is None:
+            response = await self._find_response(host, reader, request, peer)
 
         if self.options.metrics is not None:
-            self.options.metrics.count_answer(answer)
-        if isinstance(answer, FileResponse) and request.method == "GET":
-            self.note_use(answer.file.path)
-        return await self._bodies.send(request, answer, entry)
+            self.options.metrics.count_response(response)
+        if isinstance(response, FileResponse) and request.method == "GET":
+            self.note_use(response.file.path)
+        return await self._bodies.send(request, response, entry)
 
     def _is_passed_on(self, request: web.BaseRequest) -> bool:
         """Tell whether a request is for another host, to which the proxy leads."""
@@ -223,13 +223,13 @@ class App:
         return None
 
     def _end(self, request: web.BaseRequest) -> web.StreamResponse:
-        """End a connection that is of no use any more; nobody will see the answer."""
+        """End a connection that is of no use any more; nobody will see the response."""
         if request.transport is not None:
             request.transport.abort()
         response: web.StreamResponse = self._aiohttp.Response(status=503)
         return response
 
-    async def _find_answer(
+    async def _find_response(
         self,
         host: str | None,
         reader: Reader | None,
@@ -303,7 +303,7 @@ class App:
 
     @property
     def busy_count(self) -> int:
-        """How many answers are being sent."""
+        """How many responses are being sent."""
         return len(self._busy)
 
     async def shutdown(
@@ -311,14 +311,14 @@ class App:
         grace_s: float,
         hurry: asyncio.Event,
     ) -> int:
-        """End all connections: idle ones at once, those in the middle of an answer after a while.
+        """End all connections: idle ones at once, those in the middle of a response after a while.
 
         Args:
-            grace_s: How long answers may take to their end.
+            grace_s: How long responses may take to their end.
             hurry: Ends the wait when it is set.
 
         Returns:
-            How many answers were broken off.
+            How many responses were broken off.
         """
         await self._close_idle()
         closing = asyncio.ensure_future(self._close_servers(grace_s + ABORT_S))

@@ -66,7 +66,7 @@ class ServeOptions:
     catalog: Catalog | None = None
     """A web site at ``/`` about what the mirror holds."""
     grace_s: float = GRACE_S
-    """How long answers may take to their end after a signal."""
+    """How long responses may take to their end after a signal."""
 
 
 def serve(
@@ -284,7 +284,7 @@ async def _end(
     grace_s: float,
     hurry: asyncio.Event,
 ) -> None:
-    """Let answers come to their end, then break off what is left, and say both."""
+    """Let responses come to their end, then break off what is left, and say both."""
     patience_s = min(grace_s, FIRST_BYTES_S)
     await gate.hear_out(patience_s, hurry)
     if app.busy_count:

@@ -27,10 +27,10 @@ from urllib.parse import quote
 
 from zoo import atomic
 from zoo.cache import verified
-from zoo.cache.digests import is_sha256
 from zoo.config import expanded
 from zoo.documents import read_regular_file
 from zoo.errors import CacheError, MirrorError, MissingPackageError, WriteError
+from zoo.hashes import is_sha256
 from zoo.mirror.store import addresses
 from zoo.mirror.store.folder import translating
 from zoo.mirror.store.leases import ALONE_TIMEOUT_S, LEASE_S, Leases
@@ -254,7 +254,7 @@ class Bucket:
         return found
 
     def _forget(self) -> None:
-        """Believe no earlier answer: something has changed."""
+        """Believe no earlier response: something has changed."""
         with self._lock:
             self._known.clear()
 
@@ -473,7 +473,7 @@ class Bucket:
 
 
 class _Body(io.RawIOBase):
-    """The blocks of an answer as a stream."""
+    """The blocks of a response as a stream."""
 
     def __init__(
         self,
