@@ -74,7 +74,7 @@ def serve(
         bool,
         typer.Option(
             "--redirect",
-            help="Lead clients to the bucket itself (302) instead of passing its bytes on.",
+            help="Redirect clients to the bucket itself (302) instead of passing its bytes on.",
         ),
     ] = False,
     tls_cert: Annotated[

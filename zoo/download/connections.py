@@ -164,7 +164,7 @@ def make_manager(
     Args:
         proxy: Its address; empty for none.
         watch: Who is told of every socket.
-        uses_tls: Reading all authorities takes time, so it is done only for TLS.
+        uses_tls: Reading all CAs takes time, so it is done only for TLS.
 
     Raises:
         ConfigError: The certificates that the environment names cannot be used.
@@ -240,7 +240,7 @@ def _watched_pools(watch: Watch) -> dict[str, Any]:
 
 
 def tls_context() -> ssl.SSLContext:
-    """Trust what the environment names, else the system's and certifi's authorities together."""
+    """Trust what the environment names, else the system's and certifi's CAs together."""
     bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     named = bundle or os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
     try:

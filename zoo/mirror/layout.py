@@ -7,7 +7,7 @@ Nothing is read or written.
     mirror.json                     what was asked for, and where from
     index.json                      everything that is here, in one document
     manifests/3f/9ae2....json       what is here of one name: what the index is made from
-    ca.pem                          certificate of the proxy's own authority
+    ca.pem                          certificate of the proxy's own CA
     weights/download.pytorch.org/models/resnet18-f37072fd.pth   host and path of its address
     weights/download.pytorch.org/models/resnet18-f37072fd.pth.blocks.json   digests of its blocks
     repositories/pytorch/vision/<commit>.zip                        a hub repository at one commit

@@ -56,7 +56,7 @@ class Site:
         upstream: How to fetch what is missing; ``None`` to serve only what is here.
         proxy_port: Where the HTTPS proxy listens, if not on the port that was asked.
         catalog: The web site at ``/``, if there is one.
-        certificate: Of the proxy's own authority, if there is one.
+        certificate: Of the proxy's own CA, if there is one.
     """
 
     store: Store

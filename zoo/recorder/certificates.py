@@ -1,6 +1,6 @@
-"""An authority that lives as long as one command, and is believed by that command only.
+"""A certificate authority (CA) that lives as long as one command and is believed by it only.
 
-The mirror's own authority may vouch for a few hosts only (see its name constraints). A recording
+The mirror's own CA may vouch for a few hosts only (see its name constraints). A recording
 has to see every host that a program talks to, so this one has no such limit. Its key is never
 written; it ends with the command, and so does the file that names it.
 """
@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zoo.certificates import key_usage, pem_of_key
 from zoo.errors import MissingPackageError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ GRACE = timedelta(hours=1)
 """For clocks that are behind."""
 
 
-class Authority:
+class TemporaryAuthority:
     """Vouch for any host, to programs that are told to believe it.
 
     Raises:
@@ -65,19 +66,13 @@ class Authority:
             return context
 
     def _make_context(self, host: str) -> ssl.SSLContext:
-        from cryptography.hazmat.primitives import serialization
-
         certificate = _certificate(
             host,
             self._host_key,
             self._certificate,
             self._key,
         )
-        key = self._host_key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
+        key = pem_of_key(self._host_key)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.set_alpn_protocols(["http/1.1"])
         # ssl reads certificates from files only; this one is the owner's alone and gone at once.
@@ -94,7 +89,7 @@ def _certificate(
     issuer: x509.Certificate | None,
     issuer_key: ec.EllipticCurvePrivateKey | None,
 ) -> x509.Certificate:
-    """Make a certificate: of the authority itself, or of a host that it vouches for."""
+    """Make a certificate: of the CA itself, or of a host that it vouches for."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.x509.oid import NameOID
@@ -113,7 +108,7 @@ def _certificate(
     own_id = x509.SubjectKeyIdentifier.from_public_key(public)
     issuer_public = signing_key.public_key()
     issuer_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_public)
-    usage = _usage(is_authority=is_authority)
+    usage = key_usage(is_authority=is_authority)
     builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -148,22 +143,6 @@ def _general_name(host: str) -> x509.GeneralName:
         return x509.IPAddress(address)
     except ValueError:
         return x509.DNSName(host)
-
-
-def _usage(*, is_authority: bool) -> x509.KeyUsage:
-    from cryptography import x509
-
-    return x509.KeyUsage(
-        digital_signature=not is_authority,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=is_authority,
-        crl_sign=is_authority,
-        encipher_only=False,
-        decipher_only=False,
-    )
 
 
 def _pem(certificate: x509.Certificate) -> bytes:

@@ -1,14 +1,12 @@
-"""The variables that lead a program, and those that it starts, through a proxy on this machine."""
+"""The variables that send a program, and those that it starts, through a proxy on this machine."""
 
 from __future__ import annotations
 
-import contextlib
-import ssl
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 PROXY_NAMES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 BUNDLE_NAMES = (
@@ -23,17 +21,17 @@ DIRECT_NAMES = ("no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY")
 LOOPBACK = "localhost,127.0.0.1,::1"
 
 
-def lead(
+def point(
     before: Mapping[str, str],
     proxy: str,
     bundle: Path,
 ) -> dict[str, str]:
-    """Return an environment in which clients ask a proxy and believe its authority.
+    """Return an environment that points clients at a proxy and lets them believe its CA.
 
     Args:
         before: The environment as it is.
         proxy: Address of the proxy.
-        bundle: A file of authorities, see :func:`authorities`.
+        bundle: A file of CAs, from :func:`zoo.certificates.join_authorities`.
     """
     environment = dict(before)
     for name in DIRECT_NAMES:
@@ -50,21 +48,6 @@ def lead(
     return environment
 
 
-def authorities(before: Mapping[str, str], own: bytes) -> bytes:
-    """Join the authorities that count now with one more.
-
-    The variables that name such a file replace the usual authorities, so those have to be in it.
-    """
-    usual = before.get("REQUESTS_CA_BUNDLE")
-    named = before.get("SSL_CERT_FILE", usual)
-    files = [Path(named)] if named else _usual_files()
-    parts = []
-    for file in files:
-        with contextlib.suppress(OSError):
-            parts.append(file.read_bytes())
-    return b"\n".join([*parts, own])
-
-
 def fresh_caches(folder: Path) -> dict[str, str]:
     """Return variables that make the caches of torch and Hugging Face empty ones."""
     return {
@@ -72,15 +55,3 @@ def fresh_caches(folder: Path) -> dict[str, str]:
         "HF_HOME": str(folder / "huggingface"),
         "HF_HUB_CACHE": str(folder / "huggingface" / "hub"),
     }
-
-
-def _usual_files() -> list[Path]:
-    files = []
-    usual = ssl.get_default_verify_paths().cafile
-    if usual:
-        files.append(Path(usual))
-    with contextlib.suppress(ImportError):
-        import certifi
-
-        files.append(Path(certifi.where()))
-    return files

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import requests
 
     from zoo.cache.lock_lines import LockedThing
-    from zoo.recorder.certificates import Authority
+    from zoo.recorder.certificates import TemporaryAuthority
     from zoo.recorder.policy import Decision, OwnResponse
 
     Decide = Callable[[str, str], Decision]
@@ -51,7 +51,7 @@ XET = ("x-xet-",)
 class Settings:
     """What a proxy does."""
 
-    authority: Authority
+    authority: TemporaryAuthority
     decide: Decide = policy.pass_everything
     observe: Observe | None = None
     """Called with every exchange when it is over."""
@@ -194,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def _session(self) -> requests.Session:
-        """Return the connection's own way out, by the proxies and authorities of this process."""
+        """Return the connection's own way out, by the proxies and CAs of this process."""
         if self._own_session is None:
             import requests
 

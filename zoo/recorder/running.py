@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from zoo.certificates import join_authorities
 from zoo.errors import MissingProgramError, UsageError
 from zoo.recorder import environment
-from zoo.recorder.certificates import Authority
+from zoo.recorder.certificates import TemporaryAuthority
 from zoo.recorder.observing import Recorder
 from zoo.recorder.policy import LockedPolicy
 from zoo.recorder.proxy import Proxy, Settings
@@ -65,7 +66,7 @@ class RunOptions:
 
 
 def record(command: Sequence[str], options: RunOptions = RunOptions()) -> Recorded:
-    """Run a program and note what it fetches; its children are led through the proxy as well.
+    """Run a program and note what it fetches; its children go through the proxy as well.
 
     Raises:
         MissingProgramError: There is no such program.
@@ -74,7 +75,7 @@ def record(command: Sequence[str], options: RunOptions = RunOptions()) -> Record
     now = datetime.now(UTC)
     recorder = Recorder(now.strftime("%Y-%m-%d"))
     settings = Settings(
-        Authority(),
+        TemporaryAuthority(),
         observe=recorder.observe,
         upstreams=options.upstreams,
     )
@@ -102,7 +103,7 @@ def run_locked(
     """
     policy = LockedPolicy(tuple(things), lock_name)
     settings = Settings(
-        Authority(),
+        TemporaryAuthority(),
         decide=policy,
         redirected=policy.redirected,
         upstreams=options.upstreams,
@@ -140,10 +141,9 @@ def _run(
     """Run a program to its end behind a proxy that lives as long."""
     with tempfile.TemporaryDirectory(prefix="zoo-record-") as scratch, Proxy(settings) as proxy:
         bundle = Path(scratch) / "authorities.pem"
-        own = settings.authority.pem
-        authorities = environment.authorities(os.environ, own)
+        authorities = join_authorities(os.environ, settings.authority.pem)
         bundle.write_bytes(authorities)
-        variables = environment.lead(os.environ, proxy.address, bundle)
+        variables = environment.point(os.environ, proxy.address, bundle)
         if options.is_fresh:
             variables |= environment.fresh_caches(Path(scratch))
         try:

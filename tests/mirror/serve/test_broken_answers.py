@@ -135,8 +135,8 @@ def test_stopped_server_is_an_error_for_every_client(
             assert mirror.process.wait(timeout=60) == 0
         logs = running.mirror.log + running.tls.log
     assert [(key, said) for key, (code, said) in ends.items() if code == 0] == []
-    assert f"stopping: {2 * len(programs)} answers are being sent and have 0.2 s to end" in logs
-    assert f"stopped: {len(programs)} answers were broken off" in logs
+    assert f"stopping: {2 * len(programs)} responses are being sent and have 0.2 s to end" in logs
+    assert f"stopped: {len(programs)} responses were broken off" in logs
     assert "Traceback" not in logs
 
 

@@ -54,7 +54,7 @@ class Bodies:
     Args:
         site: Whose files are sent.
         aiohttp: aiohttp's server module.
-        redirects: Whether clients are led to the bucket that holds the mirror.
+        redirects: Whether clients are redirected to the bucket that holds the mirror.
     """
 
     def __init__(
@@ -141,8 +141,8 @@ class Bodies:
             url = await asyncio.to_thread(store.signed_url, file, REDIRECT_S)
             if url is not None:  # who asks with HEAD is told all here
                 moved = {**response.headers, "Location": url, "Cache-Control": "no-store"}
-                lead = Response(302, b"the file lies in a bucket\n", moved)
-                return self._send_bytes(request, lead, entry)
+                redirect = Response(302, b"the file lies in a bucket\n", moved)
+                return self._send_bytes(request, redirect, entry)
 
         if has_body and path is None:
             return await self._pass_on(request, file, headers, decision, entry)

@@ -8,8 +8,8 @@ cryptography and the standard library.
 
 The certificate lies in the mirror, for everybody. The key does not: a web server that is pointed at
 the folder must not be able to publish it. It is found by the certificate's fingerprint, so the
-mirror may be moved. Servers of a bucket have an authority each, or one that both of its files
-(``ca.pem`` beside the key) are carried to.
+mirror may be moved. Servers of a bucket have a CA each, or one that both of its files (``ca.pem``
+beside the key) are carried to.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zoo import atomic
+from zoo.certificates import key_usage, pem_of_key
 from zoo.config import expanded
 from zoo.errors import MirrorError, MissingPackageError
 from zoo.mirror import layout
@@ -109,7 +110,7 @@ def create(
     store: Store,
     key_path: Path | None = None,
 ) -> Path:
-    """Make the authority of a new mirror, and return where its private key lies.
+    """Make the CA of a new mirror, and return where its private key lies.
 
     Args:
         store: The mirror, whose folder gets the certificate; a bucket's stays on this machine.
@@ -126,7 +127,7 @@ def create(
     name = _name(modules, f"zoo mirror {own}")
     subtrees = [modules.x509.DNSName(host) for host in HOSTS]
     constraints = modules.x509.BasicConstraints(ca=True, path_length=0)
-    usage = _key_usage(modules, is_authority=True)
+    usage = key_usage(is_authority=True)
     certificate = (
         _builder(modules, name, name, key.public_key(), AUTHORITY_DAYS)
         .add_extension(constraints, critical=True)
@@ -142,7 +143,7 @@ def create(
     try:
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         certificate_file.parent.mkdir(parents=True, exist_ok=True)
-        _write_private(place, _pem_of_key(modules, key))
+        _write_private(place, pem_of_key(key))
     except OSError as error:
         fault = f"the proxy's key cannot be written: {error.strerror or error}"
         raise MirrorError(str(place), fault, "name another place with --ca-key") from error
@@ -221,13 +222,13 @@ class CertificateAuthority:
             _builder(modules, name, self._certificate.subject, key.public_key(), HOST_DAYS)
             .add_extension(constraints, critical=True)
             .add_extension(names, critical=False)
-            .add_extension(_key_usage(modules, is_authority=False), critical=True)
+            .add_extension(key_usage(is_authority=False), critical=True)
             .add_extension(purposes, critical=False)
             .add_extension(own_id, critical=False)
             .sign(self._key, modules.hashes.SHA256())
         )
         pem = certificate.public_bytes(modules.serialization.Encoding.PEM)
-        chain = _pem_of_key(modules, key) + pem + self.certificate
+        chain = pem_of_key(key) + pem + self.certificate
 
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.set_alpn_protocols(["http/1.1"])
@@ -282,35 +283,6 @@ def _builder(
         .add_extension(modules.x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
     return builder
-
-
-def _key_usage(
-    modules: _Modules,
-    *,
-    is_authority: bool,
-) -> x509.KeyUsage:
-    usage: x509.KeyUsage = modules.x509.KeyUsage(
-        digital_signature=not is_authority,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=is_authority,
-        crl_sign=is_authority,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    return usage
-
-
-def _pem_of_key(
-    modules: _Modules,
-    key: ec.EllipticCurvePrivateKey,
-) -> bytes:
-    serialization = modules.serialization
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
 
 
 def _write_private(

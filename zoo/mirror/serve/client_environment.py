@@ -1,4 +1,4 @@
-"""The environment that leads unmodified clients to a mirror.
+"""The environment that points unmodified clients at a mirror.
 
 Hugging Face's clients have a variable for that. torch.hub and torchvision have none: they get the
 mirror as proxy, and a file of certificate authorities that holds the usual ones and the mirror's
@@ -7,15 +7,14 @@ own.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import ssl
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from zoo.certificates import join_authorities
 from zoo.config import expanded
 from zoo.errors import MirrorError, UsageError
 from zoo.mirror import layout
@@ -71,7 +70,7 @@ def _behind_proxy(
     host: str,
     before: Mapping[str, str],
 ) -> dict[str, str]:
-    """Return the variables that lead a client through the mirror's proxy, and let it trust that."""
+    """Return the variables that send a client through the mirror's proxy, and let it trust that."""
     certificate, proxy = _fetch_certificate(base)
     bundle = _bundle(certificate, before)
     direct = before.get("no_proxy") or before.get("NO_PROXY")
@@ -86,7 +85,7 @@ def _behind_proxy(
 
 
 def _fetch_certificate(base: str) -> tuple[bytes, str]:
-    """Get the certificate of the mirror's own authority, and the address of its proxy."""
+    """Get the certificate of the mirror's own CA, and the address of its proxy."""
     import requests
 
     url = f"{base}/{layout.CERTIFICATE}"
@@ -133,21 +132,8 @@ def _bundle(
     certificate: bytes,
     before: Mapping[str, str],
 ) -> Path:
-    """Write a file of authorities: those that count without a mirror, and the mirror's.
-
-    The variables that name such a file replace the usual authorities, so those have to be in it.
-    """
-    named = before.get("SSL_CERT_FILE") or before.get("REQUESTS_CA_BUNDLE")
-    own = {Path(name) for name in [named, ssl.get_default_verify_paths().cafile] if name}
-    with contextlib.suppress(ImportError):
-        import certifi
-
-        own.add(Path(certifi.where()))
-    parts = []
-    for path in [Path(named)] if named else sorted(own):
-        with contextlib.suppress(OSError):
-            parts.append(path.read_bytes())
-    data = b"\n".join([*parts, certificate])
+    """Write a file of CAs: those that count without a mirror, and the mirror's."""
+    data = join_authorities(before, certificate)
     cache = expanded(before.get("XDG_CACHE_HOME") or "~/.cache")
     folder = cache / "zoo" / "mirror-certificates"
     digest = hashlib.sha256(data)

@@ -41,7 +41,7 @@ class Metrics:
         self._registry = client.CollectorRegistry()
         self._requests = self._counter("requests", "Requests answered.", "method", "status")
         self._sent = self._counter("sent_bytes", "Bytes of bodies sent.")
-        self._unfinished = self._counter("unfinished", "Answers without an end.", "ending")
+        self._unfinished = self._counter("unfinished", "Responses without an end.", "ending")
         self._lookups = self._counter("files", "Files asked for, by where they were.", "found")
         self._failures = self._counter("upstream_failures", "Upstream failures.", "reason")
         self._refused = self._counter(

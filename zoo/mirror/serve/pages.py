@@ -47,7 +47,7 @@ pre {{ background: #f4f4f4; padding: .8rem; overflow: auto }}
 {rows}
 </table>
 <p><a href="index.json">index.json</a> has all of it. <a href="ca.pem">ca.pem</a> is the certificate
-of the proxy's own authority.</p>
+of the proxy's own CA.</p>
 </body>
 </html>
 """

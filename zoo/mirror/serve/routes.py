@@ -93,7 +93,7 @@ async def _document(
     site: Site,
     path: str,
 ) -> AnyResponse:
-    """Answer with what is here now, or with the certificate of the proxy's authority."""
+    """Answer with what is here now, or with the certificate of the proxy's CA."""
     body = site.certificate
     if path == layout.INDEX:
         body = to_json(site.index).encode()

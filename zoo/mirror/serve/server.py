@@ -80,7 +80,7 @@ class AppOptions:
     trusted_proxies: tuple[Network, ...] = ()
     log_format: access_log.Format = "text"
     redirects: bool = False
-    """Whether clients are led to the bucket that holds the mirror."""
+    """Whether clients are redirected to the bucket that holds the mirror."""
     readers: Readers | None = None
     """Who may read; ``None`` for everybody."""
     metrics: Metrics | None = None

@@ -55,7 +55,7 @@ class ServeOptions:
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     redirects: bool = False
-    """Whether clients of a mirror in a bucket are led to the bucket itself."""
+    """Whether clients of a mirror in a bucket are redirected to the bucket itself."""
     proxy_port: int | None = None
     """With TLS: a port without, for clients that can reach a proxy only in that way."""
     ca_key: Path | None = None
@@ -172,7 +172,7 @@ def _authority(
     store: Store,
     key_path: Path | None,
 ) -> CertificateAuthority:
-    """Return the proxy's own authority.
+    """Return the proxy's own CA.
 
     A server of a bucket makes one for this machine when it is first run, unless one is here.
     """
@@ -289,7 +289,7 @@ async def _end(
     await gate.hear_out(patience_s, hurry)
     if app.busy_count:
         LOG.warning(
-            "stopping: %d answers are being sent and have %g s to end;"
+            "stopping: %d responses are being sent and have %g s to end;"
             " a second signal breaks them off",
             app.busy_count,
             grace_s,
@@ -298,7 +298,7 @@ async def _end(
     for task in gate.tasks:
         task.cancel()
     if broken:
-        LOG.warning("stopped: %d answers were broken off", broken)
+        LOG.warning("stopped: %d responses were broken off", broken)
 
 
 def _tls_context(options: ServeOptions) -> ssl.SSLContext | None:

@@ -55,7 +55,7 @@ class Objects(Protocol):
     def home(self) -> Path:
         """A folder of this machine for what the mirror keeps to itself.
 
-        Digests learnt, the authority's key.
+        Digests learnt, the CA's key.
         """
 
     # -- documents
