@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from zoo.cache import hub_files, huggingface
+from zoo.cache import hub_files
 from zoo.cache.huggingface import HubSnapshot, list_snapshots, verify
 from zoo.cache.verify import Verdict
 
@@ -185,13 +185,6 @@ def test_bytes_that_two_snapshots_share_are_read_once(hub: Path) -> None:
     read: list[int] = []
     assert len(verify(list_snapshots(hub), advance=read.append)) == 3
     assert sum(read) == len(CONFIG) + len(WEIGHTS)
-
-
-def test_unfinished_downloads_are_listed(hub: Path) -> None:
-    """They are huggingface_hub's to remove."""
-    path = hub / "models--timm--resnet18.a1_in1k" / "blobs" / "abc.incomplete"
-    path.write_bytes(b"x")
-    assert huggingface.list_unfinished(hub) == [path]
 
 
 def test_an_absent_cache_and_strange_folders_are_empty(tmp_path: Path) -> None:

@@ -141,10 +141,10 @@ def test_index_is_read_as_it_was_written() -> None:
 def test_ref_names_one_commit_only() -> None:
     """A new commit takes the ref; an old one without refs goes, one asked for by commit stays."""
     pinned, moved, fresh = "1" * 40, "2" * 40, "3" * 40
-    held = Index().with_item(_item(pinned, pinned)).with_item(_item(moved, "heads/main"))
-    held = held.with_item(_item(fresh, "heads/main"))
-    assert {item.revision for item in held.items} == {pinned, fresh}
-    assert held.by_ref("repository", "o/r", "heads/main") == _item(fresh, "heads/main")
+    held = index.entered((_item(pinned, pinned),), _item(moved, "heads/main"))
+    held = index.entered(held, _item(fresh, "heads/main"))
+    assert {item.revision for item in held} == {pinned, fresh}
+    assert Index(held).by_ref("repository", "o/r", "heads/main") == _item(fresh, "heads/main")
 
 
 @pytest.mark.parametrize(

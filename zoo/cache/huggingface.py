@@ -104,12 +104,6 @@ def list_snapshots(folder: Path | None = None) -> list[HubSnapshot]:
     return found
 
 
-def list_unfinished(folder: Path | None = None) -> list[Path]:
-    """List downloads that were begun and not finished."""
-    place = folder or default_folder()
-    return sorted(place.glob("*/blobs/*.incomplete"))
-
-
 def verify(
     snapshots: Iterable[HubSnapshot],
     *,

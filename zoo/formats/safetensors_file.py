@@ -100,11 +100,6 @@ class TensorEntry:
     """Byte after the last value."""
 
     @property
-    def is_aligned(self) -> bool:
-        """Whether the values can be used where they lie, without a copy."""
-        return self.begin % ITEM_BYTES[self.dtype] == 0
-
-    @property
     def count(self) -> int:
         """How many values the tensor has."""
         return math.prod(self.shape)

@@ -204,12 +204,6 @@ class Index:
             changed._put(place, versions)
         return changed
 
-    def with_item(self, item: Item) -> Index:
-        """Add an item, as :func:`entered` does."""
-        before = self._names.get(item.place, ())
-        after = entered(before, item)
-        return self.replacing({item.place: after})
-
     def without(self, keys: set[tuple[str, str, str | None]]) -> Index:
         """Remove items."""
         changes: dict[Place, Versions] = {}

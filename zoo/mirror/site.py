@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from zoo.mirror.catalog import Catalog
@@ -126,10 +126,3 @@ class Site:
 
 
 Handler = Callable[[Site], Awaitable["AnyResponse"]]
-
-
-class Routes(Protocol):
-    """Recognises requests and answers them."""
-
-    def route(self, request: Any) -> Handler | None:
-        """Return what answers a request; ``None`` if it is not one of ours."""
