@@ -245,7 +245,7 @@ def test_key_is_never_put_in_the_place_of_a_file(tmp_path: Path) -> None:
 
 
 def test_server_speaks_https_itself(places: Places, tmp_path: Path) -> None:
-    """--tls-cert and --tls-key: here with a certificate of the mirror's own authority."""
+    """--tls-cert and --tls-key: here with a certificate of the mirror's own CA."""
     store = fill(places.new(), {"/models/plain.pth": b"weights"})
     own = ca.certificate_path(store)
     certificate, key = _certificate_files(own.read_bytes(), tmp_path)
