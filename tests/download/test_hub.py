@@ -81,7 +81,7 @@ def test_the_first_download_is_written_down_and_holds(upstream: HubUpstream) -> 
     locked = lockfile.read(lock)["tiny.a1_in1k.safetensors"]
     assert locked.sha256 == hashlib.sha256(DATA).hexdigest()
 
-    folder = hub_files.repository_folder(REPOSITORY)
+    folder = hub_files.model_folder(REPOSITORY)
     (folder / "refs" / "main").unlink()
     upstream.models[REPOSITORY].refs["main"] = SECOND
     with pytest.raises(CacheError, match="demands sha256"):

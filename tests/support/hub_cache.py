@@ -21,7 +21,7 @@ def put(
     commit: str = COMMIT,
 ) -> Path:
     """Write a file of a commit that ``main`` means, and return where it is found."""
-    folder = hub_files.repository_folder(repository)
+    folder = hub_files.model_folder(repository)
     blob = folder / "blobs" / hashlib.sha256(data).hexdigest()
     place = hub_files.snapshot_path(repository, commit, path)
     for parent in (blob.parent, place.parent, folder / "refs"):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from zoo.cache.hub_files import folder_name
 from zoo.catalog.registry import load_registry
 from zoo.documents import read_regular_file
 from zoo.errors import MirrorError
@@ -87,15 +88,14 @@ class BundleHoldings:
             return False
 
         if use.ecosystem == "huggingface":
-            name = subject.replace("/", "--")
-            folder = f"{_HUB_CACHE}/models--{name}"
+            folder = f"{_HUB_CACHE}/{folder_name(subject)}"
             revision = use.revision or "main"
             is_named = f"{folder}/refs/{revision}" in self.paths
             return is_named or self._has_below(f"{folder}/snapshots/{revision}/")
 
         if use.ecosystem == "timm":
-            name = _timm_name(use).replace("/", "--")
-            return self._has_below(f"{_HUB_CACHE}/models--{name}")
+            folder = folder_name(_timm_name(use))
+            return self._has_below(f"{_HUB_CACHE}/{folder}")
 
         if use.ecosystem == "url":
             address = urlsplit(subject)

@@ -28,12 +28,22 @@ def default_folder() -> Path:
     return expanded(os.path.expandvars(hub or f"{home}/hub"))
 
 
-def repository_folder(
+def folder_name(repository: str) -> str:
+    """Name the folder of a repository of models.
+
+    >>> folder_name("timm/resnet18.a1_in1k")
+    'models--timm--resnet18.a1_in1k'
+    """
+    joined = repository.replace("/", "--")
+    return f"models--{joined}"
+
+
+def model_folder(
     repository: str,
     folder: Path | None = None,
 ) -> Path:
     """Return the folder in which the cache keeps a repository of models."""
-    return (folder or default_folder()) / f"models--{repository.replace('/', '--')}"
+    return (folder or default_folder()) / folder_name(repository)
 
 
 def cached_repositories(folder: Path | None = None) -> list[str]:
@@ -60,7 +70,7 @@ def commit_of(
     name = revision or "main"
     if ".." in Path(name).parts:
         return None
-    ref = repository_folder(repository, folder) / "refs" / name
+    ref = model_folder(repository, folder) / "refs" / name
     try:
         with ref.open("rb") as stream:
             text = stream.read(_LONGEST_REF_BYTES).decode("ascii", "replace").strip()
@@ -78,7 +88,7 @@ def snapshot_path(
     folder: Path | None = None,
 ) -> Path:
     """Return where a file of a commit lies, whether or not it is there."""
-    return repository_folder(repository, folder) / "snapshots" / commit / path
+    return model_folder(repository, folder) / "snapshots" / commit / path
 
 
 def find_path(

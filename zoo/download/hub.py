@@ -44,7 +44,7 @@ class Located:
     @property
     def blobs(self) -> Path:
         """The folder of the cache that holds the bytes."""
-        return hub_files.repository_folder(self.hub.repository) / "blobs"
+        return hub_files.model_folder(self.hub.repository) / "blobs"
 
 
 def endpoints(
@@ -167,7 +167,7 @@ def place(located: Located) -> Path:
         target = os.path.relpath(located.blobs / located.blob.file_name, path.parent)
         _link(path, target)
         if not is_commit(hub.revision):
-            ref = hub_files.repository_folder(hub.repository) / "refs" / (hub.revision or "main")
+            ref = hub_files.model_folder(hub.repository) / "refs" / (hub.revision or "main")
             ref.parent.mkdir(parents=True, exist_ok=True)
             atomic.write_text(ref, located.commit)
     return path

@@ -23,6 +23,7 @@ from __future__ import annotations
 import hashlib
 
 from zoo.cache import block_hashes
+from zoo.cache.hub_files import folder_name
 from zoo.download.sources import mirror_path
 
 SETTINGS = "mirror.json"
@@ -85,8 +86,8 @@ def huggingface_path(
     path: str,
 ) -> str:
     """Return the path of one file of a Hugging Face model."""
-    folder = name.replace("/", "--")
-    return f"huggingface/models--{folder}/{commit}/{path}"
+    folder = folder_name(name)
+    return f"huggingface/{folder}/{commit}/{path}"
 
 
 def quarantine_path(path: str) -> str:

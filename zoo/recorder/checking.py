@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from zoo.cache import hub_files, paths
@@ -11,6 +10,7 @@ from zoo.cache.digests import sha256_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from zoo.cache.lock_lines import LockedThing
 
@@ -48,11 +48,7 @@ def place_of(thing: LockedThing) -> Path | None:
     if thing.kind == "file":
         return paths.checkpoints_folder() / thing.name
     if thing.kind == "huggingface":
-        plain = thing.subject.replace("/", "--")
-        cache = hub_files.default_folder()
-        model = cache / f"models--{plain}"
         revision = thing.revision or ""
-        snapshot = model / "snapshots" / revision
-        inner = PurePosixPath(thing.path or "")
-        return snapshot / inner
+        inner = thing.path or ""
+        return hub_files.snapshot_path(thing.subject, revision, inner)
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from zoo.cache import lockfile
 from zoo.catalog.registry import load_registry
@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 Change = Literal["added", "removed", "changed"]
 Key = tuple[str, str]
 """Kind and name of a line."""
-Named = tuple[str, str, str]
-"""Kind, subject and ref: what names a commit."""
+
+
+class Ref(NamedTuple):
+    """A branch, tag or revision of a repository or model: what names a commit."""
+
+    kind: str
+    subject: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,19 +140,18 @@ def _change(
 
 def contradictions(things: Sequence[LockedThing]) -> list[str]:
     """Name refs that stand at two commits, as they do after a merge of two branches."""
-    commits: dict[Named, set[str]] = {}
+    commits: dict[Ref, set[str]] = {}
     for thing in things:
-        for name in _names(thing):
-            meant = commits.setdefault(name, set())
+        for ref in _refs(thing):
+            meant = commits.setdefault(ref, set())
             meant.add(thing.revision or "")
 
     found = []
-    for name, meant in sorted(commits.items()):
-        _, subject, ref = name
+    for ref, meant in sorted(commits.items()):
         if len(meant) > 1:
             commits_in_order = sorted(meant)
             places = " and at ".join(commits_in_order)
-            found.append(f"{subject}: {ref} stands at {places}")
+            found.append(f"{ref.subject}: {ref.name} stands at {places}")
     return found
 
 
@@ -214,9 +219,9 @@ def _agree(before: LockedThing, thing: LockedThing) -> bool:
     return before.sha256 in (None, thing.sha256)
 
 
-def _names(thing: LockedThing) -> list[Named]:
+def _refs(thing: LockedThing) -> list[Ref]:
     """List the refs of a line, each with what it is a ref of."""
-    return [(thing.kind, thing.subject, ref) for ref in thing.refs]
+    return [Ref(thing.kind, thing.subject, name) for name in thing.refs]
 
 
 def _other_bytes(
@@ -240,12 +245,11 @@ def _moved_refs(
     """Name refs that the lock file has at another commit."""
     locked = _commits(known)
     found: dict[str, None] = {}
-    for name, commit in _commits(recorded).items():
-        before = locked.get(name)
+    for ref, commit in _commits(recorded).items():
+        before = locked.get(ref)
         if before in (None, commit):
             continue
-        _, subject, ref = name
-        text = f"{subject}: {ref} is locked at {before}, and is at {commit} now"
+        text = f"{ref.subject}: {ref.name} is locked at {before}, and is at {commit} now"
         found[text] = None
     return list(found)
 
@@ -258,24 +262,23 @@ def _without_moved(
     now = _commits(recorded)
     kept = {}
     for key, thing in table.items():
-        refs = []
-        for name in _names(thing):
-            commit = now.get(name, thing.revision)
+        staying = []
+        for ref in _refs(thing):
+            commit = now.get(ref, thing.revision)
             if commit == thing.revision:
-                _, _, ref = name
-                refs.append(ref)
+                staying.append(ref.name)
 
         had_none = not thing.refs
-        if refs or had_none:
-            staying = tuple(refs)
-            kept[key] = replace(thing, refs=staying)
+        if staying or had_none:
+            names = tuple(staying)
+            kept[key] = replace(thing, refs=names)
     return kept
 
 
-def _commits(things: Iterable[LockedThing]) -> dict[Named, str | None]:
+def _commits(things: Iterable[LockedThing]) -> dict[Ref, str | None]:
     """Say which commit each ref names."""
     found = {}
     for thing in things:
-        for name in _names(thing):
-            found[name] = thing.revision
+        for ref in _refs(thing):
+            found[ref] = thing.revision
     return found

@@ -116,7 +116,7 @@ class _Sync:
 
     def _model_file(self, thing: LockedThing) -> Synced:
         """Fetch one file of a model into Hugging Face's cache."""
-        folder = _model_folder(thing.subject)
+        folder = hub_files.model_folder(thing.subject)
         revision = thing.revision or ""
         snapshot = folder / "snapshots" / revision
         inner = PurePosixPath(thing.path or "")
@@ -302,19 +302,13 @@ def _write_references(things: Iterable[LockedThing]) -> None:
         if thing.kind != "huggingface":
             continue
 
-        folder = _model_folder(thing.subject)
+        folder = hub_files.model_folder(thing.subject)
         commit = thing.revision or ""
         for ref in thing.refs:
             reference = folder / "refs" / ref
             reference.parent.mkdir(parents=True, exist_ok=True)
             # Exactly 40 letters: a newline at the end breaks offline use.
             write_text(reference, commit)
-
-
-def _model_folder(model: str) -> Path:
-    plain = model.replace("/", "--")
-    cache = hub_files.default_folder()
-    return cache / f"models--{plain}"
 
 
 def _has_digest(path: Path, sha256: str | None) -> bool:

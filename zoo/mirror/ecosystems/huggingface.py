@@ -118,7 +118,7 @@ class HuggingFace(Ecosystem):
         bundle: Bundle,
     ) -> None:
         """Add a model as huggingface_hub's cache has it."""
-        folder = _cache_folder(spec.name)
+        folder = hub_files.folder_name(spec.name)
         model = f"{CACHE_PLACE}/{folder}"
         for item in items:
             commit = item.revision or ""
@@ -135,7 +135,7 @@ class HuggingFace(Ecosystem):
 
     def look_up(self, spec: HuggingFaceSpec) -> Iterator[LookUp]:
         """Look for the commit, its snapshot, every file of it, and the file list."""
-        root = hub_files.default_folder() / _cache_folder(spec.name)
+        root = hub_files.model_folder(spec.name)
         commit: str | None = spec.revision
         if not is_commit(spec.revision):
             reference = root / "refs" / spec.revision
@@ -186,12 +186,6 @@ def _snapshot_of(
         if is_model and snapshot.commit == commit:
             return snapshot
     return None
-
-
-def _cache_folder(name: str) -> str:
-    """Name the folder of a model in huggingface_hub's cache."""
-    joined = name.replace("/", "--")
-    return f"models--{joined}"
 
 
 def _commit_in(reference: Path) -> str | None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from zoo.cache.digests import sha256_file
+from zoo.cache.hub_files import folder_name
 from zoo.config import expanded
 from zoo.download import sources
 from zoo.errors import MirrorError, SourceError, UsageError
@@ -300,8 +301,8 @@ def _folder(
     revision: str,
 ) -> str:
     """Say where the files of a model lie in a mirror."""
-    folder = name.replace("/", "--")
-    return f"modelscope/models--{folder}/{revision}/"
+    folder = folder_name(name)
+    return f"modelscope/{folder}/{revision}/"
 
 
 def paths(item: Item | RemoteItem) -> dict[str, StoredFile | RemoteFile]:
