@@ -26,6 +26,14 @@ class CapturedGraph:
         import torch
 
         self._input = example.clone()
+        # Streams are those of the current device, which need not be the example's: a graph
+        # captured there would be empty.
+        with torch.cuda.device(example.device):
+            self._capture(call)
+
+    def _capture(self, call: Call) -> None:
+        import torch
+
         warm_up = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         warm_up.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(warm_up), torch.inference_mode():

@@ -36,6 +36,9 @@ def prepare(request: Request) -> Call:
 
     def run(x: Tensor) -> Tensor:
         x = x.contiguous()
+        if x.is_cuda:
+            # Its own stream does not wait for torch's, which may still write the input.
+            torch.cuda.current_stream(x.device).synchronize()
         binding.bind_input(source, *place, x.shape, x.data_ptr())
         session.run_with_iobinding(binding)
         binding.synchronize_outputs()
