@@ -12,11 +12,35 @@ import zoo
 from tests.support import bench_models
 from zoo.engines import NAMES
 from zoo.engines.known import find_engine, known_engines, packages
+from zoo.engines.precision import precision_of_fp32
 from zoo.engines.prepared import PreparedModel, prepare_model
 from zoo.errors import MissingPackageError, OptimizeError, ShapeError, UnknownNameError, UsageError
 from zoo.optimizer import choices
 
 RUNTIMES = ["eager", "optimize", "onnxruntime", "openvino", "optimize:openvino"]
+
+
+@pytest.mark.parametrize(
+    ("device", "capability", "is_allowed", "expected"),
+    [
+        ("cpu", 9, True, "fp32"),
+        ("cuda", 9, True, "tf32"),
+        ("cuda", 9, False, "fp32"),
+        ("cuda", 7, True, "fp32"),
+    ],
+)
+def test_convolutions_of_fp32_numbers_are_called_what_they_are(
+    device: str,
+    capability: int,
+    is_allowed: bool,
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Torch lets cuDNN round to TF32 by default; a record that says fp32 would be wrong."""
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (capability, 0))
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", is_allowed)
+    assert precision_of_fp32(torch.device(device)) == expected
 
 
 def make_ready(engine: str, items: int = 4) -> tuple[nn.Module, PreparedModel]:

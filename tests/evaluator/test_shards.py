@@ -76,14 +76,16 @@ class Elsewhere(LocalExecutor):
     def places(self) -> Sequence[Place]:
         """Change what the workshops say of themselves."""
         versions = ("2.11.0", "2.14.1")
+        gpu = {"device": "cuda", "precision": "tf32"}
         pairs = zip(super().places(), versions, strict=True)
-        return [replace(one, facts={"device": "cuda", "torch": torch}) for one, torch in pairs]
+        return [replace(one, facts={**gpu, "torch": torch}) for one, torch in pairs]
 
 
 def test_the_key_names_the_devices_and_versions_of_the_places(digits: Path) -> None:
     """Not those of the machine that only counts."""
     result = evaluate_on(Elsewhere(WORKSHOP, ["cpu", "cpu:0"]), Job("lenet5", str(digits)))
     assert result.key["device"] == "cuda"
+    assert result.key["precision"] == "tf32"
     assert result.key["torch"] == "2.11.0, 2.14.1"
     assert result.key["places"] == 2
 

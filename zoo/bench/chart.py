@@ -124,6 +124,7 @@ def _point(
         ("time", f"{time_ms:.3g} ms ±{spread:.1f} %"),
         ("throughput", f"{rate:,.0f} a second"),
         ("settings", settings),
+        ("machine", summary.machine),
         ("multiply-adds", quantities.count(case.multiply_adds)),
         ("peak memory", quantities.size(summary.memory_bytes)),
         ("unstable", "; ".join(summary.faults) or "no"),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _AUTOCAST = {"fp16-autocast": torch.float16, "bf16-autocast": torch.bfloat16}
 _NATIVE = {"fp16": torch.float16, "bf16": torch.bfloat16}
 _SHOWN_CHARACTERS = 100
+_TF32_CAPABILITY = 8
 
 
 def set_precision(precision: str) -> None:
@@ -26,6 +27,18 @@ def set_precision(precision: str) -> None:
     # The newer fp32_precision makes torch.export 2.14 fail: "mix of APIs".
     torch.backends.cuda.matmul.allow_tf32 = is_allowed
     torch.backends.cudnn.allow_tf32 = is_allowed
+
+
+def precision_of_fp32(device: torch.device) -> str:
+    """Tell what convolutions of fp32 numbers are computed in on a device, as torch is set now.
+
+    On NVIDIA's devices since Ampere torch lets them round to TF32 unless it is told otherwise.
+    """
+    if device.type != "cuda" or torch.version.cuda is None:
+        return "fp32"
+    major, _ = torch.cuda.get_device_capability(device)
+    has_tf32 = major >= _TF32_CAPABILITY
+    return "tf32" if has_tf32 and torch.backends.cudnn.allow_tf32 else "fp32"
 
 
 def tensor_type(precision: str) -> torch.dtype:

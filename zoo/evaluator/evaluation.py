@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from zoo.devices import usable_cpus
+from zoo.engines.known import find_engine
+from zoo.engines.precision import precision_of_fp32
 from zoo.errors import DatasetError, ImageError, MissingPackageError, OptionError
 from zoo.evaluator.results import (
     SCHEMA_VERSION,
@@ -257,12 +259,15 @@ def _comparability(
     folder: ImageFolder,
 ) -> Mapping[str, Scalar]:
     device = next(classifier.model.parameters()).device
+    precision = "fp32"
+    if find_engine(classifier.engine).package == "torch":
+        precision = precision_of_fp32(device)
     return {
         "dataset": folder.digest,
         "images": len(folder.images),
         "preprocessing": str(classifier.transform.preprocessing),
         "weights_sha256": classifier.weights_sha256,
-        "precision": "fp32",
+        "precision": precision,
         "engine": classifier.engine,
         "device": device.type,
         "torch": torch.__version__,

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 
 from zoo.classifier import load_classifier
+from zoo.engines.known import find_engine
+from zoo.engines.precision import precision_of_fp32
 from zoo.errors import DatasetError, ExecutorError
 from zoo.evaluator.evaluation import Group, Tally, prepare, run_groups
 from zoo.evaluator.results import Skipped
@@ -79,8 +81,12 @@ class EvaluationWorkshop:
 
     def describe(self) -> Mapping[str, Any]:
         """Say what runs the network here."""
-        kind = torch.device(self._device).type
-        return {"device": kind, "torch": torch.__version__}
+        device = torch.device(self._device)
+        return {
+            "device": device.type,
+            "precision": precision_of_fp32(device),
+            "torch": torch.__version__,
+        }
 
     def carry_out(self, work: Mapping[str, Any]) -> Mapping[str, Any]:
         """Run the network over some images of a data set."""
@@ -224,6 +230,8 @@ class ShardDesk:
             "torch": self._joined("torch"),
             "places": len(self._places),
         }
+        if find_engine(self._job.engine).package == "torch":
+            key["precision"] = self._joined("precision")
         return replace(evaluation, key=key)
 
     def _joined(self, fact: str) -> str:
