@@ -216,6 +216,35 @@ def test_models_are_measured(
         zoo.bench()
 
 
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        {"runs": 0},
+        {"seconds": float("nan")},
+        {"seconds": float("inf")},
+        {"seconds": 0},
+        {"threads": -1},
+        {"retakes": -1},
+        {"batch": 0, "mode": "throughput"},
+        {"input_size": (1, 0, 0)},
+    ],
+)
+def test_numbers_that_make_no_sense_measure_nothing(numbers: dict[str, Any]) -> None:
+    """One sentence, before a process is started."""
+    with pytest.raises(UsageError, match=r"above 0|never negative"):
+        zoo.bench("lenet5", device="cpu", **numbers)
+
+
+@pytest.mark.parametrize("numbers", [{"batch": 0}, {"batch": -1}, {"workers": -1}])
+def test_an_evaluation_has_batches_of_at_least_one_image(
+    numbers: dict[str, Any], tmp_path: Path
+) -> None:
+    """All images in one batch would fill the memory."""
+    (tmp_path / "1").mkdir()
+    with pytest.raises(UsageError, match="1 image or more"):
+        zoo.evaluate("lenet5", tmp_path, **numbers)
+
+
 def test_models_are_listed_as_other_libraries_list_them(torch_home: Path) -> None:
     """Several patterns, exclusions, a year as a number, what lies in the cache."""
     assert zoo.list_models(["vgg1?", "alexnet"], exclude="timm/*", year=2014)[-1] == "alexnet"

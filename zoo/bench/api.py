@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from zoo.bench import plan, session
@@ -107,13 +108,19 @@ def bench(
         The results, which print as a table; ``rows`` are plain values, ``write`` keeps them.
 
     Raises:
-        UnknownNameError: No such model.
-        UsageError: A mode, precision or engine does not exist.
+        UnknownNameError: No such model, mode, precision or engine.
+        UsageError: A number makes no sense, or a model does not take one tensor.
         DeviceError: The device does not exist or is busy.
         BenchError: Nothing can be measured.
     """
     if not models:
         raise UsageError('name a model, as zoo.bench("resnet18")')
+    has_end = 0 < seconds < inf
+    if runs < 1 or not has_end:
+        raise UsageError(f"runs and seconds take numbers above 0, got {runs} and {seconds}")
+    for name, number in (("threads", threads), ("retakes", retakes)):
+        if number is not None and number < 0:
+            raise UsageError(f"{name} are never negative, got {number}")
 
     grid = plan.Grid(
         models=plan.expand(models),
@@ -136,9 +143,12 @@ def bench(
     with session.hold(found, 0.0):
         session.run_plan(planned, found, effort, store, progress)
 
-    results = tuple(store.results.values())
+    results = store.results.values()
     refused = [f"{case.label}: {reason}" for case, reason in planned.refused]
-    return Measurements(results, tuple(refused))
+    return Measurements(
+        results=tuple(results),
+        refused=tuple(refused),
+    )
 
 
 def _as_tuple(given: str | int | Sequence[Any]) -> tuple[Any, ...]:

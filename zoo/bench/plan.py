@@ -85,19 +85,25 @@ def expand(
         UsageError: Nothing is named.
     """
     if is_all:
-        architectures = (registry or load_registry()).architectures.values()
+        known = registry or load_registry()
+        architectures = known.architectures.values()
         return [architecture.name for architecture in architectures if architecture.task in TASKS]
     if not names:
         raise UsageError('name a model, or take every one with --all, as in "zoo bench resnet18"')
     index = registry_index(registry) if registry else load_index()
     expanded: list[str] = []
     for name in names:
-        if has_wildcard(name):
-            found = match_names(name, index)
-            expanded += [member for member in found if index.default(member).task in TASKS]
-        else:
-            expanded.append(file_of(name))
-    return list(dict.fromkeys(expanded))
+        if not has_wildcard(name):
+            file = file_of(name)
+            expanded.append(file)
+            continue
+
+        for member in match_names(name, index):
+            default = index.default(member)
+            if default.task in TASKS:
+                expanded.append(member)
+    once = dict.fromkeys(expanded)
+    return list(once)
 
 
 def parse_batches(text: str | None) -> tuple[int | None, ...] | None:
@@ -136,7 +142,8 @@ def check(
 
     Raises:
         UnknownNameError: No such model, mode, precision, memory format or engine.
-        UsageError: A dotted path without an input size, or a model that does not take one tensor.
+        UsageError: A batch or an input size below 1, a dotted path without an input size, or a
+            model that does not take one tensor.
     """
     for kind, given, known in (
         ("mode", grid.modes, MODES),
@@ -145,6 +152,12 @@ def check(
         ("engine", grid.engines, tuple(known_engines())),
     ):
         _require_known(kind, given, known)
+
+    for batch in grid.batches or ():
+        if batch is not None:
+            _require_positive("batch", batch)
+    for side in grid.input_size or ():
+        _require_positive("input size", side)
     return [_template(model, grid, registry) for model in dict.fromkeys(grid.models)]
 
 
@@ -177,9 +190,17 @@ def _require_known(
 ) -> None:
     for name in given:
         if name not in known:
-            raise UnknownNameError(
-                kind, name, nearest(name, known), advice=f"known are {', '.join(known)}"
-            )
+            near = nearest(name, known)
+            listing = ", ".join(known)
+            raise UnknownNameError(kind, name, near, advice=f"known are {listing}")
+
+
+def _require_positive(
+    name: str,
+    number: int,
+) -> None:
+    if number < 1:
+        raise UsageError(f"the {name} takes numbers above 0, got {number}")
 
 
 def is_path(

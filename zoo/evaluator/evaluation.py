@@ -11,7 +11,13 @@ import torch
 from zoo.devices import usable_cpus
 from zoo.engines.known import find_engine
 from zoo.engines.precision import precision_of_fp32
-from zoo.errors import DatasetError, ImageError, MissingPackageError, OptionError
+from zoo.errors import (
+    DatasetError,
+    ImageError,
+    MissingPackageError,
+    OptionError,
+    UsageError,
+)
 from zoo.evaluator.results import (
     SCHEMA_VERSION,
     ClassResult,
@@ -84,6 +90,9 @@ def run_pass(
     progress: Progress,
 ) -> Pass:
     """Go over a data set once; see :func:`evaluate`."""
+    if batch < 1 or (workers or 0) < 0:
+        fault = f"got a batch of {batch} and {workers} workers"
+        raise UsageError(f"a batch has 1 image or more, and workers are never negative: {fault}")
     subject = prepare(classifier, dataset)
     began_s = time.perf_counter()
     tally = Tally(subject)
