@@ -67,6 +67,16 @@ def test_engines_are_held_against_eager(digits: Path) -> None:
     assert folded.network_images_per_second > folded.images_per_second > 0
 
 
+def test_engines_are_timed_after_their_first_call_and_once_each(digits: Path) -> None:
+    """Eager is first and would pay for what a process does once; 60 images are 9 batches of 7."""
+    calls: list[int] = []
+    classifier = load_classifier("lenet5")
+    classifier.model.register_forward_hook(lambda _model, inputs, _y: calls.append(len(inputs[0])))
+    compared = compare_engines(classifier, digits, ["optimize", "eager", "optimize"], batch=7)
+    assert [row.engine for row in compared.engines] == ["eager", "optimize"]
+    assert calls == [7, *[7] * 8, 4]
+
+
 def test_engine_that_answers_otherwise_is_found_out(digits: Path) -> None:
     """A network whose labels are shifted by one: each image has another label than eager's."""
 
