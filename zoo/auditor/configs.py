@@ -75,15 +75,8 @@ def _addresses(
 ) -> Iterator[Use]:
     for match in _ADDRESS.finditer(line):
         if is_weights_address(match[0]):
-            place = Place(
-                file,
-                number,
-                match.start() + 1,
-                number,
-                match.end() + 1,
-            )
             yield Use(
-                place,
+                _place(file, number, *match.span()),
                 "a setting",
                 "url",
                 match[0],
@@ -92,15 +85,8 @@ def _addresses(
     for match in _HUB_NAME.finditer(line):
         hub = hub_model(match[0])
         if hub is not None:
-            place = Place(
-                file,
-                number,
-                match.start() + 1,
-                number,
-                match.end() + 1,
-            )
             yield Use(
-                place,
+                _place(file, number, *match.span()),
                 "a setting",
                 "huggingface",
                 hub[0],
@@ -124,20 +110,30 @@ def _model(
             revision = one.value
             break
 
-    column = line.index(name) + 1
-    place = Place(
-        file,
-        setting.line,
-        column,
-        setting.line,
-        column + len(name),
-    )
+    begin = line.index(name)
+    end = begin + len(name)
     yield Use(
-        place,
+        _place(file, setting.line, begin, end),
         setting.key,
         "huggingface",
         name,
         revision,
+    )
+
+
+def _place(
+    file: str,
+    line: int,
+    begin: int,
+    end: int,
+) -> Place:
+    """Say where a part of a line stands; it is counted from 0 here, from 1 there."""
+    return Place(
+        file=file,
+        line=line,
+        column=begin + 1,
+        end_line=line,
+        end_column=end + 1,
     )
 
 

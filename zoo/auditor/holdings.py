@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from zoo.auditor.knowledge import files_of
 from zoo.cache.hub_files import folder_name
-from zoo.catalog.registry import load_registry
 from zoo.documents import read_regular_file
 from zoo.errors import MirrorError
 from zoo.mirror import bundle, index, layout
@@ -53,7 +53,7 @@ class MirrorHoldings:
             return subject in origins
 
         held = {_file_name(path) for path in self.held.files}
-        return held.issuperset(_files_of(use))
+        return held.issuperset(_fetched_names(use))
 
     def _has_commit(self, kind: index.Kind, name: str, ref: str | None) -> bool:
         """Tell whether a ref, or for ``None`` any commit, of a repository is held."""
@@ -101,7 +101,7 @@ class BundleHoldings:
             address = urlsplit(subject)
             names = {_file_name(address.path)}
         else:
-            names = _files_of(use)
+            names = _fetched_names(use)
 
         needed = {f"torch/hub/checkpoints/{name}" for name in names}
         return self.paths.issuperset(needed)
@@ -154,23 +154,9 @@ def read_bundle(path: Path) -> BundleHoldings:
     return BundleHoldings(paths)
 
 
-def _files_of(use: Use) -> set[str]:
-    """Name the files of weights of the registry."""
-    registry = load_registry()
-    name = use.subject or ""
-    architecture = registry.architectures.get(name)
-    if architecture is None:
-        return set()
-
-    tag = use.revision or "default"
-    if tag in ("default", "pretrained"):
-        weights = architecture.default
-    else:
-        weights = architecture.weights.get(tag)
-    if weights is None:
-        return set()
-
-    published = [file for file in weights.files if file.url is not None]
+def _fetched_names(use: Use) -> set[str]:
+    """Name the files of weights of the registry; what ships inside the package is not fetched."""
+    published = [file for file in files_of(use) if file.url is not None]
     return {file.file_name for file in published}
 
 

@@ -13,7 +13,7 @@ from zoo.catalog.registry import load_registry
 if TYPE_CHECKING:
     from zoo.auditor.findings import Use
     from zoo.cache.lock_lines import LockedThing
-    from zoo.catalog.records import Architecture, Weights
+    from zoo.catalog.records import Architecture, Weights, WeightsFile
 
 
 class Holdings(Protocol):
@@ -173,8 +173,10 @@ def _is_about(thing: LockedThing, use: Use) -> bool:
         by_address = ("url", subject)
         return thing.key in (by_name, by_address)
 
-    is_file = thing.kind == "file"
-    return is_file and thing.name in _file_names(use)
+    if thing.kind != "file":
+        return False
+    names = [file.file_name for file in files_of(use)]
+    return thing.name in names
 
 
 def _is_of_timm(model: str, use: Use) -> bool:
@@ -183,15 +185,15 @@ def _is_of_timm(model: str, use: Use) -> bool:
     return model == wanted or model.startswith(f"{wanted}.")
 
 
-def _file_names(use: Use) -> set[str]:
-    """Name the files of torchvision's or zoo's weights that a use would fetch."""
+def files_of(use: Use) -> tuple[WeightsFile, ...]:
+    """List the files of torchvision's or zoo's weights that a use would load."""
     registry = load_registry()
     name = use.subject or ""
     architecture = registry.architectures.get(name)
     if architecture is None:
-        return set()
+        return ()
 
     weights = _tagged(architecture, use.revision)
     if weights is None:
-        return set()
-    return {file.file_name for file in weights.files}
+        return ()
+    return weights.files

@@ -140,17 +140,19 @@ class _Reading:
 
     def _values_of_parts(self, node: ast.expr) -> Values | None:
         further = self._further(self.scope)
-        if isinstance(node, ast.IfExp):
-            return further.any_of([node.body, node.orelse])
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-            return further.joined([node.left, node.right])
-        if isinstance(node, ast.JoinedStr):
-            return further.joined(node.values)
-        if isinstance(node, ast.Name):
-            return further.of_name(node.id)
-        if isinstance(node, ast.Starred):
-            return further.items(node.value)
-        return None
+        match node:
+            case ast.IfExp(body=one, orelse=other):
+                return further.any_of([one, other])
+            case ast.BinOp(left=first, op=ast.Add(), right=second):
+                return further.joined([first, second])
+            case ast.JoinedStr(values=parts):
+                return further.joined(parts)
+            case ast.Name(id=name):
+                return further.of_name(name)
+            case ast.Starred(value=several):
+                return further.items(several)
+            case _:
+                return None
 
     def any_of(self, nodes: Sequence[ast.expr]) -> Values | None:
         """List the constants of several expressions, one of which it will be."""
@@ -228,14 +230,15 @@ def beginning(node: ast.expr) -> str:
 
     That is ``http://`` of ``f"http://{host}/a.pth"``.
     """
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
-    if isinstance(node, ast.JoinedStr) and node.values:
-        first = node.values[0]
-        return beginning(first)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return beginning(node.left)
-    return ""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=[first, *_]):
+            return beginning(first)
+        case ast.BinOp(left=first, op=ast.Add()):
+            return beginning(first)
+        case _:
+            return ""
 
 
 def _bind_parameters(scope: Scope, arguments: ast.arguments) -> None:
@@ -259,23 +262,24 @@ def _bind_parameters(scope: Scope, arguments: ast.arguments) -> None:
 
 def _bind(scope: Scope, node: ast.AST) -> None:
     """Note what one statement or expression binds."""
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        _bind_imports(scope, node)
-    elif isinstance(node, ast.Assign):
-        for target in node.targets:
-            _bind_target(scope, target, node.value)
-    elif isinstance(node, ast.AnnAssign | ast.NamedExpr):
-        _bind_target(scope, node.target, node.value)
-    elif isinstance(node, ast.AugAssign):
-        _bind_target(scope, node.target, None)
-    elif isinstance(node, ast.For | ast.AsyncFor | ast.comprehension):
-        # The name of a loop is bound to each of the values, as by *VALUES.
-        each_value = ast.Starred(node.iter, ast.Load())
-        _bind_target(scope, node.target, each_value)
-    elif isinstance(node, ast.withitem) and node.optional_vars is not None:
-        _bind_target(scope, node.optional_vars, None)
-    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        scope.bind(node.name, None)
+    match node:
+        case ast.Import() | ast.ImportFrom():
+            _bind_imports(scope, node)
+        case ast.Assign(targets=targets, value=value):
+            for target in targets:
+                _bind_target(scope, target, value)
+        case ast.AnnAssign() | ast.NamedExpr():
+            _bind_target(scope, node.target, node.value)
+        case ast.AugAssign(target=target):
+            _bind_target(scope, target, None)
+        case ast.For() | ast.AsyncFor() | ast.comprehension():
+            # The name of a loop is bound to each of the values, as by *VALUES.
+            each_value = ast.Starred(node.iter, ast.Load())
+            _bind_target(scope, node.target, each_value)
+        case ast.withitem(optional_vars=ast.expr() as target):
+            _bind_target(scope, target, None)
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            scope.bind(node.name, None)
 
 
 def _bind_imports(scope: Scope, node: ast.Import | ast.ImportFrom) -> None:

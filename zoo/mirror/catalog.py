@@ -17,7 +17,7 @@ Files = Mapping[str, bytes]
 START = "index.html"
 _FOLDERS = {"assets": 2, "plain": 2, "data": 3}
 """Folders of the site, and how many steps a path in them has at most."""
-_TYPES = {
+MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -32,7 +32,7 @@ def has_place(request: Request) -> bool:
     *folders, name = request.steps
     if not folders:
         return name.endswith(".html")
-    is_file = name[name.rfind(".") :] in _TYPES
+    is_file = name[name.rfind(".") :] in MEDIA_TYPES
     return is_file and len(request.steps) <= _FOLDERS.get(folders[0], 0)
 
 
@@ -60,7 +60,7 @@ class Catalog:
         if content is None:
             return text(404, "neither the mirror nor its site has this file")
         headers = {
-            "Content-Type": _TYPES[name[name.rfind(".") :]],
+            "Content-Type": MEDIA_TYPES[name[name.rfind(".") :]],
             "Cache-Control": "no-cache",
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": "frame-ancestors 'none'",

@@ -15,20 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from zoo.errors import UsageError
+from zoo.mirror.catalog import MEDIA_TYPES
 from zoo.site.build import compress
 from zoo.site.pages import POLICY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".json": "application/json",
-    ".svg": "image/svg+xml",
-    ".txt": "text/plain; charset=utf-8",
-}
 _START = "index.html"
 
 
@@ -45,7 +38,7 @@ class ServedFile:
     def of(cls, name: str, content: bytes) -> ServedFile:
         """Prepare a file."""
         ending = name[name.rfind(".") :]
-        media_type = _TYPES.get(ending) or mimetypes.guess_type(name)[0]
+        media_type = MEDIA_TYPES.get(ending) or mimetypes.guess_type(name)[0]
         digest = hashlib.sha256(content).hexdigest()[:32]
         fallback = "application/octet-stream"
         return cls(content, compress(content), media_type or fallback, f'"{digest}"')
