@@ -6,7 +6,10 @@ Lower-case hex digits, all of them: an abbreviated commit may mean another one t
 from __future__ import annotations
 
 import re
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
+
+if TYPE_CHECKING:
+    import hashlib
 
 SHA256_DIGITS = "[0-9a-f]{64}"
 """As a part of a longer pattern."""
@@ -36,3 +39,15 @@ def is_commit(text: object) -> TypeGuard[str]:
     if not isinstance(text, str):
         return False
     return _COMMIT.fullmatch(text) is not None
+
+
+def git_blob(size_bytes: int) -> hashlib._Hash:
+    """Begin Git's own hash of a file of this length; its bytes follow.
+
+    >>> git_blob(0).hexdigest()
+    'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391'
+    """
+    import hashlib  # late: every command imports this module, and few of them hash
+
+    header = b"blob %d\0" % size_bytes
+    return hashlib.sha1(header, usedforsecurity=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.faulty_server import FaultyServer
 from zoo.auditor import audit, holdings, settings
 from zoo.auditor.audit import Selection
 from zoo.auditor.knowledge import Knowledge
@@ -208,6 +209,18 @@ def test_what_a_bundle_lacks_is_found(program: Path, tmp_path: Path) -> None:
         archive.writestr("bundle.json", json.dumps({"files": {key: {} for key in files}}))
     held = holdings.read_bundle(path)
     assert lines_of(program, "not-held", Knowledge(holdings=(("b", held),))) == MISSING_LINES
+
+
+def test_a_mirror_that_is_served_is_asked_for_its_index() -> None:
+    """Through the one network client; what it says instead is said."""
+    item = Item("repository", "pytorch/vision", (), COMMIT, ("tags/v1",))
+    text = to_json(Index((item,))).encode()
+    with FaultyServer() as server:
+        server.behave = lambda exchange: exchange.serve(text)
+        assert holdings.read_mirror(f"{server.base}/").held == Index((item,))
+        server.behave = lambda exchange: exchange.answer(404)
+        with pytest.raises(MirrorError, match=r"expected a mirror's index: .*404"):
+            holdings.read_mirror(server.base)
 
 
 def test_what_is_no_mirror_or_bundle_is_said(tmp_path: Path) -> None:

@@ -45,7 +45,9 @@ SPEAKING = (
     "HF_TOKEN",
     "NETRC",
     "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
     "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
 )
 """Variables that change what a client or a mirror does, beside those of proxies."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zipfile
 from dataclasses import dataclass
@@ -12,7 +13,10 @@ from urllib.parse import urlsplit
 from zoo.auditor.knowledge import files_of
 from zoo.cache.hub_files import folder_name
 from zoo.documents import read_regular_file
-from zoo.errors import MirrorError
+from zoo.download import sources
+from zoo.download.options import Timeouts
+from zoo.download.transport import Transport
+from zoo.errors import MirrorError, SourceError
 from zoo.mirror import bundle, index, layout
 from zoo.mirror.ecosystems.github import repository_folder
 
@@ -119,7 +123,7 @@ def read_mirror(place: str) -> MirrorHoldings:
     is_served = place.startswith(("http://", "https://"))
     if is_served:
         base = place.rstrip("/")
-        text = _download(f"{base}/{layout.INDEX}")
+        text: str | bytes = _download(f"{base}/{layout.INDEX}")
     else:
         text = _read_index(place)
 
@@ -172,16 +176,12 @@ def _file_name(path: str) -> str:
     return name
 
 
-def _download(address: str) -> str:
+def _download(address: str) -> bytes:
     """Fetch the index of a mirror that is served."""
-    import requests
-
-    try:
-        answer = requests.get(address, timeout=30)
-    except requests.RequestException as error:
-        fault = f"expected a running mirror, got {type(error).__name__}"
-        raise MirrorError(address, fault, "start it, or check the address") from error
-    if answer.status_code != 200:
-        fault = f"expected a mirror's index, got HTTP status {answer.status_code}"
-        raise MirrorError(address, fault, ADVICE)
-    return answer.text
+    with contextlib.closing(Transport(Timeouts())) as transport:
+        try:
+            source = sources.trusted(address)
+            return transport.read(source, LARGEST_INDEX_BYTES).data
+        except SourceError as error:
+            fault = f"expected a mirror's index: {error.fault}"
+            raise MirrorError(address, fault, ADVICE) from error

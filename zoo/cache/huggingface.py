@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from zoo.cache.hub_files import default_folder
 from zoo.cache.verify import Verdict, in_turn
-from zoo.hashes import is_commit, is_sha256
+from zoo.hashes import git_blob, is_commit, is_sha256
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -227,9 +227,8 @@ def _fault(
         return f"expected {file.expected_bytes} bytes, got {file.size_bytes}"
     if file.expected_digest is None:
         return None
-    is_sha256 = len(file.expected_digest) == 64
-    start = b"" if is_sha256 else b"blob %d\0" % file.size_bytes
-    digest = hashlib.sha256() if is_sha256 else hashlib.sha1(start, usedforsecurity=False)
+    has_sha256 = is_sha256(file.expected_digest)
+    digest = hashlib.sha256() if has_sha256 else git_blob(file.size_bytes)
     try:
         with file.place.open("rb") as stream:
             while block := stream.read(_READ_BYTES):
@@ -237,9 +236,7 @@ def _fault(
                 advance(len(block))
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
-    name = "git hash"
-    if is_sha256:
-        name = "sha256"
+    name = "sha256" if has_sha256 else "git hash"
     got = digest.hexdigest()
     if got == file.expected_digest:
         return None

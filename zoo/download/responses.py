@@ -54,6 +54,10 @@ class Response:
         self._raw = raw
         self._timeouts = timeouts
 
+    def header(self, name: str) -> str | None:
+        """Return one header more, which only who asks for it knows."""
+        return self._raw.headers.get(name)
+
     def blocks(self, *, unpacks: bool = False) -> Iterator[bytes]:
         """Yield the body as it arrives.
 

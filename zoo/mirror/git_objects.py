@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
+
+from zoo.hashes import git_blob
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -12,5 +13,6 @@ if TYPE_CHECKING:
 def git_oid(path: Path) -> str:
     """Compute git's digest of a file's content."""
     data = path.read_bytes()
-    start = b"blob %d\0" % len(data)
-    return hashlib.sha1(start + data, usedforsecurity=False).hexdigest()
+    blob = git_blob(len(data))
+    blob.update(data)
+    return blob.hexdigest()

@@ -7,6 +7,7 @@ own.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -16,12 +17,17 @@ from urllib.parse import urlsplit
 
 from zoo.certificates import join_authorities
 from zoo.config import expanded
-from zoo.errors import MirrorError, UsageError
+from zoo.download import sources
+from zoo.download.options import Timeouts
+from zoo.download.transport import Transport
+from zoo.errors import MirrorError, SourceError, UsageError
 from zoo.mirror import layout
 from zoo.mirror.ecosystems.known import ECOSYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from zoo.download.responses import Response
 
 ClientKind = Literal["torch", "hf", "all"]
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy")
@@ -29,6 +35,8 @@ _PROXIES = ("https_proxy", "HTTPS_PROXY", "http_proxy")
 is a header of the request."""
 CERTIFICATE_BEGIN = b"-----BEGIN CERTIFICATE-----"
 LARGEST_CERTIFICATE_BYTES = 1 << 16
+TIMEOUTS = Timeouts(answer_s=10.0)
+OWN_SERVER = "name the address of a mirror's own server, not of a plain web server"
 
 
 def environment(
@@ -86,27 +94,33 @@ def _behind_proxy(
 
 def _fetch_certificate(base: str) -> tuple[bytes, str]:
     """Get the certificate of the mirror's own CA, and the address of its proxy."""
-    import requests
+    with contextlib.closing(Transport(TIMEOUTS)) as transport:
+        try:
+            source = sources.trusted(f"{base}/{layout.CERTIFICATE}", is_direct=True)
+            with transport.open(source) as response:
+                port = response.header(layout.PROXY_PORT_HEADER)
+                data = _beginning(response)
+        except SourceError as error:
+            if error.status is None:
+                advice = 'check the address, or start it with "zoo mirror serve"'
+                raise MirrorError(base, error.fault, advice) from error
+            fault = f"expected a mirror's {layout.CERTIFICATE}, got HTTP status {error.status}"
+            raise MirrorError(base, fault, OWN_SERVER) from error
 
-    url = f"{base}/{layout.CERTIFICATE}"
-    try:
-        with requests.Session() as session:
-            session.trust_env = False  # the mirror is not reached through a proxy
-            response = session.get(
-                url, timeout=10, verify=os.environ.get("REQUESTS_CA_BUNDLE") or True
-            )
-    except requests.RequestException as error:
-        fault = f"expected a running mirror, got {type(error).__name__}"
-        raise MirrorError(
-            base, fault, 'check the address, or start it with "zoo mirror serve"'
-        ) from error
-    data = response.content[:LARGEST_CERTIFICATE_BYTES]
-    if response.status_code != 200 or not data.startswith(CERTIFICATE_BEGIN):
-        fault = f"expected a mirror's {layout.CERTIFICATE}, got HTTP status {response.status_code}"
-        raise MirrorError(
-            base, fault, "name the address of a mirror's own server, not of a plain web server"
-        )
-    return data, _proxy_address(base, response.headers.get(layout.PROXY_PORT_HEADER))
+    if not data.startswith(CERTIFICATE_BEGIN):
+        fault = f"expected a mirror's {layout.CERTIFICATE}, got something else"
+        raise MirrorError(base, fault, OWN_SERVER)
+    return data, _proxy_address(base, port)
+
+
+def _beginning(response: Response) -> bytes:
+    """Read as much of a response as a certificate may have."""
+    data = b""
+    for block in response.blocks():
+        data += block
+        if len(data) >= LARGEST_CERTIFICATE_BYTES:
+            break
+    return data[:LARGEST_CERTIFICATE_BYTES]
 
 
 def _proxy_address(
