@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zoo.cache.paths import checkpoints_folder
-from zoo.config import Config, config_path, expanded, load_config
+from zoo.config import Config, config_path, expanded, load_config, own_folder, user_folder
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,6 +22,14 @@ def write(text: str | bytes) -> None:
     """Write the config file."""
     config_path().parent.mkdir(parents=True, exist_ok=True)
     config_path().write_bytes(text if isinstance(text, bytes) else text.encode())
+
+
+def test_folders_of_the_user_are_those_of_xdg() -> None:
+    """A variable that is empty names none; zoo's own files lie below a folder of its name."""
+    home = expanded("~")
+    assert user_folder("state", {}) == home / ".local" / "state"
+    assert user_folder("data", {"XDG_DATA_HOME": ""}) == home / ".local" / "share"
+    assert own_folder("cache", {"XDG_CACHE_HOME": "/big"}) == Path("/big/zoo")
 
 
 def test_no_config_file_means_the_defaults(desk: Desk) -> None:

@@ -19,15 +19,23 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.documents import read_regular_file
 from zoo.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 LARGEST_BYTES = 1 << 20
+FolderKind = Literal["cache", "config", "data", "state"]
+_FOLDERS: dict[FolderKind, tuple[str, str]] = {
+    "cache": ("XDG_CACHE_HOME", "~/.cache"),
+    "config": ("XDG_CONFIG_HOME", "~/.config"),
+    "data": ("XDG_DATA_HOME", "~/.local/share"),
+    "state": ("XDG_STATE_HOME", "~/.local/state"),
+}
+"""The variable that names the folder of a kind, and where it is without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +52,18 @@ class Config:
 
 def config_path() -> Path:
     """Return where the config file is, whether or not it exists."""
-    setting = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    folder = expanded(setting)
-    return folder / "zoo" / "config.toml"
+    return own_folder("config") / "config.toml"
+
+
+def own_folder(kind: FolderKind, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of the user's files of a kind that is zoo's own: ``~/.cache/zoo``."""
+    return user_folder(kind, environment) / "zoo"
+
+
+def user_folder(kind: FolderKind, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return where programs keep the user's files of a kind, on every system as XDG says."""
+    variable, usual = _FOLDERS[kind]
+    return expanded(environment.get(variable) or usual)
 
 
 def expanded(path: str) -> Path:

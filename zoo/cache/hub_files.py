@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from zoo.config import expanded
+from zoo.config import expanded, user_folder
 from zoo.hashes import is_commit
 
 _LONGEST_REF_BYTES = 100
@@ -22,10 +22,17 @@ _LONGEST_REF_BYTES = 100
 
 def default_folder() -> Path:
     """Return where huggingface_hub keeps its cache, without importing it."""
-    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    home = os.environ.get("HF_HOME") or f"{caches}/huggingface"
     hub = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
-    return expanded(os.path.expandvars(hub or f"{home}/hub"))
+    if hub:
+        return expanded(os.path.expandvars(hub))
+    return home_folder() / "hub"
+
+
+def home_folder() -> Path:
+    """Return where programs of Hugging Face keep all that is theirs."""
+    usual = user_folder("cache") / "huggingface"
+    home = os.environ.get("HF_HOME") or str(usual)
+    return expanded(os.path.expandvars(home))
 
 
 def folder_name(repository: str) -> str:

@@ -20,7 +20,7 @@ import time
 from typing import TYPE_CHECKING
 
 from zoo import atomic
-from zoo.config import expanded, load_config
+from zoo.config import load_config, own_folder
 from zoo.documents import read_regular_file
 from zoo.errors import WriteError
 from zoo.hashes import is_sha256
@@ -34,8 +34,7 @@ _DAY_S = 86_400.0
 
 def folder() -> Path:
     """Return where receipts lie."""
-    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return expanded(caches) / "zoo" / "receipts"
+    return own_folder("cache") / "receipts"
 
 
 def stamp(path: Path) -> list[int]:

@@ -11,14 +11,13 @@ Reading verifies nothing but a digest: signatures were checked when the state wa
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
 from zoo.catalog.reading import naming
-from zoo.config import expanded
+from zoo.config import own_folder
 from zoo.documents import parse_document, read_regular_file
 from zoo.errors import DocumentError
 
@@ -55,9 +54,7 @@ class Current:
 
 def folder() -> Path:
     """Return where installed registries lie, whether or not there are any."""
-    setting = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    data = expanded(setting)
-    return data / "zoo" / "registry"
+    return own_folder("data") / "registry"
 
 
 def read_current() -> Current | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from pathlib import Path
+
+from zoo.cache import hub_files
+from zoo.config import expanded
 
 GITHUB = ("https://api.github.com", "https://github.com")
 HUGGINGFACE = ("https://huggingface.co",)
@@ -34,10 +36,8 @@ def huggingface_token() -> str | None:
     if token:
         return token
 
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
-    named = os.environ.get("HF_TOKEN_PATH") or f"{home}/token"
-    place = Path(os.path.expanduser(named))  # noqa: PTH111 - unlike Path's, it leaves an unknown home alone
+    named = os.environ.get("HF_TOKEN_PATH")
+    place = expanded(named) if named else hub_files.home_folder() / "token"
     with (
         contextlib.suppress(OSError, UnicodeDecodeError),
         place.open("rb") as stream,

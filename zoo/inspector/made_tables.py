@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from zoo import atomic
-from zoo.cache import verified
+from zoo.config import own_folder
 from zoo.errors import MissingPackageError, RegistryError, WriteError
 from zoo.inspector.layers import LayerTable, load_table, table_file, to_text
 
@@ -51,4 +51,4 @@ def tables_folder(architecture: Architecture) -> Path:
         made_by = f"timm-{version('timm')}-torch-{version('torch')}"
     except PackageNotFoundError as error:
         raise MissingPackageError(architecture.name, "timm", "timm") from error
-    return verified.folder().parent / "layers" / made_by
+    return own_folder("cache") / "layers" / made_by

@@ -21,7 +21,7 @@ from urllib.parse import unquote
 
 from zoo import atomic
 from zoo.cache import locks
-from zoo.catalog import installed
+from zoo.config import own_folder
 from zoo.documents import read_regular_file
 from zoo.download.sources import mirror_url, shown
 from zoo.errors import TrustError
@@ -44,8 +44,7 @@ def folder_of(base: str) -> Path:
     address = _address(base)
     digest = hashlib.sha256(address.encode())
     name = digest.hexdigest()[:32]
-    data = installed.folder().parent
-    return data / "mirrors" / name
+    return own_folder("data") / "mirrors" / name
 
 
 def must_be_signed(base: str) -> bool:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from zoo import atomic
 from zoo.certificates import key_usage, pem_of_key
-from zoo.config import expanded
+from zoo.config import own_folder
 from zoo.errors import MirrorError, MissingPackageError
 from zoo.mirror import layout
 from zoo.mirror.ecosystems.known import ECOSYSTEMS
@@ -58,8 +58,7 @@ def require() -> None:
 
 def keys_folder() -> Path:
     """Return where the keys of this machine's mirrors lie where no place was named."""
-    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return expanded(state) / "zoo" / "mirror-keys"
+    return own_folder("state") / "mirror-keys"
 
 
 def default_key_path(certificate: bytes) -> Path:

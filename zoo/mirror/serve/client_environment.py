@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from zoo.certificates import join_authorities
-from zoo.config import expanded
+from zoo.config import own_folder
 from zoo.download import sources
 from zoo.download.options import Timeouts
 from zoo.download.transport import Transport
@@ -148,8 +148,7 @@ def _bundle(
 ) -> Path:
     """Write a file of CAs: those that count without a mirror, and the mirror's."""
     data = join_authorities(before, certificate)
-    cache = expanded(before.get("XDG_CACHE_HOME") or "~/.cache")
-    folder = cache / "zoo" / "mirror-certificates"
+    folder = own_folder("cache", before) / "mirror-certificates"
     digest = hashlib.sha256(data)
     name = digest.hexdigest()[:16]
     target = folder / f"{name}.pem"

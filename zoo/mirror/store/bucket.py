@@ -27,7 +27,7 @@ from urllib.parse import quote
 
 from zoo import atomic
 from zoo.cache import verified
-from zoo.config import expanded
+from zoo.config import own_folder
 from zoo.documents import read_regular_file
 from zoo.errors import CacheError, MirrorError, MissingPackageError, WriteError
 from zoo.hashes import is_sha256
@@ -91,14 +91,12 @@ class Bucket:
     @property
     def staging(self) -> Path:
         """A folder of the user's cache."""
-        cache = _folder("XDG_CACHE_HOME", "~/.cache")
-        return cache / "zoo" / "mirrors" / self._place.id
+        return own_folder("cache") / "mirrors" / self._place.id
 
     @property
     def home(self) -> Path:
         """A folder of the user's data."""
-        data = _folder("XDG_DATA_HOME", "~/.local/share")
-        return data / "zoo" / "mirrors" / self._place.id
+        return own_folder("data") / "mirrors" / self._place.id
 
     # -- documents
 
@@ -504,15 +502,6 @@ class _Body(io.RawIOBase):
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
-
-
-def _folder(
-    variable: str,
-    default: str,
-) -> Path:
-    """Return one of the user's own folders."""
-    chosen = os.environ.get(variable) or default
-    return expanded(chosen)
 
 
 def _obstore() -> tuple[Any, Any]:
