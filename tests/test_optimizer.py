@@ -335,6 +335,13 @@ def test_a_compiled_network_keeps_the_answer() -> None:
         ]
         assert len(packed) == 2  # the strided one makes its kernel anew
 
+    # The last batch of a data set is smaller, and must not take a minute longer.
+    with torch.compiler.set_stance("fail_on_recompile"):
+        fewer = fast(images[:1])
+        more = fast(torch.cat([images, images, images[:1]]))
+    assert relative_error(fewer, model(images[:1])) < 1e-5
+    assert more.shape[0] == 5
+
 
 @pytest.mark.cuda
 @pytest.mark.skipif(

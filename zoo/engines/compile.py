@@ -28,6 +28,7 @@ ENGINES = (
         summary="torch.compile",
         prepare=prepare,
         workloads=TRAINING_TOO,
+        compiles_each_shape=True,
     ),
     Engine(
         name="compile:reduce-overhead",
@@ -35,6 +36,7 @@ ENGINES = (
         prepare=partial(prepare, mode="reduce-overhead"),
         devices=("cuda",),
         workloads=TRAINING_TOO,
+        compiles_each_shape=True,
     ),
     Engine(
         name="compile:max-autotune",
@@ -42,5 +44,6 @@ ENGINES = (
         prepare=partial(prepare, mode="max-autotune"),
         devices=("cpu", "cuda"),
         workloads=TRAINING_TOO,
+        compiles_each_shape=True,
     ),
 )

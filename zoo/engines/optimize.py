@@ -73,6 +73,7 @@ _FROZEN = Engine(
     summary="torch.compile with frozen weights",
     prepare=_prepare_frozen,
     devices=("cpu", "cuda"),
+    compiles_each_shape=True,
 )
 _OTHERWISE = {"compile": _FROZEN}
 """Engines that do it in another way when the network is folded."""

@@ -39,8 +39,8 @@ class Form:
 class PreparedModel(nn.Module):
     """A network prepared for inference; call it like the one that it was made from.
 
-    An engine that is bound to one shape gets batches of that shape: smaller ones are filled up,
-    larger ones cut.
+    An engine that is bound to one shape, or would compile for another, gets batches of that shape:
+    smaller ones are filled up, larger ones cut.
 
     Args:
         network: The network in its final type and layout.
@@ -81,7 +81,10 @@ class PreparedModel(nn.Module):
         """
         with torch.inference_mode():
             brought = self.form.bring(x)
-            if self.form.engine.has_fixed_shape:
+            engine = self.form.engine
+            has_usual_items = x.shape[1:] == self.shape[1:]
+            is_compiled = engine.compiles_each_shape and has_usual_items
+            if engine.has_fixed_shape or is_compiled:
                 result = self._run_in_batches(brought)
             else:
                 result = self.run(brought)

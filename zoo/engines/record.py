@@ -56,6 +56,9 @@ class Engine:
     """What to install ``torch-zoo`` with to have that package."""
     has_fixed_shape: bool = False
     """Whether it takes inputs of the example's shape only."""
+    compiles_each_shape: bool = False
+    """Whether it takes inputs of another shape after a while in which it compiles for them: batches
+    of other sizes are then filled up or cut, as for those that take one shape only."""
     folds_batch_norms: bool = False
     """Whether the network is rewritten before it is converted."""
     is_layer_by_layer: bool = False
