@@ -36,6 +36,25 @@ def test_a_pattern_with_a_tag_passes_over_what_has_no_such_weights() -> None:
     assert not any(name.startswith("resnet18") for name in found)
 
 
+def test_what_a_pattern_passes_over_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """By name, the first few of many; not where nobody has typed the pattern."""
+    labels("mobilenet_v1*")
+    (message,) = caplog.messages
+    assert message.startswith("mobilenet_v1*: passed over 3 without such weights: ")
+    assert message.endswith(": mobilenet_v1_075, mobilenet_v1_050, mobilenet_v1_025")
+    caplog.clear()
+
+    labels("resnet*:imagenet1k_v2", families=("mobilenet",))
+    assert [message.partition(",")[0] for message in caplog.messages] == [
+        "resnet*:imagenet1k_v2: passed over 2 without such weights: resnet18",
+        "--all-of mobilenet: passed over 3 without such weights: mobilenet_v1_075",
+    ]
+    caplog.clear()
+
+    find_wanted(["*"], tells=False)
+    assert caplog.messages == []
+
+
 def test_all_weights_of_a_name() -> None:
     """Both sets of VGG-16: the usual ones, and the convolutions only."""
     assert labels("vgg16", has_all_weights=True) == [

@@ -41,6 +41,17 @@ def test_pattern_stands_for_every_model_that_fits() -> None:
         ecosystems.parse("resnt18")
 
 
+def test_what_a_pattern_passes_over_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """Models without such weights, and weights that ship inside the package."""
+    tagged = [str(spec) for spec in ecosystems.parse("resnet*:imagenet1k_v2")]
+    assert tagged == [f"resnet{depth}:imagenet1k_v2" for depth in (101, 152, 50)]
+    assert ecosystems.parse("lenet*") == []
+    assert caplog.messages == [
+        "resnet*:imagenet1k_v2: passed over 2 without such weights: resnet18, resnet34",
+        "lenet*: passed over 1 shipped inside the package: lenet5",
+    ]
+
+
 BAD_REPOSITORIES = [
     "-owner/repo",
     "owner/-repo",

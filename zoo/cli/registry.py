@@ -200,7 +200,7 @@ def pin(
     from zoo.cli.terminal.progress import StepProgress
     from zoo.curator import pins
 
-    wanted = find_wanted(names or ["timm/*"], has_all_weights=True)
+    wanted = find_wanted(names or ["timm/*"], has_all_weights=True, tells=bool(names))
     bar = StepProgress(
         is_quiet=quiet, steps="weights", kept="their pins are written", advice="go on with"
     )
@@ -295,7 +295,7 @@ def watch(
     from zoo.mirror import remotes
     from zoo.mirror.ecosystems.known import parse_upstreams
 
-    wanted = find_wanted(names or ["*"], has_all_weights=True)
+    wanted = find_wanted(names or ["*"], has_all_weights=True, tells=bool(names))
     addresses = watching.addresses_of(wanted)
     expected: dict[str, watching.Recorded] = {}
     if not names:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from urllib.parse import urlsplit
 
 from zoo.catalog import resolver
-from zoo.catalog.index import registry_index
 from zoo.catalog.registry import load_registry
-from zoo.catalog.specs import match_names
+from zoo.catalog.specs import has_wildcard
+from zoo.catalog.wanted import find_wanted, warn_of_others
 from zoo.download import sources
-from zoo.errors import UnknownNameError, UsageError
+from zoo.errors import MirrorError, UnknownNameError, UsageError
 from zoo.mirror import layout
 
 if TYPE_CHECKING:
@@ -146,22 +146,23 @@ def find_models(text: str) -> list[ItemSpec]:
 
     Raises:
         UnknownNameError: There are none.
+        MirrorError: They ship inside the package.
     """
-    name, _, tag = text.partition(":")
-    is_pattern = any(letter in name for letter in "*?[")
-    names = match_names(name, registry_index(load_registry())) if is_pattern else [name]
-    found: list[ItemSpec] = []
-    for one in names:
-        architecture = resolver.find_architecture(one)
-        if is_pattern and not architecture.weights:
-            continue
-        weights = resolver.find_weights(architecture, tag or "default")
-        if is_published(weights):
-            found.append(ModelSpec(architecture.name, weights.tag))
-        elif not is_pattern:
-            advice = "these weights ship inside the package; no mirror is needed"
-            raise UnknownNameError("download", text, advice=advice)
-    return found
+    # A pattern is one over what zoo knows by a bare name; a name may be of any source.
+    is_pattern = has_wildcard(text)
+    registry = load_registry() if is_pattern else None
+    meant = find_wanted([text], registry=registry)
+    shipped = [architecture.name for architecture, weights in meant if not is_published(weights)]
+    if shipped and not is_pattern:
+        fault = "expected weights to fetch, got some that ship inside the package"
+        raise MirrorError(text, fault, "nothing has to be mirrored for them")
+
+    warn_of_others(text, shipped, "shipped inside the package")
+    return [
+        ModelSpec(architecture.name, weights.tag)
+        for architecture, weights in meant
+        if is_published(weights)
+    ]
 
 
 def read_address(url: str) -> WeightsSpec:
