@@ -56,7 +56,7 @@ def _hold(store: Store, upstream: HubUpstream) -> tuple[str, str, str]:
 
 def _served(store: Store) -> dict[str, tuple[object, float]]:
     """List the files that a mirror serves with what changes when one is written."""
-    entries = [entry for entry in store.objects.entries() if layout.PRIVATE not in entry.key]
+    entries = [entry for entry in store.objects.listed() if layout.PRIVATE not in entry.key]
     return {entry.key: (store.objects.version(entry.key), entry.modified_s) for entry in entries}
 
 

@@ -50,7 +50,7 @@ def keys(
     prefix: str = "",
 ) -> set[str]:
     """List all that lies in a mirror, whether it is named by the index or not."""
-    entries = store.objects.entries(prefix)
+    entries = store.objects.listed(prefix)
     return {entry.key for entry in entries}
 
 

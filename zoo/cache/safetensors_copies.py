@@ -1,6 +1,4 @@
-"""Safetensors copies.
-
-The copy that ``zoo convert`` lays beside a pickle file, and when it may be loaded instead.
+"""The safetensors copy that ``zoo convert`` lays beside a pickle, and when it is loaded instead.
 
 A copy loads several times faster and cannot hold code. It is made from a verified file, proven
 equal to it tensor by tensor, and its digest is written into ``zoo.lock``; conversion is

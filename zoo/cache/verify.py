@@ -1,6 +1,6 @@
-"""Verify.
+"""Read what lies in the cache and say whether it is what it should be.
 
-Read what lies in the cache and say whether it is what it should be. Works on a read-only cache.
+Works on a read-only cache.
 """
 
 from __future__ import annotations

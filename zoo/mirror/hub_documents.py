@@ -14,7 +14,7 @@ POINTER_BYTES = 134
 LONG_AGO = "1970-01-01T00:00:00.000Z"
 AnyItem = Item | RemoteItem
 AnyFile = StoredFile | RemoteFile
-Entry = dict[str, Any]
+Json = dict[str, Any]
 
 
 def paths(item: AnyItem) -> dict[str, AnyFile]:
@@ -34,14 +34,14 @@ def stored_paths(item: Item) -> dict[str, StoredFile]:
     return {file.path.removeprefix(prefix): file for file in item.files}
 
 
-def cached_tree(item: Item) -> Entry:
+def cached_tree(item: Item) -> Json:
     """Write the file list as huggingface_hub's cache has it.
 
     That is without Xet hashes, which would need the network.
     """
-    files: Entry = {}
+    files: Json = {}
     for path, file in paths(item).items():
-        entry: Entry = {"size": file.size_bytes, "blob_id": _blob_id(file)}
+        entry: Json = {"size": file.size_bytes, "blob_id": _blob_id(file)}
         if file.git_oid is None:
             entry["lfs_sha256"] = file.sha256
             entry["lfs_size"] = file.size_bytes
@@ -54,7 +54,7 @@ def facts(
     *,
     has_files: bool = True,
     has_sizes: bool = False,
-) -> Entry:
+) -> Json:
     """Describe a model so that every client from 0.20 to 2.4 is content.
 
     Args:
@@ -62,7 +62,7 @@ def facts(
         has_files: Whether its files are listed.
         has_sizes: Whether their lengths and digests are, too.
     """
-    described: Entry = {
+    described: Json = {
         "_id": (item.revision or "")[:24],
         "id": item.name,
         "modelId": item.name,
@@ -92,8 +92,8 @@ def _sibling(
     file: AnyFile,
     *,
     has_size: bool,
-) -> Entry:
-    sibling: Entry = {"rfilename": path}
+) -> Json:
+    sibling: Json = {"rfilename": path}
     if has_size:
         sibling |= {"size": file.size_bytes, "blobId": _blob_id(file)}
     if has_size and file.git_oid is None:
@@ -128,7 +128,7 @@ def date(item: AnyItem) -> str:
     return newest.replace("Z", ".000Z")
 
 
-def commit(item: AnyItem) -> Entry:
+def commit(item: AnyItem) -> Json:
     """Describe the commit that is held."""
     return {
         "id": item.revision,
@@ -139,7 +139,7 @@ def commit(item: AnyItem) -> Entry:
     }
 
 
-def refs(versions: list[Item]) -> dict[str, list[Entry]]:
+def refs(versions: list[Item]) -> dict[str, list[Json]]:
     """List the names of all commits that are held; that one of them is a tag is not known."""
     branches = []
     for item in versions:
@@ -157,7 +157,7 @@ def tree(
     *,
     is_recursive: bool,
     is_expanded: bool = False,
-) -> list[Entry] | None:
+) -> list[Json] | None:
     """List a folder of a model; ``None`` if there is no such folder.
 
     ``xetHash`` is never there: it leads elsewhere.
@@ -168,7 +168,7 @@ def tree(
     if not inside and folder:
         return None
 
-    entries: dict[str, Entry] = {}
+    entries: dict[str, Json] = {}
     for path, file in inside.items():
         inner = path.removeprefix(prefix)
         steps = inner.split("/")
@@ -191,15 +191,15 @@ def tree(
     return list(entries.values())
 
 
-def _folder_entry(path: str) -> Entry:
+def _folder_entry(path: str) -> Json:
     return {"type": "directory", "oid": "0" * 40, "size": 0, "path": path}
 
 
 def _file_entry(
     path: str,
     file: AnyFile,
-) -> Entry:
-    entry: Entry = {
+) -> Json:
+    entry: Json = {
         "type": "file",
         "oid": _blob_id(file),
         "size": file.size_bytes,

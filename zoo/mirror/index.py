@@ -361,7 +361,7 @@ def parse(
     return Index(document.items)
 
 
-class Document(Protocol):
+class _HoldsItems(Protocol):
     """A record that holds items."""
 
     @property
@@ -369,7 +369,7 @@ class Document(Protocol):
         """The items."""
 
 
-D = TypeVar("D", bound=Document)
+D = TypeVar("D", bound=_HoldsItems)
 
 
 def read_document(

@@ -89,7 +89,7 @@ def put(
         key = f"{layout.TRUST}{name}"
         _write(store, key, path.read_bytes())
 
-    entries = list(store.objects.entries(f"{layout.TRUST}targets/"))
+    entries = list(store.objects.listed(f"{layout.TRUST}targets/"))
     for entry in entries:
         name = entry.key.removeprefix(layout.TRUST)
         if name not in kept:

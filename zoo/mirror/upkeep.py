@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from zoo.mirror.settings import Settings
     from zoo.mirror.specs import ItemSpec
     from zoo.mirror.store import Store
-    from zoo.mirror.store.objects import Entry
+    from zoo.mirror.store.objects import StoredObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ def prune(
 def _removed_strays(
     store: Store,
     min_age_s: float,
-) -> list[Entry]:
+) -> list[StoredObject]:
     """Remove what the index does not name, while nobody brings files, and return it."""
     with store.alone():
         faults = store.reindex()

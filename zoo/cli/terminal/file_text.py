@@ -131,17 +131,21 @@ def _contents_facts(contents: Contents, path: Path) -> Iterator[Fact]:
     size = quantities.size(path.stat().st_size)
     yield "format", f"{contents.format}, {size}"
 
-    types = {tensor.dtype for tensor in contents.tensors}
+    number = len(contents.tensors)
     values = quantities.count(contents.count)
-    yield "holds", f"{len(contents.tensors)} tensors, {values} values ({', '.join(sorted(types))})"
+    found = {tensor.dtype for tensor in contents.tensors}
+    types = ", ".join(sorted(found))
+    yield "holds", f"{number} tensors, {values} values ({types})"
 
     unwrapped = [f'the key "{key}"' for key in contents.keys]
     unwrapped += [f'the prefix "{prefix}" of every name' for prefix in contents.prefixes]
     yield "unwrapped", ", ".join(unwrapped)
 
     bad = contents.bad_count
-    if bad is not None:
-        yield "values", f"{bad:,} are NaN or infinite" if bad else "all finite"
+    if bad == 0:
+        yield "values", "all finite"
+    elif bad is not None:
+        yield "values", f"{bad:,} are NaN or infinite"
 
     foreign = dict(contents.metadata)
     foreign.pop("zoo", None)  # our own record has facts of its own

@@ -32,7 +32,7 @@ def printable(
 
 
 @dataclass
-class Entry:
+class LogEntry:
     """One request, from its first line to the end of its response."""
 
     client: str

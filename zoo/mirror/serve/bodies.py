@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from zoo.mirror.hub_documents import AnyFile
     from zoo.mirror.index import StoredFile
     from zoo.mirror.responses import AnyResponse
-    from zoo.mirror.serve.access_log import Entry
+    from zoo.mirror.serve.access_log import LogEntry
     from zoo.mirror.serve.conditions import Decision
     from zoo.mirror.site import Site
 
@@ -77,7 +77,7 @@ class Bodies:
         self,
         request: web.BaseRequest,
         response: AnyResponse,
-        entry: Entry,
+        entry: LogEntry,
     ) -> web.StreamResponse:
         """Send a response; what is sent is added to the log's entry.
 
@@ -95,7 +95,7 @@ class Bodies:
         self,
         request: web.BaseRequest,
         response: Response,
-        entry: Entry,
+        entry: LogEntry,
     ) -> web.StreamResponse:
         headers = {**GENERAL, "X-Request-Id": entry.request_id, **response.headers}
         sent: web.StreamResponse = self._aiohttp.Response(
@@ -118,7 +118,7 @@ class Bodies:
         self,
         request: web.BaseRequest,
         response: FileResponse,
-        entry: Entry,
+        entry: LogEntry,
     ) -> web.StreamResponse:
         """Send a file, or the part of it that the request's conditions and range ask for."""
         file, store = response.file, self._site.store
@@ -158,7 +158,7 @@ class Bodies:
         request: web.BaseRequest,
         path: Path,
         part: Decision,
-        entry: Entry,
+        entry: LogEntry,
     ) -> None:
         """Send bytes of a file on this machine."""
         transport = request.transport
@@ -182,7 +182,7 @@ class Bodies:
         file: StoredFile,
         headers: dict[str, str],
         part: Decision,
-        entry: Entry,
+        entry: LogEntry,
     ) -> web.StreamResponse:
         """Send bytes of a file that lies in a bucket, once the bucket has sent the first ones."""
         store = self._site.store
@@ -210,7 +210,7 @@ class Bodies:
         request: web.BaseRequest,
         sent: web.StreamResponse,
         blocks: AsyncIterator[bytes],
-        entry: Entry,
+        entry: LogEntry,
     ) -> None:
         """Send what a source yields; where it fails, break the response off."""
         try:
@@ -228,7 +228,7 @@ class Bodies:
         self,
         request: web.BaseRequest,
         response: StreamResponse,
-        entry: Entry,
+        entry: LogEntry,
     ) -> web.StreamResponse:
         """Send a file while it arrives; its last block only after its digest was found right.
 
@@ -272,7 +272,7 @@ class Bodies:
         status: int,
         file: AnyFile,
         headers: dict[str, str],
-        entry: Entry,
+        entry: LogEntry,
         *,
         is_chunked: bool = False,
     ) -> web.StreamResponse:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import aiohttp
     from aiohttp import web
 
-    from zoo.mirror.serve.access_log import Entry
+    from zoo.mirror.serve.access_log import LogEntry
 
 HTTP_PORT = 80
 CONNECT_S = 10.0
@@ -106,7 +106,7 @@ class Forwarder:
     async def send(
         self,
         request: web.BaseRequest,
-        entry: Entry,
+        entry: LogEntry,
     ) -> web.StreamResponse:
         """Pass a request on, and its response back.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from zoo.mirror.serve.access_log import Entry
+    from zoo.mirror.serve.access_log import LogEntry
 
 UPSTREAM_BUCKETS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -81,7 +81,7 @@ class Metrics:
         elif isinstance(response, StreamResponse):
             self._lookups.labels("upstream").inc()
 
-    def count_request(self, entry: Entry) -> None:
+    def count_request(self, entry: LogEntry) -> None:
         """Count a request that has ended."""
         if entry.ending is not None:
             self._unfinished.labels(entry.ending).inc()

@@ -25,7 +25,7 @@ from zoo.mirror import requests
 from zoo.mirror.requests import BadPathError
 from zoo.mirror.responses import FileResponse, error, text, unavailable
 from zoo.mirror.serve import aborts, access_log, forwarding, peers, routes
-from zoo.mirror.serve.access_log import Entry, printable
+from zoo.mirror.serve.access_log import LogEntry, printable
 from zoo.mirror.serve.bodies import Bodies, BrokenOffError
 from zoo.mirror.serve.forwarding import Destination, Forwarder, NoResponseError
 from zoo.mirror.serve.readers import EVERYBODY, Reader
@@ -181,7 +181,7 @@ class App:
         reader: Reader | None,
         request: web.BaseRequest,
         peer: Peer,
-        entry: Entry,
+        entry: LogEntry,
     ) -> web.StreamResponse:
         """Answer, or pass on what is for another host."""
         response: AnyResponse | None = None
@@ -387,11 +387,11 @@ def _entry(
     request: web.BaseRequest,
     host: str | None,
     peer: Peer,
-) -> Entry:
+) -> LogEntry:
     """Begin the log's entry about a request."""
     path = request.raw_path.partition("?")[0]
     agent = request.headers.get("User-Agent", "")
-    entry = Entry(
+    entry = LogEntry(
         client=peer.address,
         method=printable(request.method, 10),
         target=(host or "") + printable(path, access_log.MAX_PATH),

@@ -34,7 +34,7 @@ from zoo.hashes import is_sha256
 from zoo.mirror.store import addresses
 from zoo.mirror.store.folder import translating
 from zoo.mirror.store.leases import ALONE_TIMEOUT_S, LEASE_S, Leases
-from zoo.mirror.store.objects import LARGEST_DOCUMENT_BYTES, Document, Entry
+from zoo.mirror.store.objects import LARGEST_DOCUMENT_BYTES, Document, StoredObject
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -214,18 +214,18 @@ class Bucket:
         """
 
         def ask() -> frozenset[str]:
-            return frozenset(entry.key for entry in self.entries(prefix))
+            return frozenset(entry.key for entry in self.listed(prefix))
 
         return self._remembered(f"names:{prefix}", ask)
 
-    def entries(self, prefix: str = "") -> Iterator[Entry]:
+    def listed(self, prefix: str = "") -> Iterator[StoredObject]:
         """List what begins with a prefix."""
         folder = prefix.rstrip("/") or None
         with self._translating(prefix or "its objects"):
             for chunk in self._obs.list(self._store, folder):
                 for meta in chunk:
                     modified = meta["last_modified"]
-                    yield Entry(
+                    yield StoredObject(
                         key=meta["path"],
                         size_bytes=meta["size"],
                         modified_s=modified.timestamp(),

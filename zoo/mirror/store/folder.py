@@ -21,7 +21,7 @@ from zoo.cache import disk, verified
 from zoo.documents import read_regular_file
 from zoo.errors import CacheError, DiskFullError, MirrorError, WriteError
 from zoo.mirror import layout
-from zoo.mirror.store.objects import LARGEST_DOCUMENT_BYTES, Document, Entry
+from zoo.mirror.store.objects import LARGEST_DOCUMENT_BYTES, Document, StoredObject
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -148,7 +148,7 @@ class Folder:
             self._listed[prefix] = (changed_ns, found)
         return found
 
-    def entries(self, prefix: str = "") -> Iterator[Entry]:
+    def listed(self, prefix: str = "") -> Iterator[StoredObject]:
         """List the files below a folder; links are files of their own and are not followed."""
         for folder, _, names in os.walk(self.root / prefix):
             for name in names:
@@ -156,7 +156,7 @@ class Folder:
                 with contextlib.suppress(OSError):
                     facts = path.lstat()
                     key = path.relative_to(self.root).as_posix()
-                    yield Entry(key, facts.st_size, facts.st_mtime)
+                    yield StoredObject(key, facts.st_size, facts.st_mtime)
 
     # -- files
 

@@ -116,7 +116,7 @@ class Leases:
 
         The bucket's own clock decides: the newest lease says how late it is.
         """
-        leases = list(self._objects.entries(_LEASES))
+        leases = list(self._objects.listed(_LEASES))
         now_s = max((lease.modified_s for lease in leases), default=0.0)
         oldest_s = now_s - self._lease_s
 

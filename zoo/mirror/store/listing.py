@@ -309,7 +309,7 @@ class Listing:
         """
         found: dict[Place, Versions] = {}
         faults: list[MirrorError] = []
-        keys = {entry.key for entry in self.objects.entries(layout.MANIFESTS)}
+        keys = {entry.key for entry in self.objects.listed(layout.MANIFESTS)}
         for key in sorted(keys):
             if manifests.id_in_key(key) is None:
                 continue

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from zoo.mirror.index import Index, StoredFile
     from zoo.mirror.settings import Settings
-    from zoo.mirror.store.objects import Entry, Objects
+    from zoo.mirror.store.objects import Objects, StoredObject
 
 BLOCK_BYTES = 1 << 20
 LOST_S = 60.0
@@ -88,7 +88,7 @@ class Store(Listing):
             MirrorError: Something is there already, or it cannot be written.
         """
         objects = places.find(place, endpoint)
-        for _ in objects.entries():
+        for _ in objects.listed():
             fault = "expected an empty folder, got one with files"
             raise MirrorError(objects.address, fault, "choose another")
 
@@ -398,7 +398,7 @@ class Store(Listing):
         self.objects.remember(path, source.sha256)
         self.describe_blocks(path, source.sha256)
 
-    def strays(self, min_age_s: float = 0.0) -> list[Entry]:
+    def strays(self, min_age_s: float = 0.0) -> list[StoredObject]:
         """List what the index does not name: left by removals, older commits and crashes.
 
         Args:
@@ -406,8 +406,8 @@ class Store(Listing):
         """
         newest_s = time.time() - min_age_s
         held = self.index()
-        found: list[Entry] = []
-        for entry in self.objects.entries():
+        found: list[StoredObject] = []
+        for entry in self.objects.listed():
             is_old = entry.modified_s <= newest_s
             if is_old and _is_stray(entry, held):
                 found.append(entry)
@@ -452,7 +452,7 @@ class Store(Listing):
 
 
 def _is_stray(
-    entry: Entry,
+    entry: StoredObject,
     held: Index,
 ) -> bool:
     """Tell whether nothing needs an object."""

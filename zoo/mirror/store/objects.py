@@ -18,7 +18,7 @@ LARGEST_DOCUMENT_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class StoredObject:
     """One object, as a listing shows it."""
 
     key: str
@@ -91,7 +91,7 @@ class Objects(Protocol):
         Cheap where nothing has changed.
         """
 
-    def entries(self, prefix: str = "") -> Iterator[Entry]:
+    def listed(self, prefix: str = "") -> Iterator[StoredObject]:
         """List what begins with a prefix, in no order; what cannot be looked at is left out."""
 
     # -- files
