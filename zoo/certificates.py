@@ -17,12 +17,25 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
 
 
+BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+"""As requests reads them, and last the one that Python and OpenSSL read."""
+
+
+def named_bundle(environment: Mapping[str, str]) -> str | None:
+    """Return the file of CAs that counts in place of the usual ones, if a variable names one."""
+    for variable in BUNDLE_VARIABLES:
+        named = environment.get(variable)
+        if named:
+            return named
+    return None
+
+
 def join_authorities(environment: Mapping[str, str], own: bytes) -> bytes:
     """Join the CAs that count in an environment with one more, as PEM.
 
     The variables that name such a file replace the usual CAs, so those have to be in it.
     """
-    named = environment.get("SSL_CERT_FILE") or environment.get("REQUESTS_CA_BUNDLE")
+    named = named_bundle(environment)
     files = [Path(named)] if named else _usual_files()
     parts = []
     for file in files:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import ssl
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 from tuf.api.metadata import Metadata
 
+from tests.support.faulty_server import FaultyServer
 from zoo.catalog import installed as pointer
 from zoo.catalog.places import find_registry, packaged_registry
 from zoo.catalog.registry import load_registry
 from zoo.errors import RegistryError, TrustError
 from zoo.trust import installed, publishing, updating
-from zoo.trust.fetching import Limits
+from zoo.trust.fetching import Fetcher, Limits
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.faulty_server import Exchange
     from tests.trust.conftest import Host, Publisher
 
@@ -293,3 +299,24 @@ def test_only_a_few_old_states_are_kept(client: Host, publisher: Publisher) -> N
     states = list((pointer.folder() / "states").iterdir())
     assert len(states) == updating.KEPT_STATES
     assert installed.rollback().number == 6
+
+
+VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_own_authority_of_the_environment_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    """A company's CA, by whichever variable names it, as for every other request."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "own.pem")
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / "own.pem"))
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with FaultyServer(tls=context) as server, contextlib.closing(Fetcher()) as fetcher:
+        server.behave = lambda exchange: exchange.answer(200, b"signed")
+        assert b"".join(fetcher.fetch(f"{server.base}/root.json")) == b"signed"

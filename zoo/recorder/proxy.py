@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from zoo.certificates import named_bundle
 from zoo.recorder import addresses, policy
 from zoo.recorder.bodies import Body, UnprovenError
 from zoo.recorder.observing import REDIRECTS, Exchange
@@ -202,9 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
             session.trust_env = False  # no passwords of ~/.netrc for what a program asks
             session.headers.clear()
             session.proxies = dict(getproxies())
-            usual = os.environ.get("SSL_CERT_FILE")
-            bundle = os.environ.get("REQUESTS_CA_BUNDLE", usual)
-            session.verify = bundle or True
+            session.verify = named_bundle(os.environ) or True
             self._own_session = session
         return self._own_session
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, SlowRetrievalError
 from tuf.ngclient import FetcherInterface
+
+from zoo.certificates import named_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +47,7 @@ class Fetcher(FetcherInterface):
 
         self._limits = limits
         self._session = requests.Session()
+        self._session.verify = named_bundle(os.environ) or True
         self._session.headers.update(
             {
                 "User-Agent": "zoo",
