@@ -167,5 +167,7 @@ def test_a_file_without_a_record_of_training_is_not_added(tmp_path: Path) -> Non
 
     file = tmp_path / "bare.safetensors"
     save_file({"weight": torch.zeros(2)}, file)
+    with pytest.raises(CheckpointError, match="there is no such file"):
+        describe_own(tmp_path / "absent.safetensors", "absent")
     with pytest.raises(CheckpointError, match="carries no record of training"):
         describe_own(file, "bare")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +14,6 @@ from zoo.searcher import journal as lines
 from zoo.searcher.journal import Journal
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.conftest import Run
 
 
@@ -98,6 +97,11 @@ def test_show_against_random_says_whether_the_search_was_better(
     options = [word for folder in others for word in ("--against", str(folder))]
     outcome = zoo("search", "show", *map(str, ours), *options)
     assert words in outcome.err
+    assert "compared: 3 judged searches (36 trials, " in outcome.err
+
+    twice = zoo("search", "show", str(ours[0]), str(ours[0]), *options)
+    assert twice.exit_code == 2
+    assert "is named twice" in " ".join(twice.err.split())
 
 
 def test_show_draws_the_front_and_the_cell(zoo: Run, found: Path, tmp_path: Path) -> None:
@@ -152,7 +156,14 @@ def test_a_folder_without_a_search_is_refused(zoo: Run, tmp_path: Path) -> None:
         ("--budget", "soon", "--budget takes a time such as 30m"),
         ("--max-latency", "5", "--max-latency takes milliseconds, for example 5ms"),
         ("--operations", "magic", "--operations takes some of identity"),
+        ("--max-latency", "nanms", "--max-latency takes milliseconds"),
+        ("--max-parameters", "1e400", "--max-parameters is far above what any network has"),
         ("--blocks", "0", "--blocks must be 1 or more"),
+        ("--blocks", "300", "at most 16, got 300"),
+        ("--final-epochs", "0", "--final-epochs must be 1 or more"),
+        ("--batch", "0", "--batch must be 1 or more"),
+        ("--learning-rate", "nan", "--learning-rate must be above 0"),
+        ("--seed", "9" * 20, "cannot write down its seed"),
     ],
 )
 def test_wrong_options_are_refused_before_anything_is_trained(
@@ -162,8 +173,9 @@ def test_wrong_options_are_refused_before_anything_is_trained(
     value: str,
     fault: str,
 ) -> None:
-    """Exit code 2, and what the option takes."""
+    """Exit code 2, what the option takes, and no folder that a right one could not use."""
     assert places.is_dir()
     outcome = zoo("search", "run", "digits", option, value, "--output", "new")
     assert outcome.exit_code == 2
     assert fault in " ".join(outcome.err.split())
+    assert not Path("new").exists()

@@ -257,7 +257,13 @@ def test_rounds_begin_as_often_as_asked_and_a_little_later() -> None:
     assert (len(rounds), waits) == (3, [3800.0, 300.0, 3899.0])
 
 
-@pytest.mark.parametrize("text", ["", "6", "h", "-1h", "0s", "6 hours"])
+def test_a_time_may_have_several_parts() -> None:
+    """1 h 30 m is 5,400 s."""
+    assert schedule.parse_duration("--budget", "1h30m") == 5400
+    assert schedule.parse_duration("--budget", " 1M 30 s") == 90
+
+
+@pytest.mark.parametrize("text", ["", "6", "h", "-1h", "0s", "6 hours", "1h30", "nan", "1e9s"])
 def test_times_that_are_none_are_refused(text: str) -> None:
     """With the form that is taken."""
     with pytest.raises(UsageError, match="--every takes a time such as 30m, 6h or 1d"):

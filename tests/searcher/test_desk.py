@@ -84,6 +84,36 @@ def test_a_trial_that_fails_is_a_result_and_the_search_goes_on(
     assert f"{kind}: as was to be shown" in {event.failure for event in ended}
 
 
+def test_what_would_befall_every_trial_ends_the_search(tmp_path: Path) -> None:
+    """An image that nobody can open; on resuming, the trial is trained after all."""
+    failure = {"kind": "surroundings", "message": "cannot use the image 0.png"}
+    spoiled = TableExecutor(fate=lambda _order: {"failure": failure})
+    with pytest.raises(SearchError, match=r"trial 1 could not be trained .cannot use the image"):
+        run_table_search(make_setup(), tmp_path, 5, spoiled)
+    assert len(spoiled.carried_out) == 1
+    desk = run_table_search(make_setup(), tmp_path, 1)
+    assert not desk.trials[0].failure
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf"), None])
+def test_a_loss_that_is_no_number_is_a_failure_and_leaves_a_journal(
+    tmp_path: Path,
+    loss: float | None,
+) -> None:
+    """NaN stands in no journal: it could not be read again."""
+    epoch = {
+        "number": 1,
+        "validation_error_percent": 50.0,
+        "validation_loss": loss,
+        "seconds": 1.0,
+    }
+    executor = TableExecutor(fate=lambda _order: {"epochs": [epoch]})
+    run_table_search(make_setup(), tmp_path, 1, executor)
+    ended = read_events(tmp_path)[-1]
+    assert isinstance(ended, lines.Ended)
+    assert ended.failure == "failed: the loss on images to compare by is not finite"
+
+
 def test_a_place_that_is_lost_costs_nothing_but_time(tmp_path: Path) -> None:
     """The trial is given out again; the same search comes out."""
     seen: set[str] = set()

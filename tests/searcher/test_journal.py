@@ -83,6 +83,28 @@ def test_every_broken_value_is_refused_with_its_line(tmp_path: Path) -> None:
             assert fault is None or f"line {number + 1}:" in fault or "say what" in fault, what
 
 
+@pytest.mark.parametrize(("errors", "images"), [(13, 12), (0, 0)])
+def test_more_errors_than_images_are_refused(
+    tmp_path: Path,
+    errors: int,
+    images: int,
+) -> None:
+    """No interval can be computed of them."""
+    run_table_search(make_setup(), tmp_path, 1)
+    judged = lines.Judged(
+        trial=1,
+        epoch=1,
+        validation_error_percent=1.0,
+        errors=errors,
+        images=images,
+        seconds=1.0,
+        at_s=1.0,
+    )
+    with Journal(tmp_path) as journal:
+        journal.append(judged)
+    assert f"got {errors} of {images}" in str(_fault(tmp_path))
+
+
 def _fault(folder: Path) -> str | None:
     """Read a journal, and say how it was refused if it was."""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,10 +140,31 @@ def test_a_search_without_a_trial_leaves_its_folder_to_another_one(
 ) -> None:
     """Nothing is lost where the limits let nothing through: no other --output is needed."""
     impossible = _setup(digits, limits=Limits(max_parameters=1))
-    with pytest.raises(SearchError, match="loosen the limits"):
+    with pytest.raises(SearchError, match=r"the smallest has .* parameters.*loosen the limits"):
         run_search(impossible, tmp_path, Budget(trials=1), HERE)
     run_search(_setup(digits), tmp_path, Budget(trials=1), HERE)
     assert len(read_report(tmp_path).trials) == 1
+
+
+def test_a_folder_that_would_mislead_a_new_search_is_refused(
+    digits: Path,
+    tmp_path: Path,
+) -> None:
+    """States of trials without their journal; a pipe in its place, which nothing ever fills."""
+    setup = _setup(digits)
+    (tmp_path / "left" / "trials").mkdir(parents=True)
+    with pytest.raises(UsageError, match="holds trials of a search whose journal is gone"):
+        run_search(setup, tmp_path / "left", Budget(trials=1), HERE)
+
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe" / lines.NAME)
+    with pytest.raises(SearchError, match="it is a device or a pipe"):
+        run_search(setup, tmp_path / "pipe", Budget(trials=1), HERE)
+
+    unseen = tmp_path / "a\u3000b"
+    with pytest.raises(UsageError, match="a search cannot write down its folder"):
+        run_search(setup, unseen, Budget(trials=1), HERE)
+    assert not unseen.exists()
 
 
 def test_a_budget_that_is_spent_at_once_finds_nothing(digits: Path, tmp_path: Path) -> None:

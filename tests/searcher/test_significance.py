@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from zoo.searcher.significance import compare
@@ -26,6 +28,22 @@ def test_an_overlap_is_not_shown_to_be_better() -> None:
 def test_equal_errors_show_nothing() -> None:
     """Every deal is as low."""
     assert compare([2.0, 2.0], [2.0, 2.0]).p_value == 1
+
+
+def test_many_seeds_take_no_longer_than_few() -> None:
+    """Of 1.4e11 deals of twenty and twenty, one is as low; counted by their sums."""
+    low = [float(number % 4) for number in range(20)]
+    verdict = compare(low, [10 + error for error in low])
+    assert verdict.p_value == pytest.approx(1 / math.comb(40, 20))
+    assert "p = 7.3e-12" in str(verdict)
+
+
+def test_a_chance_just_above_the_level_is_not_written_as_the_level() -> None:
+    """Three of 56 deals are as low: 0.0536."""
+    verdict = compare([1.0, 2.0, 4.5], [3.0, 4.0, 5.0, 6.0, 7.0])
+    assert verdict.p_value == pytest.approx(3 / 56)
+    assert "not shown to be better" in str(verdict)
+    assert "p = 0.054" in str(verdict)
 
 
 def test_too_few_seeds_say_so() -> None:

@@ -3,6 +3,7 @@
 The file is long because the options of a search are half of it.
 """
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -29,6 +30,7 @@ Folder = Annotated[
     Path, typer.Argument(metavar="FOLDER", help="The --output of a search.", show_default=False)
 ]
 _DEFAULT_BUDGET = "10m"
+_LARGEST_COUNT = 1e15
 
 
 @app.command(
@@ -227,7 +229,11 @@ def _cluster(address: str) -> "RayExecutor":
 
 def _count(option: str, given: str | None) -> int | None:
     number = quantities.parse_quantity(option, given)
-    return None if number is None else int(number)
+    if number is None:
+        return None
+    if number > _LARGEST_COUNT:
+        raise UsageError(f"{option} is far above what any network has, got {given!r:.40}")
+    return int(number)
 
 
 def _milliseconds(option: str, given: str | None) -> float | None:
@@ -243,7 +249,7 @@ def _milliseconds(option: str, given: str | None) -> float | None:
         value = float(number)
     except ValueError:
         value = 0.0
-    if value <= 0 or number == given:
+    if not 0 < value < math.inf or number == given:
         raise UsageError(f"{option} takes milliseconds, for example 5ms, got {given!r}")
     return value
 
@@ -254,8 +260,9 @@ def _opening(setup: "Setup", test_images: int) -> str:
     size = "x".join(map(str, stack.input_size))
     ways = f"{space.ways_to_write_a_cell:.2g}"
     cells = "two cells" if space.has_two_cells else "one cell"
+    blocks = "1 block" if space.blocks == 1 else f"{space.blocks} blocks"
     return (
-        f"{setup.strategy} over {cells} of {space.blocks} blocks ({ways} ways to write one);"
+        f"{setup.strategy} over {cells} of {blocks} ({ways} ways to write one);"
         f" images {size}, {stack.num_classes} classes; {test_images} images judge the winner"
     )
 
@@ -442,6 +449,21 @@ def _say_against(
     if verdict is not None:
         names = ", ".join(sorted({one.setup.strategy for one in others}))
         output.talk(f"against {names}: {verdict}", is_quiet=is_quiet)
-    elif not others and found[0].setup.strategy != "random":
+        sides = f"{_judged_of(found)} against {_judged_of(others)}"
+        output.talk(f"compared: {sides}", is_quiet=is_quiet)
+    elif others:
+        output.talk("not compared: on one side no search is judged yet", is_quiet=is_quiet)
+    elif found[0].setup.strategy != "random":
         advice = "search with --strategy random and the same budget, then add --against"
         output.talk(f"not compared with random search: {advice}", is_quiet=is_quiet)
+
+
+def _judged_of(searches: "list[SearchReport]") -> str:
+    """Say how much went into the errors of one side: only like budgets can be compared."""
+    judged = [one for one in searches if one.test]
+    trials = sum(len(one.trials) for one in judged)
+    spent_s = sum(one.spent_s for one in judged)
+    noun = "search" if len(judged) == 1 else "searches"
+    said = f"{len(judged)} judged {noun} ({trials} trials, {spent_s:.0f} s)"
+    unjudged = len(searches) - len(judged)
+    return f"{said}, {unjudged} not judged yet" if unjudged else said

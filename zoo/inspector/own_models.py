@@ -27,6 +27,8 @@ def describe_own(path: Path, name: str) -> LocalModel:
     Raises:
         CheckpointError: The file carries no record of training, or does not fit what it says.
     """
+    if not path.is_file():
+        raise CheckpointError(str(path), "there is no such file")
     record = read_own_record(path)
     if record is None:
         fault = "it carries no record of training"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])")
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd])\s*")
+_DURATION = re.compile(f"(?:{_PART.pattern})+")
 
 
 def parse_duration(
     option: str,
     text: str,
 ) -> float:
-    """Read a time such as ``30m``, ``6h`` or ``1d`` and return its seconds.
+    """Read a time such as ``30m``, ``6h``, ``1h30m`` or ``1d`` and return its seconds.
 
     Raises:
         UsageError: It is none, or nothing.
@@ -26,12 +28,12 @@ def parse_duration(
     >>> parse_duration("--every", "6h")
     21600.0
     """
-    match = _DURATION.fullmatch(text.strip().lower())
+    given = text.strip().lower()
     seconds = 0.0
-    if match is not None:
-        number, unit = match.groups()
-        seconds = float(number) * _UNITS_S[unit]
-    if seconds <= 0:
+    if _DURATION.fullmatch(given):
+        for number, unit in _PART.findall(given):
+            seconds += float(number) * _UNITS_S[unit]
+    if not 0 < seconds < math.inf:
         raise UsageError(f"{option} takes a time such as 30m, 6h or 1d, got {text!r:.40}")
     return seconds
 

@@ -5,6 +5,7 @@ It obeys the strategy, the rungs and the budget, and writes down everything befo
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from dataclasses import asdict, dataclass, field
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 FAILED_PERCENT = 100.0
 """What a strategy is told of a genotype that cannot be trained."""
+SURROUNDINGS = "surroundings"
+"""The kind of a failure of which no genotype is free: an image, a full disk, a missing package."""
 MOST_REPEATS = 1000
 """So many proposals of what is known show that nothing new comes any more."""
 MOST_LOSSES = 3
@@ -238,11 +241,27 @@ class SearchDesk:
             self._lose(trial, ended.lost)
         elif "failure" in ended.answer:
             failure = ended.answer["failure"]
+            self._refuse_surroundings(trial, failure)
             story = f"{failure['kind']}: {failure['message']}"
             self._close(trial, story)
         else:
             self._advance(trial, ended.answer)
         self._report(trial)
+
+    def _refuse_surroundings(
+        self,
+        trial: Trial,
+        failure: Mapping[str, str],
+    ) -> None:
+        """End the search where every other trial would fail alike.
+
+        Raises:
+            SearchError: This one failed for its surroundings; it is trained again on resuming.
+        """
+        if failure["kind"] == SURROUNDINGS:
+            fault = f"trial {trial.number} could not be trained ({failure['message']})"
+            advice = "mend that and give --resume, or begin anew where the images are others"
+            raise SearchError(str(self.folder), fault, advice)
 
     def _lose(
         self,
@@ -263,13 +282,18 @@ class SearchDesk:
     ) -> None:
         """Note the rung that a trial has reached; let it go on, or end it."""
         newest = answer["epochs"][-1]
+        loss = newest["validation_loss"]
+        if loss is None or not math.isfinite(loss):
+            self._close(trial, "failed: the loss on images to compare by is not finite")
+            return
+
         before = trial.epochs
         fresh = answer["epochs"][before:]
         reached = lines.Reached(
             trial=trial.number,
             epochs=newest["number"],
             error_percent=newest["validation_error_percent"],
-            loss=newest["validation_loss"],
+            loss=loss,
             seconds=sum(epoch["seconds"] for epoch in fresh),
         )
         self._write(reached)

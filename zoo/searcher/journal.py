@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 NAME = "journal.jsonl"
 LARGEST_BYTES = 1 << 30
+WHOLE_PERCENT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +184,7 @@ def read_events(folder: Path) -> Sequence[Event]:
             event = _event(line)
             trials += isinstance(event, Asked)
             _check_trial(event, trials)
+            _check_errors(event)
         except (DocumentError, UsageError) as error:
             advice = "put back a copy that is whole, or begin anew in another folder"
             raise SearchError(f"{path}, line {number}", str(error), advice) from error
@@ -192,6 +194,24 @@ def read_events(folder: Path) -> Sequence[Event]:
         advice = "delete the folder and begin again"
         raise SearchError(str(path), "it does not say what is searched", advice)
     return events
+
+
+def has_trials(folder: Path) -> bool:
+    """Tell whether a folder holds a search of which something would be lost.
+
+    Raises:
+        SearchError: What has the journal's name is none.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return False
+    is_torn = path.is_file() and b"\n" not in path.read_bytes()
+    if is_torn:
+        return False
+
+    # What is a folder, a pipe or a device is refused here.
+    kinds = map(type, read_events(folder))
+    return Asked in kinds
 
 
 def _event(line: bytes) -> Event:
@@ -226,9 +246,31 @@ def _check_trial(
     """
     if isinstance(event, Begun | Measured):
         return
-    expected = range(trials, trials + 1) if isinstance(event, Asked) else range(1, trials + 1)
+    expected = range(1, trials + 1)
+    if isinstance(event, Asked):
+        expected = range(trials, trials + 1)
     if event.trial not in expected:
         raise DocumentError("$.trial", f"no trial {event.trial} has begun, only {trials}")
+
+
+def _check_errors(event: Event) -> None:
+    """Refuse more errors than there are images.
+
+    Raises:
+        DocumentError: There are.
+    """
+    if isinstance(event, Reached | Ended):
+        error_percent = event.error_percent
+        if error_percent > WHOLE_PERCENT:
+            fault = f"expected at most {WHOLE_PERCENT}, got {error_percent}"
+            raise DocumentError("$.error_percent", fault)
+
+    if isinstance(event, Judged):
+        errors = event.errors
+        images = event.images
+        if images == 0 or errors > images:
+            fault = f"expected at most as many as images, got {errors} of {images}"
+            raise DocumentError("$.errors", fault)
 
 
 def read_genotype(text: str) -> Genotype:

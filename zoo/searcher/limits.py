@@ -98,11 +98,13 @@ class Gauge:
         if not self._has_accepted:
             self._refused.append(genotype)
         if len(self._refused) >= MOST_REFUSED and not self._has_accepted:
-            raise UsageError(self._describe_refused())
+            raise UsageError(self.describe_refused())
         return False
 
-    def _describe_refused(self) -> str:
-        """Say how far the limits are from what there is."""
+    def describe_refused(self) -> str:
+        """Say how far the limits are from what there is; nothing where none was refused."""
+        if not self._refused or self._has_accepted:
+            return ""
         limits = self.limits
         parameters = []
         multiply_adds = []

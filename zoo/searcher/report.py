@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zoo.errors import UsageError
 from zoo.evaluator.results import ErrorRate
 from zoo.plots.scatter import Point, Scatter
 from zoo.searcher import journal as lines
@@ -12,7 +14,6 @@ from zoo.searcher.significance import compare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from zoo.models.genotype import Genotype
     from zoo.searcher.setup import Setup
@@ -68,8 +69,8 @@ class SearchReport:
         found: list[TrialReport] = []
         by_size = sorted(self.whole, key=_size)
         for trial in by_size:
-            rank = _rank(trial)
-            if not found or rank < _rank(found[-1]):
+            error = _error(trial)
+            if not found or error < _error(found[-1]):
                 found.append(trial)
         return found
 
@@ -186,12 +187,41 @@ def against(
     searches: Sequence[SearchReport],
     others: Sequence[SearchReport],
 ) -> Verdict | None:
-    """Compare the test errors of searches with those of others; ``None`` before both are judged."""
+    """Compare the test errors of searches with those of others; ``None`` before both are judged.
+
+    Raises:
+        UsageError: One is named twice on its side, or they are of different images.
+    """
+    if not others:
+        return None
+    _refuse_twice(searches)
+    _refuse_twice(others)
+    first, *_ = searches
+    images = first.setup.digest
+    for report in (*searches, *others):
+        if report.setup.digest != images:
+            fault = f"{first.folder} and {report.folder} searched different images"
+            raise UsageError(f"{fault}: their errors cannot be compared")
+
     errors = [report.test.percent for report in searches if report.test]
     baseline = [report.test.percent for report in others if report.test]
     if not errors or not baseline:
         return None
     return compare(errors, baseline)
+
+
+def _refuse_twice(searches: Sequence[SearchReport]) -> None:
+    """Refuse a search that is named twice: it would count as two seeds.
+
+    Raises:
+        UsageError: One is.
+    """
+    seen: set[Path] = set()
+    for report in searches:
+        place = Path(report.folder).resolve()
+        if place in seen:
+            raise UsageError(f"{report.folder} is named twice: it is one search of one seed")
+        seen.add(place)
 
 
 def chart_of(report: SearchReport) -> Scatter:

@@ -17,13 +17,13 @@ from zoo.images.preprocess import plain_transform
 from zoo.searcher import journal as lines
 from zoo.searcher.dataset import read_parts
 from zoo.searcher.desk import Budget, SearchDesk, order_as_work
-from zoo.searcher.journal import Journal, read_events
+from zoo.searcher.journal import Journal, has_trials, read_events
 from zoo.searcher.limits import Gauge
 from zoo.searcher.space import one_line
 from zoo.searcher.strategies.known import STRATEGIES
 from zoo.searcher.strategies.protocol import Task
 from zoo.searcher.strategies.warm_start import WarmStart
-from zoo.searcher.training import Order
+from zoo.searcher.training import Order, require_readable
 from zoo.searcher.workshop import WORKSHOP
 from zoo.searcher.zero_cost import all_scores
 from zoo.trainer import checkpoints, data
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 FOUND = "found.safetensors"
 """The trained winner, in the folder of its search."""
 SCORED_IMAGES = 32
-UNBEARABLE = ("out-of-memory", "crashed", "timed-out")
+UNBEARABLE = ("out-of-memory", "crashed", "timed-out", "failed")
 """Failures of which another network may be free."""
 
 
@@ -84,6 +84,7 @@ def run_search(
     """
     means = means or Means()
     folder = folder.resolve()  # other nodes have other working folders
+    require_readable(setup, folder)
     folder.mkdir(parents=True, exist_ok=True)
     with checkpoints.owning(folder):
         events = _begin(setup, folder, resume=resume)
@@ -106,12 +107,13 @@ def _begin(
     resume: bool,
 ) -> Sequence[lines.Event]:
     """Read what the folder holds, or write the first line of a new search."""
-    is_begun = _has_trials(folder)
+    is_begun = has_trials(folder)
     if is_begun and not resume:
         advice = "go on with --resume, or name another --output"
         raise UsageError(f"{folder} holds a search: {advice}")
 
     if not is_begun:
+        _refuse_leftovers(folder)
         (folder / lines.NAME).unlink(missing_ok=True)
         with Journal(folder) as journal:
             journal.append(lines.Begun(lines.SCHEMA_VERSION, setup))
@@ -124,15 +126,22 @@ def _begin(
     return events
 
 
-def _has_trials(folder: Path) -> bool:
-    """Tell whether a folder holds a search of which something would be lost."""
-    path = folder / lines.NAME
-    has_a_line = path.exists() and b"\n" in path.read_bytes()
-    if not has_a_line:
-        return False
+def _refuse_leftovers(folder: Path) -> None:
+    """Refuse trials whose journal is gone: a new search would go on from the states of others.
 
-    kinds = map(type, read_events(folder))
-    return lines.Asked in kinds
+    Raises:
+        UsageError: There are some.
+    """
+    leftovers: list[Path] = []
+    for pattern in ("trials", "winner-*"):
+        leftovers += folder.glob(pattern)
+    if not leftovers:
+        return
+
+    names = ", ".join(path.name for path in leftovers)
+    fault = f"{folder} holds {names} of a search whose journal is gone"
+    advice = f"put {lines.NAME} back, delete them, or name another --output"
+    raise UsageError(f"{fault}: {advice}")
 
 
 def _differences(
@@ -292,8 +301,16 @@ def _no_winner(
         advice = "give it more memory or a larger --timeout, with --resume"
         return SearchError(str(desk.folder), fault, advice)
 
-    faults = [trial.failure for trial in desk.trials if trial.failure]
-    fault = f"no trial could be trained ({faults[0]})" if faults else "no trial was finished"
+    refused = desk.gauge.describe_refused()
+    if refused:
+        advice = "loosen the limits"
+        return SearchError(str(desk.folder), refused, advice)
+
+    fault = "no trial was finished"
+    for trial in desk.trials:
+        if trial.failure:
+            fault = f"no trial could be trained ({trial.failure})"
+            break
     advice = "go on with --resume and a larger --budget, or loosen the limits"
     return SearchError(str(desk.folder), fault, advice)
 

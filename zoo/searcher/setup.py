@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,9 +54,17 @@ class Setup:
         if self.strategy not in STRATEGIES:
             known = ", ".join(STRATEGIES)
             raise UsageError(f"--strategy takes one of {known}, got {self.strategy!r:.40}")
-        for option, value in (("--eta", self.eta), ("--epochs", self.epochs)):
+        counts = {
+            "--eta": self.eta,
+            "--epochs": self.epochs,
+            "--final-epochs": self.final_epochs,
+            "--batch": self.batch,
+        }
+        for option, value in counts.items():
             if value < 1:
                 raise UsageError(f"{option} must be 1 or more, got {value}")
+        if not 0 < self.learning_rate < math.inf:
+            raise UsageError(f"--learning-rate must be above 0, got {self.learning_rate}")
 
     @property
     def rungs(self) -> Sequence[int]:

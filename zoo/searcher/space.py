@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from random import Random
 
 _NAME_LETTERS = 10
+MOST_BLOCKS = 16
+"""What a cell computes, written out to compare it, can double with each block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,9 @@ class Space:
 
     def __post_init__(self) -> None:
         """Refuse a space without cells, or with operations that nobody knows."""
-        if self.blocks < 1:
-            raise UsageError(f"--blocks must be 1 or more, got {self.blocks}")
+        if not 1 <= self.blocks <= MOST_BLOCKS:
+            limit = f"and at most {MOST_BLOCKS}"
+            raise UsageError(f"--blocks must be 1 or more {limit}, got {self.blocks}")
         different = set(self.operations)
         is_known = different <= set(OPERATIONS)
         is_each_once = 0 < len(different) == len(self.operations)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from zoo.bench.jobs import to_plain
+from zoo.documents import decode
+from zoo.errors import DocumentError, UsageError
 from zoo.images.preprocess import plain_transform
 from zoo.loader import load_checkpoint
 from zoo.models.genotype import Genotype
@@ -41,6 +44,31 @@ class Order:
     """Train until so many are done; those that the folder holds are not trained again."""
     is_final: bool = False
     """Train the winner, and judge it."""
+
+
+def require_readable(
+    setup: Setup,
+    folder: Path,
+) -> None:
+    """Refuse what a journal and an order could be told, but nobody could read there again.
+
+    Raises:
+        UsageError: A number is beyond every range, or a folder has a character that nobody sees.
+    """
+    order = Order(
+        setup=setup,
+        genotype="",
+        folder=str(folder),
+        epochs=1,
+    )
+    values = asdict(order)
+    written = to_plain(values)
+    try:
+        decode(Order, written)
+    except DocumentError as error:
+        *_, what = error.json_path.split(".")
+        fault = f"a search cannot write down its {what}"
+        raise UsageError(f"{fault} ({error}): choose another value or name") from error
 
 
 class KeptImages(data.Images):

@@ -16,13 +16,16 @@ def answer(task: dict[str, Any]) -> dict[str, Any]:
     from zoo.bench import machine
     from zoo.bench.runner import is_out_of_memory
     from zoo.documents import decode
-    from zoo.errors import ZooError
+    from zoo.errors import DatasetError, ImageError, MissingPackageError, WriteError, ZooError
+    from zoo.searcher.desk import SURROUNDINGS
     from zoo.searcher.training import Order, carry_out
 
     order = decode(Order, task["order"])
     try:
         machine.limit_memory()
         return carry_out(order)
+    except (DatasetError, ImageError, MissingPackageError, WriteError) as error:
+        return worker.failure_of(SURROUNDINGS, str(error))
     except ZooError as error:
         return worker.failure_of("failed", str(error))
     except Exception as error:  # noqa: BLE001 - see above
