@@ -110,6 +110,9 @@ def test_another_search_in_its_folder_is_refused(found: Path, digits: Path) -> N
         run_search(_setup(digits), found, Budget(trials=3), HERE)
     with pytest.raises(SearchError, match=r"holds another search .seed was 0, is 5"):
         run_search(_setup(digits, seed=5), found, Budget(trials=3), HERE, resume=True)
+    wider = Stack(channels=1, pixels=8, num_classes=3, filters=8)
+    with pytest.raises(SearchError, match=r"another search .filters was 4, is 8.; go on"):
+        run_search(_setup(digits, stack=wider), found, Budget(trials=3), HERE, resume=True)
 
 
 def test_a_search_killed_before_its_winner_was_judged_ends_as_the_whole_one(

@@ -62,6 +62,12 @@ def test_jacob_cov_prefers_gradients_that_have_nothing_to_do_with_each_other() -
     assert zero_cost.correlation_score(near) < zero_cost.correlation_score(apart)
 
 
+@pytest.mark.parametrize("gradients", [torch.zeros(3, 4), torch.ones(1, 4), torch.rand(1, 4)])
+def test_gradients_without_a_correlation_have_the_least_score(gradients: torch.Tensor) -> None:
+    """They are no reason to end a search: such a network is only the last to be proposed."""
+    assert zero_cost.correlation_score(gradients) == -math.inf
+
+
 def test_scores_leave_a_network_of_cells_as_it_was() -> None:
     """Parameters, running statistics, mode and type come back; scores are numbers."""
     genotype = Space(2).all()[5]

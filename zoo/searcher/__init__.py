@@ -4,7 +4,7 @@
 
     search.py      a whole search: propose, train, choose, judge
     setup.py       what decides a search
-    cells.py       one form for all cells that compute the same
+    cells.py       one form for all isomorphic cells
     space.py       which cells there are: drawn, changed, grown
     strategies/    what proposes the next one: random, evolution, progressive; ask and tell
     zero_cost.py   what an untrained network says of itself: synflow, naswot, jacob_cov

@@ -1,9 +1,12 @@
-"""Cells that compute the same are the same cell: one form for all of them.
+"""Isomorphic cells are the same cell: one form for all of them.
 
 The two branches of a block are added, so their order means nothing; blocks may be numbered in any
 order in which each follows what it reads. The canonical form chooses one of these ways of writing a
 cell, so that two cells are isomorphic exactly where their canonical forms are equal, and each is
 trained once.
+
+Cells of different graphs can compute the same too: where one block adds the identity of another, it
+does not matter which of the three summands that other block has. Such cells are trained apart.
 
 Paper:
     Liu et al. 2017, arXiv:1712.00559, section 3.1: 256 cells of one block, 136 of them different.

@@ -11,6 +11,7 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
+from zoo.atomic import sync_folder
 from zoo.documents import decode, parse_json, read_regular_file
 from zoo.errors import DocumentError, SearchError, UsageError, WriteError
 from zoo.models.genotype import Genotype
@@ -126,6 +127,7 @@ class Journal:
             whole = _whole_bytes(self.path)
             # A torn last line would spoil the one that follows.
             os.ftruncate(self._handle, whole)
+            sync_folder(folder)
         except OSError as error:
             raise WriteError(str(self.path), error.strerror or str(error)) from error
 

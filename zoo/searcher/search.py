@@ -149,14 +149,23 @@ def _differences(
     here: Setup,
 ) -> str:
     """Say what two setups do not share."""
-    before = asdict(there)
-    now = asdict(here)
+    before = _flat(asdict(there))
+    now = _flat(asdict(here))
     stories = []
     for key, value in now.items():
         if before[key] != value:
             story = f"{key} was {before[key]!r:.60}, is {value!r:.60}"
             stories.append(story)
     return ", ".join(stories)
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Write what is in groups beside the rest: which of a stack differs is what a reader asks."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        inner = value if isinstance(value, dict) else {key: value}
+        flat |= inner
+    return flat
 
 
 def _open_desk(

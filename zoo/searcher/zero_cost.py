@@ -212,11 +212,18 @@ def jacob_cov(
 def correlation_score(gradients: Tensor) -> float:
     """Compute the score of gradients ``(images, values)``.
 
+    Of one image, or where a gradient is the same everywhere, there is no correlation: the score is
+    the least that there is.
+
     >>> rows = torch.tensor([[1.0, -1.0, 0.0, 0.0], [0.0, 0.0, 1.0, -1.0]])
     >>> round(correlation_score(rows), 3)  # both eigenvalues are 1: -2 * (0 + 1)
     -2.0
     """
     correlations = torch.corrcoef(gradients.double())
+    is_of_several = correlations.dim() == 2
+    if not is_of_several or not correlations.isfinite().all():
+        return -math.inf
+
     values = torch.linalg.eigvalsh(correlations) + _TINY
     terms = values.log() + 1 / values
     return -float(terms.sum())
