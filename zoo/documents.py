@@ -133,21 +133,23 @@ def parse_document(
 
 def check_version(
     content: dict[str, Any],
-    schema_version: int,
+    expected: int,
+    key: str = "schema_version",
 ) -> None:
     """Refuse a document of another version.
 
     Raises:
         DocumentError: It is newer, older or says nothing.
     """
-    version = content.get("schema_version")
-    if type(version) is int and version == schema_version:
+    version = content.get(key)
+    if type(version) is int and version == expected:
         return
 
-    fault = f"expected schema version {schema_version}, got {version!r:.40}"
-    if type(version) is int and version > schema_version:
+    words = key.replace("_", " ")
+    fault = f"expected {words} {expected}, got {version!r:.40}"
+    if type(version) is int and version > expected:
         fault += "; update torch-zoo"
-    raise DocumentError("$.schema_version", fault)
+    raise DocumentError(f"$.{key}", fault)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ import pytest
 
 from tests.site.conftest import serving
 from tests.site.test_choose_and_compare import MEASURED
+from tests.site.test_gallery import RESULTS
+from zoo.bench.sharing import export, read_gallery
 from zoo.site.build import render_site
 from zoo.site.data import Content, Held
 
@@ -39,6 +41,7 @@ PAGES = (
     "model.html?model=timm/resnet50",
     "model.html?model=nothing",
     "plain/timm-1.html",
+    "measured.html",
 )
 
 
@@ -53,10 +56,12 @@ def axe() -> str:
 
 
 @pytest.fixture(scope="module")
-def rich_site() -> Iterator[str]:
-    """A site with every kind of column."""
+def rich_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A site with every kind of column, and a gallery."""
+    gallery = tmp_path_factory.mktemp("gallery")
+    export(RESULTS, gallery, "A. Turing")
     held = Held("cached", lambda entry: entry.tag == "imagenet1k_v2")
-    content = Content(held=held, measured=MEASURED)
+    content = Content(held=held, measured=MEASURED, gallery=read_gallery(gallery))
     with serving(render_site(content)) as url:
         yield url
 

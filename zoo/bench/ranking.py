@@ -24,7 +24,7 @@ Side = Literal["model", "machine"]
 Row = dict[str, Value]
 _SHARED = ("model", "mode", "engine", "precision", "batch")
 _DETAILS = ("memory_format", "input", "threads")
-_USABLE = ("ok", "unstable")
+USABLE = ("ok", "unstable")
 """Status of a result whose figures count."""
 _NS_PER_MS = 1e6
 
@@ -78,7 +78,7 @@ def rank(
     for row in _rows(results, mode):
         place = (str(row["model"]), str(row["machine"]))
         so_far = best.get(place)
-        if so_far is None or _cost(row, mode) < _cost(so_far, mode):
+        if so_far is None or cost(row) < cost(so_far):
             best[place] = row
 
     if not best:
@@ -91,7 +91,7 @@ def rank(
 
     standings: list[Standing] = []
     for group in groups.values():
-        ordered = sorted(group, key=lambda row: _cost(row, mode))
+        ordered = sorted(group, key=cost)
         for number, row in enumerate(ordered, start=1):
             standings.append(_standing(row, number, limit))
     return standings
@@ -120,19 +120,23 @@ def _rows(
         if len(inputs[case.model]) > 1:
             size = quantities.shape(case.input_size)
             row["model"] = f"{case.model} at {size}"
-        is_usable = row["status"] in _USABLE and row["items_per_s"]
+        is_usable = row["status"] in USABLE and row["items_per_s"]
         if is_usable and row["mode"] == mode:
             rows.append(row)
     return rows
 
 
-def _cost(
-    row: Row,
-    mode: str,
-) -> float:
-    if mode == "latency":
-        return float(row["p50_ms"] or 0)
-    return -float(row["items_per_s"] or 0)
+def cost(row: Row) -> float:
+    """Weigh a row of :func:`zoo.bench.results.to_row` against others of its mode; less is better.
+
+    Time decides for latency, items a second for all other modes.
+    """
+    if row["mode"] == "latency":
+        p50_ms = row["p50_ms"]
+        return float(p50_ms or 0)
+
+    items_per_s = row["items_per_s"]
+    return -float(items_per_s or 0)
 
 
 def _standing(
@@ -179,7 +183,7 @@ def pivot(results: Sequence[Result]) -> tuple[list[str], list[Row]]:
 
         figures = to_row(summary)
         shown = figures["status"]
-        if shown in _USABLE:
+        if shown in USABLE:
             shown = figures["p50_ms"]
         row[summary.machine] = shown
 

@@ -16,12 +16,21 @@ app = new_app(help="Show the registry as a web site.")
 Cached = Annotated[
     bool, typer.Option("--cached", help="Mark the weights that lie in this machine's cache.")
 ]
+Gallery = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Show the gallery of zoo bench export on a page of its own.",
+        show_default=False,
+    ),
+]
 
 
 @app.command(
     epilog=examples(
         "zoo site build catalog",
         "zoo site build catalog --bench sweep",
+        "zoo site build catalog --gallery gallery",
         "zoo site build --json out",
     )
 )
@@ -30,6 +39,7 @@ def build(
         Path, typer.Argument(metavar="DIR", help="A new folder, or one with an earlier site.")
     ],
     bench: Measured = None,
+    gallery: Gallery = None,
     cached: Cached = False,
     json: AsJson = False,
     quiet: Quiet = False,
@@ -44,7 +54,7 @@ def build(
     from zoo.catalog.quantities import size
     from zoo.site.build import render_site, write_site
 
-    files = render_site(_content(bench, is_cached=cached))
+    files = render_site(_content(bench, gallery, is_cached=cached))
     written = write_site(files, folder)
 
     if json:
@@ -64,6 +74,7 @@ def serve(
         int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = 8400,
     bench: Measured = None,
+    gallery: Gallery = None,
     cached: Cached = False,
     json: AsJson = False,
     quiet: Quiet = False,
@@ -75,7 +86,7 @@ def serve(
     from zoo.site.build import render_site
     from zoo.site.server import SiteServer
 
-    files = render_site(_content(bench, is_cached=cached))
+    files = render_site(_content(bench, gallery, is_cached=cached))
     with SiteServer(files, host, port) as server:
         if json:
             output.write_json({"url": server.url})
@@ -85,12 +96,20 @@ def serve(
         server.serve_forever()
 
 
-def _content(bench: Path | None, *, is_cached: bool) -> "Content":
+def _content(bench: Path | None, gallery: Path | None, *, is_cached: bool) -> "Content":
     """Gather what the site shows."""
+    from dataclasses import replace
+
     from zoo.cache.presence import Presence
     from zoo.cli.terminal.row_tables import measured_columns
     from zoo.site.data import Content, Held
 
     _, measured = measured_columns(bench)
     held = Held("cached", Presence().has_entry) if is_cached else None
-    return Content(None, held, measured)
+    content = Content(None, held, measured)
+    if gallery is None:
+        return content
+
+    from zoo.bench.sharing import read_gallery
+
+    return replace(content, gallery=read_gallery(gallery))

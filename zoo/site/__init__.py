@@ -7,6 +7,7 @@
     layers.py       layer tables packed for the browser
     history.py      the line from LeNet-5 to NASNet
     plain.py        the same as tables in plain HTML, for browsers that run no scripts
+    gallery.py      what many machines measured, in plain HTML
     pages.py        the frame around every page
     build.py        all files of a site, by name; writing them into a folder
     mirrored.py     the site of a mirror, with what it holds

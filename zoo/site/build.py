@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from zoo.inspector.layers import LayerTable
     from zoo.site.data import Content
 
+GALLERY_PAGE = ("Measured", f"{pages.MEASURED.name}.html")
+"""What the navigation calls the page of a gallery, and its address."""
 LIST = "site-files.txt"
 """Names the files of a site, so that the next build knows which of them are its own."""
 
@@ -49,9 +51,18 @@ def render_site(content: Content) -> dict[str, bytes]:
     architectures = content.architectures(rows)
     tables = plain.plain_pages(rows)
     footer = _footer(rows, has_measured=bool(content.measured))
-    frame = pages.Frame(footer, content.links)
+    links = content.links
+    if content.gallery:
+        links += (GALLERY_PAGE,)
+    frame = pages.Frame(footer, links)
 
     files = _pages(architectures, plain.links(tables), frame)
+    if content.gallery:
+        # Imported here: few sites have one, and the bench is a package of its own.
+        from zoo.site import gallery
+
+        text = gallery.render(content.gallery, rows, frame)
+        files[f"{pages.MEASURED.name}.html"] = text.encode()
     for table in tables:
         text = plain.render(table, frame)
         files[f"plain/{table.file_name}"] = text.encode()

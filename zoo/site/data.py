@@ -21,6 +21,7 @@ from zoo.site.columns import COLUMNS, HELD, MEASURED, SiteColumn, pack
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from zoo.bench.sharing import Shared
     from zoo.catalog.entries import Entry
     from zoo.catalog.records import Architecture, HubFile, Paper, Weights, WeightsFile
     from zoo.catalog.registry import Registry
@@ -58,6 +59,8 @@ class Content:
     held: Held | None = None
     measured: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     """What ``zoo bench`` measured, as :func:`zoo.bench.results.columns_by_model` gives it."""
+    gallery: Sequence[Shared] = ()
+    """Signed results of any number of machines, which have a page of their own."""
     layers: Callable[[str], LayerTable | None] = shipped_table
     """Gives the layers of an architecture, where they are known."""
     links: tuple[tuple[str, str], ...] = ()

@@ -33,6 +33,8 @@ class Page:
     has_script: bool = True
 
 
+MEASURED = Page("measured", "Measured on many machines", has_script=False)
+"""Only sites that show a gallery have it."""
 PAGES = (
     Page("index", "Models", "Table", keeps_query=True),
     Page("plot", "Error against cost", "Plot", keeps_query=True),
@@ -142,5 +144,6 @@ def _navigation(current: str, root: str, frame: Frame) -> str:
             marks += f' data-carries="{root}{page.name}.html"'
         links.append(f'<a href="{root}{page.name}.html"{marks}>{escape(page.in_navigation)}</a>')
     for title, address in frame.links:
-        links.append(f'<a href="{root}{escape(address)}">{escape(title)}</a>')
+        marks = ' aria-current="page"' if address == f"{current}.html" else ""
+        links.append(f'<a href="{root}{escape(address)}"{marks}>{escape(title)}</a>')
     return "".join(links)
