@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.cli.test_main import loaded_by
-from tests.support.table_search import make_setup, run_table_search
+from tests.support.table_search import TableExecutor, make_setup, run_table_search
 from zoo.searcher import journal as lines
 from zoo.searcher.journal import Journal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.cli.conftest import Run
 
 
@@ -122,6 +124,24 @@ def test_show_draws_the_front_and_the_cell(zoo: Run, found: Path, tmp_path: Path
     outcome = zoo("search", "show", str(found), "--draw", str(tmp_path / "cells.gif"))
     assert outcome.exit_code == 2
     assert "ends in .svg or .html, got 'cells.gif'" in " ".join(outcome.err.split())
+
+
+def test_show_counts_trials_by_what_befell_them(zoo: Run, tmp_path: Path) -> None:
+    """Memory that was too short is no crash; and which of several is to be drawn, nobody said."""
+
+    def fate(order: Mapping[str, Any]) -> dict[str, Any] | None:
+        kinds = {"00001": "crashed", "00002": "out-of-memory", "00003": "out-of-memory"}
+        kind = kinds.get(Path(order["folder"]).name)
+        return {"failure": {"kind": kind, "message": "as: was to be shown"}} if kind else None
+
+    folder = tmp_path / "failing"
+    run_table_search(make_setup("random", eta=1), folder, 5, TableExecutor(fate=fate))
+    shown = zoo("search", "show", str(folder))
+    assert "random; 1 crashed, 2 out-of-memory, 2 whole" in " ".join(shown.err.split())
+
+    drawn = zoo("search", "show", str(folder), str(folder), "--draw", str(tmp_path / "cell.svg"))
+    assert drawn.exit_code == 2
+    assert "take one search, got 2" in " ".join(drawn.err.split())
 
 
 def test_a_search_that_has_only_begun_is_shown_and_not_drawn(
