@@ -33,6 +33,7 @@ def test_each_cell_is_trained_once_and_no_rung_twice(tmp_path: Path) -> None:
 def test_a_space_that_is_used_up_ends_the_search(tmp_path: Path) -> None:
     """21 cells of one block, however many trials are allowed."""
     desk = run_table_search(make_setup("random", space=Space(1, THREE)), tmp_path, 1000)
+    assert desk.is_exhausted
     assert len(desk.trials) == 21
     assert all(trial.is_ended for trial in desk.trials)
 
@@ -140,6 +141,7 @@ def test_a_trial_that_loses_every_place_is_given_up(tmp_path: Path) -> None:
 def test_several_places_work_at_a_time(tmp_path: Path) -> None:
     """Answers come in another order; each trial still ends once."""
     desk = run_table_search(make_setup(), tmp_path, 25, TableExecutor(places=3))
+    assert not desk.is_exhausted
     ended = [event.trial for event in read_events(tmp_path) if isinstance(event, lines.Ended)]
     assert sorted(ended) == list(range(1, 26))
     assert len(desk.trials) == 25

@@ -206,10 +206,14 @@ def run(
             output.talk(_trial_line(trial, setup), is_quiet=quiet)
 
     try:
-        run_search(setup, folder, Budget(seconds, trials), means, resume=resume, report=report)
+        limit = Budget(seconds, trials)
+        is_exhausted = run_search(setup, folder, limit, means, resume=resume, report=report)
     except KeyboardInterrupt:
         again = "go on with the same options and --resume"
         raise KeyboardInterrupt(f"interrupted; {folder} keeps what is trained, {again}") from None
+    if is_exhausted:
+        ended = "the search ended before its budget: the strategy proposes nothing new any more"
+        output.talk(ended, is_quiet=quiet)
     found = read_report(folder)
     if json:
         output.write_json(found.as_dict())

@@ -111,6 +111,8 @@ class SearchDesk:
         self.budget = budget
         self.folder = folder
         self.trials: list[Trial] = []
+        self.is_exhausted = False
+        """Whether the strategy had nothing new when it was last asked."""
         self._write = write
         self._report = report
         self._threads = threads
@@ -195,6 +197,7 @@ class SearchDesk:
 
     def give(self, place: Place) -> Task | None:  # noqa: ARG002 - every place takes every trial
         """See :class:`~zoo.executors.dispatching.Desk`: a trial that waits, or a new one."""
+        self.is_exhausted = False
         if self._is_out_of_time():
             return None
         if self._waiting:
@@ -205,6 +208,7 @@ class SearchDesk:
             return None
         genotype = self._propose()
         if genotype is None:
+            self.is_exhausted = True
             return None
 
         cost = self.gauge.cost(genotype)

@@ -65,7 +65,7 @@ def run_search(
     *,
     resume: bool = False,
     report: Callable[[Trial], None] = lambda _trial: None,
-) -> None:
+) -> bool:
     """Search until the budget is spent, train the winner, judge it once.
 
     Args:
@@ -76,6 +76,9 @@ def run_search(
         resume: Go on with the search that the folder holds; it must have the same setup. One that
             has been judged is left as it is.
         report: Told each trial that has reached a rung or ended.
+
+    Returns:
+        Whether the strategy had nothing new to propose before the budget was spent.
 
     Raises:
         SearchError: The folder holds another search, or no trial could be trained.
@@ -89,15 +92,17 @@ def run_search(
     with checkpoints.owning(folder):
         events = _begin(setup, folder, resume=resume)
         if isinstance(events[-1], lines.Judged):
-            return
+            return False
         with Journal(folder) as journal:
             desk = _open_desk(setup, folder, budget, means, events, journal, report)
             executor = _open_executor(means)
             try:
                 dispatch(executor, desk)
+                is_exhausted = desk.is_exhausted
                 _finish(desk, means, executor, journal)
             finally:
                 executor.close()
+            return is_exhausted
 
 
 def _begin(
