@@ -40,6 +40,21 @@ def test_a_test_folder_judges_and_nothing_else_does(digits: Path, tmp_path: Path
     assert len(test) == 90
 
 
+def test_a_test_folder_has_no_class_that_nothing_was_learnt_of(
+    digits: Path,
+    tmp_path: Path,
+) -> None:
+    """It is refused by name; one that it lacks is only said."""
+    shutil.copytree(digits, tmp_path / "train")
+    shutil.copytree(digits / "digit-0", tmp_path / "test" / "digit-0")
+    notes = read_parts(str(tmp_path), 0).split.notes
+    assert "test has no images of digit-1, digit-2" in notes
+
+    shutil.copytree(digits / "digit-0", tmp_path / "test" / "digit-7")
+    with pytest.raises(DatasetError, match="it has classes that train lacks: digit-7"):
+        read_parts(str(tmp_path), 1)
+
+
 def test_a_val_folder_without_a_test_folder_judges(digits: Path, tmp_path: Path) -> None:
     """Trials are then compared by a share of the training images."""
     shutil.copytree(digits, tmp_path / "train")

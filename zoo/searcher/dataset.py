@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zoo.errors import DatasetError
 from zoo.images.files import open_image
 from zoo.images.folders import TEST, TRAIN, find_parts, read_folder
-from zoo.trainer.data import Split, hold_out, labelled, split_images
+from zoo.trainer.data import Split, check_same_classes, hold_out, labelled, split_images
 from zoo.trainer.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -48,7 +48,12 @@ def read_parts(
     validating = Recipe(hold_out=VALIDATION_SHARE, seed=seed)
     if TEST in parts and TRAIN in parts:
         split = split_images(folder, validating)
-        test = labelled(read_folder(parts[TEST]), split.labels)
+        judging = read_folder(parts[TEST])
+        learning = parts[TRAIN]
+        unjudged = check_same_classes(split.labels, learning.name, judging)
+        notes = (*split.notes, *judging.left_out, *unjudged)
+        split = replace(split, notes=notes)
+        test = labelled(judging, split.labels)
         return Parts(split, test)
 
     # Where the data set has a validation part, these are the images to be judged by once.

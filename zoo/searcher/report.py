@@ -203,11 +203,21 @@ def against(
             fault = f"{first.folder} and {report.folder} searched different images"
             raise UsageError(f"{fault}: their errors cannot be compared")
 
-    errors = [report.test.percent for report in searches if report.test]
-    baseline = [report.test.percent for report in others if report.test]
+    errors = _test_errors(searches)
+    baseline = _test_errors(others)
     if not errors or not baseline:
         return None
     return compare(errors, baseline)
+
+
+def _test_errors(searches: Sequence[SearchReport]) -> list[float]:
+    """List the errors in percent of the winners that were judged."""
+    errors = []
+    for report in searches:
+        rate = report.test
+        if rate is not None:
+            errors.append(rate.percent)
+    return errors
 
 
 def _refuse_twice(searches: Sequence[SearchReport]) -> None:

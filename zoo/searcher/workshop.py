@@ -39,7 +39,8 @@ class Workshop:
     def carry_out(self, work: Mapping[str, Any]) -> Mapping[str, Any]:
         """Carry out one order within its time."""
         if self._worker is None:
-            threads = str(work["threads"])
+            count = work["threads"]
+            threads = str(count)
             variables = dict.fromkeys(_THREAD_VARIABLES, threads)
             self._worker = WarmWorker(variables, self.module)
         task = {"order": work["order"]}

@@ -87,7 +87,7 @@ def _two_parts(
     """
     labels = train.folders
     notes += validation.left_out
-    notes += _check_same_classes(train, validation)
+    notes += check_same_classes(labels, train.root.name, validation)
     return Split(
         labels=labels,
         train=labelled(train, labels),
@@ -116,7 +116,7 @@ def _one_part(
 
     if not held_out and recipe.hold_out > 0:
         fault = "too few images to hold some out"
-        advice = "add images, or train on all with --hold-out 0"
+        advice = "add images, or train on all with zoo train --hold-out 0"
         raise DatasetError(str(folder.root), f"{fault}; {advice}")
 
     return Split(
@@ -128,28 +128,34 @@ def _one_part(
     )
 
 
-def _check_same_classes(
-    train: ImageFolder,
-    validation: ImageFolder,
+def check_same_classes(
+    labels: Sequence[str],
+    name: str,
+    judging: ImageFolder,
 ) -> list[str]:
     """Refuse classes that cannot be learnt; say which are not judged.
 
+    Args:
+        labels: Classes of the training part.
+        name: What that part is called.
+        judging: A part to judge by.
+
     Raises:
-        DatasetError: The validation part has classes that the training part lacks.
+        DatasetError: The other part has classes that the training part lacks.
     """
-    learnt = set(train.folders)
-    judged = set(validation.folders)
+    learnt = set(labels)
+    judged = set(judging.folders)
 
     strange = sorted(judged - learnt)
     if strange:
         names = ", ".join(strange)
-        fault = f"it has classes that {train.root.name} lacks: {names}"
-        raise DatasetError(str(validation.root), fault)
+        fault = f"it has classes that {name} lacks: {names}"
+        raise DatasetError(str(judging.root), fault)
 
     unjudged = sorted(learnt - judged)
     if unjudged:
         names = ", ".join(unjudged)
-        return [f"{validation.root.name} has no images of {names}"]
+        return [f"{judging.root.name} has no images of {names}"]
     return []
 
 
