@@ -59,13 +59,20 @@ class TrainingHere:
 
 
 class WithoutMemoryForWinners(TrainingHere):
-    """Trains every trial, and has no memory for any winner."""
+    """Trains every trial; has no memory for the first winner, and the others diverge."""
+
+    def __init__(self, device: str) -> None:
+        """Begin with the memory's."""
+        super().__init__(device)
+        self._kind = "out-of-memory"
 
     def carry_out(self, work: Mapping[str, Any]) -> Mapping[str, Any]:
         """Train as ordered, or fail as a worker would."""
-        if work["order"]["is_final"]:
-            return {"failure": {"kind": "out-of-memory", "message": "as was to be shown"}}
-        return super().carry_out(work)
+        if not work["order"]["is_final"]:
+            return super().carry_out(work)
+        failure = {"kind": self._kind, "message": "as was to be shown"}
+        self._kind = "failed"
+        return {"failure": failure}
 
 
 class TrainingWithFates(Workshop):

@@ -270,7 +270,8 @@ def _finish(
 ) -> None:
     """Train the winner, keep it, and judge it by images that nothing has seen before.
 
-    Where memory or time is too short for the best trial, the next best wins.
+    Where the best trial cannot be trained to its end (memory, time, a loss that diverges), the next
+    best wins.
 
     Raises:
         SearchError: There is none, or none can be trained.
