@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-EXECUTORS = ("local", "ray")
-
 
 @dataclass(frozen=True, slots=True)
 class Needs:
