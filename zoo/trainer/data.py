@@ -116,7 +116,7 @@ def _one_part(
 
     if not held_out and recipe.hold_out > 0:
         fault = "too few images to hold some out"
-        advice = "add images, or train on all with zoo train --hold-out 0"
+        advice = 'add images, or train on all with "zoo train --hold-out 0"'
         raise DatasetError(str(folder.root), f"{fault}; {advice}")
 
     return Split(
