@@ -114,20 +114,22 @@ def parse_document(
     data: bytes | str,
     cls: type[T],
     schema_version: int | None = None,
+    version_key: str = "schema_version",
 ) -> T:
     """Parse JSON and read it as a ``cls``.
 
     Args:
         data: The text of the document.
         cls: As for :func:`decode`.
-        schema_version: What ``$.schema_version`` must be; ``None`` for documents without one.
+        schema_version: What the document's version must be; ``None`` for one without a version.
+        version_key: The key at its top that states the version.
 
     Raises:
         DocumentError: Any fault, with its JSON path.
     """
     content = parse_json(data)
     if schema_version is not None and type(content) is dict:
-        check_version(content, schema_version)
+        check_version(content, schema_version, version_key)
     return decode(cls, content)
 
 

@@ -18,7 +18,7 @@ from zoo.bench.comparability import machine_key
 from zoo.bench.files import INDEX_NAME, LARGEST_BYTES, Store, digest_of, read, read_content
 from zoo.bench.records import SCHEMA_VERSION, MachineFacts, Result, ResultFile, SignOff
 from zoo.catalog.file_names import name_fault
-from zoo.documents import check_version, decode, parse_json, read_regular_file
+from zoo.documents import parse_document, read_regular_file
 from zoo.errors import BenchError, DocumentError, UsageError, WriteError
 
 if TYPE_CHECKING:
@@ -250,11 +250,7 @@ def _read_index(gallery: Path) -> Sequence[GalleryFile]:
     path = gallery / INDEX_NAME
     try:
         data = read_regular_file(path, LARGEST_BYTES)
-        content = parse_json(data)
-        if type(content) is dict:
-            key = "gallery_version"
-            check_version(content, GALLERY_VERSION, key)
-        index = decode(GalleryIndex, content)
+        index = parse_document(data, GalleryIndex, GALLERY_VERSION, "gallery_version")
     except OSError as error:
         fault = f"{INDEX_NAME} cannot be read ({error.strerror})"
         raise _gallery_fault(gallery, fault) from error

@@ -98,18 +98,15 @@ def serve(
 
 def _content(bench: Path | None, gallery: Path | None, *, is_cached: bool) -> "Content":
     """Gather what the site shows."""
-    from dataclasses import replace
-
     from zoo.cache.presence import Presence
     from zoo.cli.terminal.row_tables import measured_columns
     from zoo.site.data import Content, Held
 
     _, measured = measured_columns(bench)
     held = Held("cached", Presence().has_entry) if is_cached else None
-    content = Content(None, held, measured)
     if gallery is None:
-        return content
+        return Content(None, held, measured)
 
     from zoo.bench.sharing import read_gallery
 
-    return replace(content, gallery=read_gallery(gallery))
+    return Content(None, held, measured, read_gallery(gallery))

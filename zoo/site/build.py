@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from zoo.inspector.layers import LayerTable
     from zoo.site.data import Content
 
-GALLERY_PAGE = ("Measured", f"{pages.MEASURED.name}.html")
-"""What the navigation calls the page of a gallery, and its address."""
+GALLERY_PAGE = f"{pages.MEASURED.name}.html"
+"""The page of a gallery."""
 LIST = "site-files.txt"
 """Names the files of a site, so that the next build knows which of them are its own."""
 
@@ -53,7 +53,7 @@ def render_site(content: Content) -> dict[str, bytes]:
     footer = _footer(rows, has_measured=bool(content.measured))
     links = content.links
     if content.gallery:
-        links += (GALLERY_PAGE,)
+        links += (("Measured", GALLERY_PAGE),)
     frame = pages.Frame(footer, links)
 
     files = _pages(architectures, plain.links(tables), frame)
@@ -62,7 +62,7 @@ def render_site(content: Content) -> dict[str, bytes]:
         from zoo.site import gallery
 
         text = gallery.render(content.gallery, rows, frame)
-        files[f"{pages.MEASURED.name}.html"] = text.encode()
+        files[GALLERY_PAGE] = text.encode()
     for table in tables:
         text = plain.render(table, frame)
         files[f"plain/{table.file_name}"] = text.encode()
