@@ -47,12 +47,15 @@ run: $(VENV)/.installed  ## Set up, then run a short real session
 
 # --- tests and checks -------------------------------------------------------------------------------------------------
 
-.PHONY: test test-fast check format
+.PHONY: test test-fast test-thorough check format
 test: $(VENV)/.installed-dev packages  ## Set up, then run all tests
 	$(PYTEST) --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 test-fast: $(VENV)/.installed-dev  ## Run the tests that take less than ten seconds each
 	$(PYTEST) --numprocesses $(WORKERS) --dist worksteal -m 'not slow' $(ARGS)
+
+test-thorough: $(VENV)/.installed-dev packages  ## Run all tests with every case, before a release
+	ZOO_TEST_THOROUGH=1 $(PYTEST) --numprocesses $(WORKERS) --dist worksteal $(ARGS)
 
 check: $(VENV)/.installed-dev  ## Lint, types, import rule, docstrings, registry and generated docs
 	$(BIN)/ruff check
