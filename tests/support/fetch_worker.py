@@ -3,9 +3,10 @@
 ``python fetch_worker.py '{"url": ..., ...}'``.
 
 Exit codes are those of the command line: 0 done, 1 a ZooError (its text on stderr), 130
-    interrupted. With "kills" it
-is a driver instead: it forks a child that fetches, kills it at a random moment, lets a second child
-finish, and reports what the server had to send, once for every round.
+    interrupted. With "crowd" it
+forks that many children, which all fetch at once. With "kills" it is a driver instead: it forks a
+child that fetches, kills it at a random moment, lets a second child finish, and reports what the
+server had to send, once for every round.
 """
 
 from __future__ import annotations
@@ -73,6 +74,20 @@ def child(task: dict[str, Any]) -> int:
         os._exit(99)
 
 
+def load_what_fetches() -> None:
+    """Import once, before the forks, what each child would import."""
+    import requests  # noqa: F401  (for its effect)
+    import urllib3  # noqa: F401  (as above)
+
+
+def fetch_in_a_crowd(task: dict[str, Any]) -> int:
+    """Fetch the file in many processes at once; return the largest of their exit codes."""
+    load_what_fetches()
+    begun = [child(task) for _ in range(task["crowd"])]
+    ended = [os.waitpid(number, 0) for number in begun]
+    return max(os.waitstatus_to_exitcode(status) for _, status in ended)
+
+
 def sent_bytes(task: dict[str, Any]) -> int:
     """Ask the server how much it has sent since it was last asked."""
     with urllib.request.urlopen(f"{task['url']}?sent") as answer:  # noqa: S310  (the test's own server)
@@ -96,9 +111,7 @@ def written_bytes(partial: Path, truth: bytes) -> int:
 
 def drive(task: dict[str, Any]) -> None:
     """Kill and rerun, many times; print one JSON line a round."""
-    import requests  # noqa: F401  (loaded once, before the forks)
-    import urllib3  # noqa: F401  (as above)
-
+    load_what_fetches()
     dice = random.Random(task["seed"])  # noqa: S311  (moments, not secrets)
     target = Path(task["folder"]) / task["name"]
     truth = Path(task["truth"]).read_bytes()
@@ -138,5 +151,7 @@ if __name__ == "__main__":
     settings = json.loads(sys.argv[1])
     if "kills" in settings:
         drive(settings)
+    elif "crowd" in settings:
+        sys.exit(fetch_in_a_crowd(settings))
     else:
         sys.exit(fetch(settings))
