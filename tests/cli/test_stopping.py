@@ -10,8 +10,6 @@ import os
 import pty
 import select
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from typing import TYPE_CHECKING
@@ -19,14 +17,16 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
+from tests.support import warm
 from zoo.cli.terminal import stopping
 from zoo.cli.terminal.progress import StepProgress
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
     from pathlib import Path
 
 LIMIT_S = 120
-MANY = 20_000
+MANY = 2_000
 
 
 @pytest.fixture(scope="module")
@@ -48,19 +48,18 @@ def stopped(number: signal.Signals, *arguments: str) -> tuple[int, str, str]:
     Return its exit code, what it printed, and what it said at the end.
     """
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "zoo", *arguments]
     with tempfile.TemporaryFile("w+") as printed:
-        process = subprocess.Popen(command, stdout=printed, stderr=theirs, text=True)
+        process = warm.start(warm.ZOO, *arguments, stdout=printed.fileno(), stderr=theirs)
         os.close(theirs)
         said = _watch(process, ours, number)
         os.close(ours)
-        process.wait(timeout=60)
+        code = warm.wait(process)
         printed.seek(0)
         words = said.decode().replace("\r", "").split("interrupted", 1)
-        return process.returncode, printed.read(), "interrupted" + " ".join(words[-1].split())
+        return code, printed.read(), "interrupted" + " ".join(words[-1].split())
 
 
-def _watch(process: subprocess.Popen[str], ours: int, number: signal.Signals) -> bytes:
+def _watch(process: BaseProcess, ours: int, number: signal.Signals) -> bytes:
     """Send the signal when the bar counts; return all that was said until the end."""
     said, deadline_s = b"", time.monotonic() + LIMIT_S
     is_sent = False
@@ -71,8 +70,8 @@ def _watch(process: subprocess.Popen[str], ours: int, number: signal.Signals) ->
         except OSError:  # nobody holds the other side any more
             break
         said += block
-        if not is_sent and b"/2000" in said:
-            process.send_signal(number)
+        if not is_sent and f"/{MANY + 2}".encode() in said:
+            warm.send(process, number)
             is_sent = True
     return said
 

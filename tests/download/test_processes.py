@@ -166,9 +166,7 @@ def test_kill_at_the_nth_system_call_is_survived(
 
 
 FAILING = [("pwrite64", 1), ("pwrite64", 8), ("write", 2), ("fsync", 1), ("rename", 2)]
-FAILED = [
-    (call, count, fault) for call, count in FAILING for fault in ("ENOSPC", "EIO", "EDQUOT")
-]
+FAILED = [(call, count, fault) for call, count in FAILING for fault in ("ENOSPC", "EIO", "EDQUOT")]
 """Each call, and each answer of a disk."""
 
 

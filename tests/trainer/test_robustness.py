@@ -10,8 +10,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +20,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from tests.support import warm
 from tests.support.in_process import zoo
 from zoo.errors import ImageError, TrainingError
 from zoo.trainer import checkpoints
@@ -238,16 +237,18 @@ def test_a_stopped_run_says_what_is_kept(
     digits: Path, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     """One sentence, the epochs that are whole, the command that goes on, and the curves."""
-    folder = tmp_path / "run"
-    command = [sys.executable, "-m", "zoo", "train", "lenet5", str(digits)]
-    command += ["--output", str(folder), "--epochs", "1000"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    folder, said = tmp_path / "run", tmp_path / "said"
+    command = ["train", "lenet5", str(digits), "--output", str(folder), "--epochs", "1000"]
+    with said.open("wb") as stream:
+        place = stream.fileno()
+        process = warm.start(warm.ZOO, *command, stdout=place, stderr=place)
     deadline = time.monotonic() + 120
     while not (folder / "last.pt").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == code, errors
+    warm.send(process, number)
+    ended = warm.wait(process)
+    errors = said.read_text()
+    assert ended == code, errors
     assert "Traceback" not in errors
     assert "whole epochs, go on with: zoo train lenet5" in errors.splitlines()[-1]
     assert (folder / "curves.png").is_file()

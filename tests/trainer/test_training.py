@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +13,8 @@ import torch
 from PIL import Image
 
 import zoo
-from tests.support.full_disk import run_limited
+from tests.support import warm
+from tests.support.full_disk import LIMITED
 from zoo.classifier import load_classifier
 from zoo.cli.main import run as run_command
 from zoo.errors import CheckpointError, DatasetError, OptionError, TrainingError, UsageError
@@ -50,6 +48,9 @@ def report(epoch):
 recipe = Recipe(epochs=4, batch=32, learning_rate=0.004, seed=3)
 train(start_run("lenet5", sys.argv[1], sys.argv[2], recipe), report)
 """
+
+
+LAUNCH = "import runpy; runpy.run_module('accelerate.commands.launch', run_name='__main__')"
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +141,7 @@ def test_killed_run_goes_on_to_the_same_curve(
 ) -> None:
     """SIGKILL after the second epoch, then --resume: every loss is that of an unbroken run."""
     killed = tmp_path / "killed"
-    ended = subprocess.run([sys.executable, "-c", KILLED, str(digits), str(killed)], check=False)
+    ended = warm.run(KILLED, str(digits), str(killed))
     assert ended.returncode == -signal.SIGKILL
     line = ["train", "lenet5", str(digits), *ARGUMENTS, "--json", "--output", str(killed)]
     assert run_command([*line, "--resume"]) == 0
@@ -178,7 +179,7 @@ def test_a_full_disk_ends_a_run_in_words_and_keeps_the_last_state(
     """With room for the network only: one line, no torn file; with more room the run goes on."""
     output = tmp_path / "run"
     arguments = ("train", "lenet5", str(digits), *ARGUMENTS, "--output", str(output))
-    done = run_limited(400_000, *arguments)
+    done = warm.run(LIMITED.format(limit_bytes=400_000, arguments=arguments))
     assert done.returncode == 1, done.stderr
     assert f"error: cannot write {output / 'last.pt'}" in done.stderr
     assert "Traceback" not in done.stderr
@@ -190,22 +191,14 @@ def test_a_full_disk_ends_a_run_in_words_and_keeps_the_last_state(
 
 
 @pytest.mark.slow
-def test_two_processes_give_what_one_gives(trained: Run, digits: Path, tmp_path: Path) -> None:
+def test_two_processes_give_what_one_gives(
+    trained: Run, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Two CPU processes of `accelerate launch` split each batch; losses agree to a thousandth."""
-    launch = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        "--cpu",
-        "--num_processes",
-        "2",
-        "-m",
-        "zoo",
-        "train",
-    ]
-    line = [*launch, "lenet5", str(digits), *ARGUMENTS, "--json", "--output", str(tmp_path / "two")]
-    environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(line, capture_output=True, check=False, env=environment, text=True)
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore")
+    line = ["--cpu", "--num_processes", "2", "-m", "zoo", "train", "lenet5", str(digits)]
+    done = warm.run(LAUNCH, *line, *ARGUMENTS, "--json", "--output", str(tmp_path / "two"))
     assert done.returncode == 0, done.stderr[-2000:]
     epochs: list[dict[str, Any]] = json.loads(done.stdout)["epochs"]
     assert [epoch["train_loss"] for epoch in epochs] == pytest.approx(losses(trained), rel=1e-3)
