@@ -5,13 +5,16 @@ A cache and a configuration of its own, and the shared data where it is present.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
+from hypothesis import HealthCheck
 
 from tests.support.faulty_server import FaultyServer
 from tests.support.fetch_desk import DATA, Desk, make_desk
@@ -33,8 +36,23 @@ sys.dont_write_bytecode = False
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# No test depends on a time, and examples of one test may share its folder.
+hypothesis.settings.register_profile(
+    "zoo",
+    hypothesis.settings.default,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("zoo")
+
 REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector of garbage what was imported: torch and the tests, all the way."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

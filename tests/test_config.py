@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.cache.paths import checkpoints_folder
@@ -86,7 +86,6 @@ def test_setting_that_cannot_be_used_is_an_error(desk: Desk, text: str | bytes, 
 
 
 @given(st.binary(max_size=60))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_are_a_config_file_or_an_error(desk: Desk, data: bytes) -> None:
     """Nothing else is raised."""
     write(data)

@@ -7,9 +7,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import spdx_python_model
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 
 from zoo.bom import cyclonedx, parts, spdx
 from zoo.cache.lock_lines import LockedThing
@@ -80,6 +77,9 @@ def one_record_of_each_task() -> list[Part]:
 
 def bill_of(found: Sequence[Part]) -> dict[str, Any]:
     """Write a CycloneDX bill, and let CycloneDX's own library judge it."""
+    from cyclonedx.schema import SchemaVersion  # slow to import, and most workers need none
+    from cyclonedx.validation.json import JsonStrictValidator
+
     bill = cyclonedx.to_cyclonedx(found, CREATED)
     fault = JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bill))
     assert fault is None
@@ -88,6 +88,8 @@ def bill_of(found: Sequence[Part]) -> dict[str, Any]:
 
 def document_of(found: Sequence[Part]) -> list[dict[str, Any]]:
     """Write an SPDX document, and let SPDX's own model read it."""
+    import spdx_python_model  # likewise
+
     document = spdx.to_spdx(found, CREATED)
     model: Any = spdx_python_model.v3_0_1
     objects: Any = model.SHACLObjectSet()

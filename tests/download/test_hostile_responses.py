@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.faulty_server import Exchange, FaultyServer
@@ -60,9 +60,7 @@ SOURCE = Source("http://127.0.0.1/x", may_be_private=True)
 @example(status=200, headers=[("Transfer-Encoding", "chunked")], body=b"-5\r\nxxxxx\r\n0\r\n\r\n")
 @example(status=200, headers=[("Content-Length", "1"), ("Content-Length", "2")], body=b"xx")
 @example(status=302, headers=[("Location", "http://\u00e9\u00e9/")], body=b"")
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60)
 def test_hostile_headers_raise_nothing_but_a_zoo_error(
     desk: Desk, server: FaultyServer, status: int, headers: list[tuple[str, str]], body: bytes
 ) -> None:
@@ -84,9 +82,7 @@ def test_hostile_headers_raise_nothing_but_a_zoo_error(
 @example(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n")
 @example(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000)
 @example(b"HTTP/9.9 abc\r\n\r\n")
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40)
 def test_hostile_bytes_raise_nothing_but_a_zoo_error(
     desk: Desk, server: FaultyServer, noise: bytes
 ) -> None:
@@ -123,7 +119,7 @@ faults_in_turn = st.lists(st.tuples(kinds, st.integers(0, len(DATA))), max_size=
 
 
 @given(faults_in_turn, st.integers(1, 4))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_any_sequence_of_faults_ends_right_or_with_an_error(
     faults: list[tuple[str, int]], connections: int
 ) -> None:

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zoo.cache.digests import Expected
@@ -69,9 +69,7 @@ def test_any_json_is_a_journal_or_none(entries: list[object]) -> None:
         st.text(max_size=5), st.tuples(st.none() | st.text(), st.none() | st.text()), max_size=3
     ),
 )
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50
-)
+@settings(max_examples=50)
 def test_what_is_noted_is_read_back_after_a_crash(
     paths: tuple[Path, Path],
     spans: list[tuple[int, int]],

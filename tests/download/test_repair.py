@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.fetch_desk import DATA, NAME, OTHER_DATA, SHA256, Desk, record_of
@@ -192,7 +192,6 @@ def test_block_digests_are_those_of_the_blocks(tmp_path: Path) -> None:
     assert hash_blocks(path, BLOCK_BYTES).span(2) == (2 * BLOCK_BYTES, 2 * BLOCK_BYTES + 10)
 
 
-@settings(deadline=None)  # it writes files
 @given(st.lists(st.integers(0, len(DATA) - 1), max_size=4), st.integers(0, len(DATA)))
 def test_equal_blocks_are_exactly_those_without_a_change(
     tmp_path_factory: pytest.TempPathFactory, changed: list[int], length: int
