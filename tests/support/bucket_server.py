@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import logging
 import secrets
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -54,14 +55,27 @@ class BucketServer:
 
 @contextmanager
 def serving_buckets() -> Iterator[BucketServer]:
-    """Run the server until the block ends."""
-    from moto.server import ThreadedMotoServer
+    """Run the server until the block ends.
+
+    It has S3 and nothing else: moto's own server looks through the folders of all its services,
+    twice for every request.
+    """
+    from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
+    from werkzeug.serving import make_server
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
+    server = make_server(
+        "127.0.0.1",
+        0,
+        create_backend_app("s3"),
+        threaded=True,
+        request_handler=MotoRequestHandler,
+    )
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
     try:
-        host, port = server.get_host_and_port()
-        yield BucketServer(host, port)
+        yield BucketServer(server.host, server.port)
     finally:
-        server.stop()
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -5,13 +5,16 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from zoo.cli.terminal import output
 from zoo.cli.terminal.options import AsJson, Quiet, examples, new_app
 from zoo.errors import MirrorError, UsageError
+
+if TYPE_CHECKING:
+    from zoo.mirror.index import Index
 
 app = new_app()
 
@@ -147,7 +150,6 @@ def serve(
     from zoo.mirror.serve.service import ServeOptions
     from zoo.mirror.serve.service import serve as run
     from zoo.mirror.store import Store
-    from zoo.site.mirrored import mirrored_site
 
     if tls_key is not None and tls_cert is None:
         raise UsageError("--tls-key goes with --tls-cert")
@@ -172,7 +174,7 @@ def serve(
         trusted_proxies=parse_networks(trusted_proxy or []),
         log_format=access_log,
         metrics_port=metrics_port,
-        catalog=Catalog(mirrored_site),
+        catalog=Catalog(_make_site),
         grace_s=grace,
     )
 
@@ -183,6 +185,13 @@ def serve(
             output.write(address)
 
     run(Store(folder), options, on_ready=announce)
+
+
+def _make_site(index: "Index") -> dict[str, bytes]:
+    """Make the web site at ``/``, whose modules a server imports when somebody opens it."""
+    from zoo.site.mirrored import mirrored_site
+
+    return mirrored_site(index)
 
 
 @app.command(epilog=examples('eval "$(zoo mirror env --mirror http://mirror.example.org:8080)"'))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import math
+import os
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
 
 import typer.main
 from typer.core import TyperCommand, TyperGroup
@@ -15,7 +18,11 @@ if TYPE_CHECKING:
 
     from typer.core import TyperArgument, TyperOption
 
-_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_NUMBERS: dict[type[int | float], re.Pattern[str]] = {
+    int: re.compile(r"-?[0-9]{1,18}"),
+    float: re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?"),
+}
+_UNREAD = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,7 @@ def prepare(command: Any, parent: Any = None) -> None:
 
 
 class _LateConversion:
-    """Pass text on as it is, read plain whole numbers; let Typer convert the rest.
+    """Read plain text, numbers and paths; let Typer convert the rest, and refuse what is wrong.
 
     Typer makes a pydantic validator for every parameter, given or not, and pydantic alone takes
     longer to import than ``zoo list`` to run. A Typer without the attribute that this replaces
@@ -107,19 +114,53 @@ class _LateConversion:
         if value is None:
             return () if is_list else None
 
+        wanted = param.type_descriptor
+        kind = get_args(wanted.annotation)[0] if wanted.is_list else wanted.annotation
         given = value if is_list else (value,)
-        if all(isinstance(item, str) for item in given):
-            wanted = param.type_descriptor
-            if wanted.annotation in (str, list[str]):
-                return value
-
-            choices = wanted.choices
-            if choices is not None and all(item in choices for item in given):
-                return value
-
-            is_number = wanted.annotation is int and not wanted.is_ranged
-            if is_number and _WHOLE_NUMBER.fullmatch(value):
-                return int(value)
+        found = [_read(item, kind, wanted) for item in given]
+        if all(item is not _UNREAD for item in found):
+            return found if is_list else found[0]
 
         param._runtime_param = None  # noqa: SLF001 - from here on Typer's own
         return param.get_runtime_param().coerce(value, param, ctx)
+
+
+def _read(item: object, kind: object, wanted: Any) -> object:
+    """Read one value, which may be a default, if that is no more than it seems."""
+    limits = wanted.parameter_info
+    if kind is int or kind is float:
+        return _read_number(item, kind, limits)
+    if kind is Path and isinstance(item, str | Path):
+        return _read_path(item, limits)
+
+    is_text = isinstance(item, str)
+    is_choice = wanted.choices is not None and item in wanted.choices
+    if is_text and (kind is str or is_choice):
+        return item
+    return _UNREAD
+
+
+def _read_number(item: object, kind: type[int | float], limits: Any) -> object:
+    """Read a number that is written plainly and lies within its limits."""
+    if isinstance(item, str):
+        is_plain = _NUMBERS[kind].fullmatch(item) is not None
+    else:
+        is_plain = type(item) in (kind, int)
+    if not is_plain:
+        return _UNREAD
+
+    as_number: Any = kind
+    number = as_number(item)
+    lowest = -math.inf if limits.min is None else limits.min
+    highest = math.inf if limits.max is None else limits.max
+    return number if lowest <= number <= highest else _UNREAD
+
+
+def _read_path(item: str | Path, limits: Any) -> object:
+    """Read a path of which nothing is asked but to be readable if it is there."""
+    is_any = limits.file_okay and limits.dir_okay
+    is_more = limits.exists or limits.writable or limits.resolve_path or limits.allow_dash
+    is_fit = not os.path.exists(item) or os.access(item, os.R_OK)  # noqa: PTH110 - text as well
+    if is_any and not is_more and is_fit:
+        return Path(item)
+    return _UNREAD
