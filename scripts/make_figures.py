@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import torch
 from matplotlib.figure import Figure
-from sklearn.datasets import load_digits
 from torch import nn
 from torch.nn import functional
 
@@ -111,6 +110,8 @@ LABELS = {
 
 def digit() -> torch.Tensor:
     """One handwritten zero, shape ``(8, 8)``, values 0 to 16."""
+    from sklearn.datasets import load_digits  # slow to import, and one image needs it
+
     digits = load_digits()
     pixels = digits.images[0]
     return torch.tensor(pixels, dtype=torch.float32)
