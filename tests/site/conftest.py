@@ -7,7 +7,7 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
+NOTHING = "about:blank"
 SCREENSHOTS = os.environ.get("ZOO_SCREENSHOTS")
 """Folder in which tests leave what they saw, for people to look at."""
 
@@ -55,16 +56,34 @@ def serving(files: Mapping[str, bytes]) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def site() -> Iterator[str]:
+def files() -> Mapping[str, bytes]:
+    """Files of the site of the registry that ships with zoo."""
+    return render_site(Content(load_registry()))
+
+
+@pytest.fixture(scope="session")
+def full_files() -> Mapping[str, bytes]:
+    """Files of the site of all that zoo knows, of every source."""
+    return render_site(Content())
+
+
+@pytest.fixture(scope="session")
+def files_of_2000() -> Mapping[str, bytes]:
+    """Files of a site of 2,000 models."""
+    return render_site(Content(big_registry(2000)))
+
+
+@pytest.fixture(scope="session")
+def site(files: Mapping[str, bytes]) -> Iterator[str]:
     """Address of the site of the registry that ships with zoo."""
-    with serving(render_site(Content(load_registry()))) as url:
+    with serving(files) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def full_site() -> Iterator[str]:
+def full_site(full_files: Mapping[str, bytes]) -> Iterator[str]:
     """Address of the site of all that zoo knows, of every source."""
-    with serving(render_site(Content())) as url:
+    with serving(full_files) as url:
         yield url
 
 
@@ -75,39 +94,93 @@ def site_of_8000() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Open addresses in new windows; fail where a page said an error or asked another host."""
-    contexts = []
-    faults: list[str] = []
+class Tab:
+    """A page that says nothing wrong and asks no other host; else its faults are listed.
 
-    def open_(address: str, **options: object) -> Page:
-        shape = {"viewport": {"width": 1280, "height": 800}} | options
-        context = browser.new_context(**shape)  # type: ignore[arg-type]  # the options of new_context
-        contexts.append(context)
-        page = context.new_page()
+    Args:
+        browser: Where it is opened, in a window of its own.
+        options: Of that window.
+    """
+
+    def __init__(self, browser: Browser, options: Mapping[str, object]) -> None:
+        shape: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, **options}
+        self.context = browser.new_context(**shape)
+        self.page = self.context.new_page()
+        self.faults: list[str] = []
+        self._origin: str | None = None
+        self.page.on("pageerror", lambda error: self.faults.append(f"script error: {error}"))
+        self.page.on("console", lambda line: self._note(line.type, line.text))
+        self.page.on("request", lambda request: self._note_foreign(request.url))
+
+    def go_to(self, address: str) -> None:
+        """Open an address; its host is the only one that may be asked from then on."""
         origin = "/".join(address.split("/")[:3])
-        page.on("pageerror", lambda error: faults.append(f"script error: {error}"))
-        page.on("console", lambda line: _note(faults, line.type, line.text))
-        if origin != "about:blank":
-            page.on("request", lambda request: _note_foreign(faults, origin, request.url))
-        page.goto(address)
-        return page
+        self._origin = None if origin == NOTHING else origin
+        self.page.goto(address)
+
+    def forget(self) -> None:
+        """Leave nothing of a test to the next one: what is open, kept, cached, held or pointed at.
+
+        Raises:
+            AssertionError: The test left a fault.
+        """
+        storage = self.context.new_cdp_session(self.page)
+        if self._origin is not None:
+            wanted = {"origin": self._origin, "storageTypes": "all"}
+            storage.send("Storage.clearDataForOrigin", wanted)
+        storage.send("Network.clearBrowserCache")
+        storage.detach()
+
+        self.page.unroute_all()
+        self.page.emulate_media(media="null")
+        self.page.mouse.move(0, 0)
+        self.go_to(NOTHING)
+        faults, self.faults = self.faults, []
+        assert faults == []
+
+    def _note(self, kind: str, text: str) -> None:
+        if kind in {"error", "warning"}:
+            self.faults.append(f"console {kind}: {text}")
+
+    def _note_foreign(self, url: str) -> None:
+        is_own = self._origin is None or url.startswith((self._origin, "blob:", "data:"))
+        if not is_own:
+            self.faults.append(f"asked another host: {url}")
+
+
+@pytest.fixture(scope="session")
+def usual_tab(browser: Browser) -> Iterator[Tab]:
+    """The tab that tests use one after the other: a new window costs as much as a page."""
+    tab = Tab(browser, {})
+    yield tab
+    tab.context.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, usual_tab: Tab) -> Iterator[Callable[..., Page]]:
+    """Open addresses: the first in the usual tab, others and those with options in new windows.
+
+    Fails where a page said an error or asked another host.
+    """
+    tabs: list[Tab] = []
+
+    def open_(address: str, *, is_fresh: bool = False, **options: object) -> Page:
+        is_usual = not tabs and not is_fresh and not options
+        tab = usual_tab if is_usual else Tab(browser, options)
+        tabs.append(tab)
+        tab.go_to(address)
+        return tab.page
 
     yield open_
-    for context in contexts:
-        context.close()
+    faults: list[str] = []
+    for tab in tabs:
+        if tab is usual_tab:
+            continue
+        tab.context.close()
+        faults += tab.faults
+    if usual_tab in tabs:
+        usual_tab.forget()
     assert faults == []
-
-
-def _note(faults: list[str], kind: str, text: str) -> None:
-    if kind in {"error", "warning"}:
-        faults.append(f"console {kind}: {text}")
-
-
-def _note_foreign(faults: list[str], origin: str, url: str) -> None:
-    if not url.startswith((origin, "blob:", "data:")):
-        faults.append(f"asked another host: {url}")
 
 
 @pytest.fixture

@@ -6,14 +6,17 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.big_registry import big_registry
 from zoo.catalog.registry import Registry, load_registry
 from zoo.errors import UsageError
 from zoo.site.build import LIST, compress, render_site, write_site
 from zoo.site.data import Content
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HOSTILE = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&"
 LARGEST_BYTES = 400_000
@@ -55,9 +58,9 @@ class Elements(HTMLParser):
         self.found.append((tag, dict(attrs)))
 
 
-def test_same_registry_gives_the_same_bytes() -> None:
+def test_same_registry_gives_the_same_bytes(files: Mapping[str, bytes]) -> None:
     """A site can be signed, and its versions compared."""
-    assert render_site(Content(load_registry())) == render_site(Content(load_registry()))
+    assert render_site(Content(load_registry())) == files
 
 
 def test_markup_in_the_registry_stays_text() -> None:
@@ -81,9 +84,9 @@ def test_markup_in_the_registry_stays_text() -> None:
             assert not (attributes.get("href") or "").startswith("javascript:")
 
 
-def test_every_page_forbids_what_is_not_its_own() -> None:
+def test_every_page_forbids_what_is_not_its_own(files: Mapping[str, bytes]) -> None:
     """The policy stands in each page, and no page has a script or a style inside."""
-    for name, content in render_site(Content(load_registry())).items():
+    for name, content in files.items():
         if not name.endswith(".html"):
             continue
         text = content.decode()
@@ -91,9 +94,8 @@ def test_every_page_forbids_what_is_not_its_own() -> None:
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\bstyle=", text), name
 
 
-def test_every_address_in_a_page_exists() -> None:
+def test_every_address_in_a_page_exists(files: Mapping[str, bytes]) -> None:
     """Pages ask for the site's own files, by relative addresses: a site works below any path."""
-    files = render_site(Content(load_registry()))
     for name, content in files.items():
         if not name.endswith(".html"):
             continue
@@ -110,17 +112,15 @@ def test_every_address_in_a_page_exists() -> None:
             assert wanted in files, f"{name} names {address}"
 
 
-def test_site_of_everything_is_small() -> None:
+def test_site_of_everything_is_small(full_files: Mapping[str, bytes]) -> None:
     """All that ships: 2,000 sets of weights, their records, and the layers of 133 networks."""
-    files = render_site(Content())
-    sizes = {name: len(compress(content)) for name, content in files.items()}
+    sizes = {name: len(compress(content)) for name, content in full_files.items()}
     assert sum(sizes.values()) < LARGEST_BYTES, sizes
 
 
-def test_site_of_2000_models_is_small() -> None:
+def test_site_of_2000_models_is_small(files_of_2000: Mapping[str, bytes]) -> None:
     """Every file together, compressed, with a full digest for each set of weights."""
-    files = render_site(Content(big_registry(2000)))
-    sizes = {name: len(compress(content)) for name, content in files.items()}
+    sizes = {name: len(compress(content)) for name, content in files_of_2000.items()}
     assert sum(sizes.values()) < LARGEST_BYTES, sizes
 
 

@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.site.conftest import serving
+from tests.site.conftest import Tab, serving
 from tests.support.big_registry import big_registry
 from zoo.catalog.chooser import Limits, choose, label
 from zoo.catalog.comparison import best_of, find_rows
-from zoo.catalog.registry import Registry, load_registry
+from zoo.catalog.registry import load_registry
 from zoo.errors import UsageError
 from zoo.site.build import render_site
 from zoo.site.data import Content
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Mapping
 
-    from playwright.sync_api import Page, Route
+    from playwright.sync_api import Browser, Page, Route
 
+    from zoo.catalog.registry import Registry
     from zoo.catalog.rows import Value
 
     Open = Callable[..., Page]
@@ -74,52 +75,59 @@ def answer_of_python(
     }
 
 
+def answers_of_page(page: Page) -> list[dict[str, Any]]:
+    """Ask the page every case of the table."""
+    found: list[dict[str, Any]] = []
+    for case in CASES:
+        arguments = [case["limits"], case.get("cost", "multiply_adds")]
+        found.append(page.evaluate(ASK, arguments))
+    return found
+
+
 @pytest.fixture(scope="module")
-def many() -> Iterator[tuple[Registry, str]]:
-    """A registry of 2,000 models, and the address of its site."""
-    registry = big_registry(2000)
-    with serving(render_site(Content(registry))) as url:
-        yield registry, url
+def answers(browser: Browser, site: str) -> list[dict[str, Any]]:
+    """Ask the page of the shipped registry, once."""
+    tab = Tab(browser, {})
+    tab.go_to(f"{site}choose.html")
+    found = answers_of_page(tab.page)
+    tab.context.close()
+    assert tab.faults == []
+    return found
 
 
-@pytest.mark.parametrize("case", CASES, ids=json.dumps)
-def test_page_and_command_choose_the_same(open_page: Open, site: str, case: dict[str, Any]) -> None:
+@pytest.mark.parametrize("number", range(len(CASES)), ids=map(json.dumps, CASES))
+def test_page_and_command_choose_the_same(answers: list[dict[str, Any]], number: int) -> None:
     """The same front, the same reasons, of the same rows."""
-    page = open_page(f"{site}choose.html")
-    arguments = [case["limits"], case.get("cost", "multiply_adds")]
-    assert page.evaluate(ASK, arguments) == answer_of_python(case, load_registry())
+    assert answers[number] == answer_of_python(CASES[number], load_registry())
 
 
 def test_page_and_command_choose_the_same_of_2000(
-    open_page: Open, many: tuple[Registry, str]
+    open_page: Open, files_of_2000: Mapping[str, bytes]
 ) -> None:
     """With every case of the table."""
-    registry, url = many
-    page = open_page(f"{url}choose.html")
-    for case in CASES:
-        arguments = [case["limits"], case.get("cost", "multiply_adds")]
-        assert page.evaluate(ASK, arguments) == answer_of_python(case, registry), case
+    registry = big_registry(2000)
+    with serving(files_of_2000) as url:
+        found = answers_of_page(open_page(f"{url}choose.html"))
+    for case, answer in zip(CASES, found, strict=True):
+        assert answer == answer_of_python(case, registry), case
 
 
 def test_page_and_command_choose_the_same_of_everything(open_page: Open, full_site: str) -> None:
     """With every case of the table, of all sources."""
-    page = open_page(f"{full_site}choose.html")
-    for case in CASES:
-        arguments = [case["limits"], case.get("cost", "multiply_adds")]
-        assert page.evaluate(ASK, arguments) == answer_of_python(case, None), case
+    found = answers_of_page(open_page(f"{full_site}choose.html"))
+    for case, answer in zip(CASES, found, strict=True):
+        assert answer == answer_of_python(case, None), case
 
 
-@pytest.mark.parametrize("limits", [{}, {"p50": 30.125}, {"p50": 4}])
-def test_measured_latency_is_weighed_as_the_command_does(
-    open_page: Open, limits: dict[str, float]
-) -> None:
-    """What zoo bench measured can be a limit and a cost."""
+def test_measured_latency_is_weighed_as_the_command_does(open_page: Open) -> None:
+    """What zoo bench measured can be a limit, at once for some and for none, and a cost."""
     registry = load_registry()
-    case = {"limits": limits, "cost": "p50"}
     with serving(render_site(Content(registry, measured=MEASURED))) as url:
         page = open_page(f"{url}choose.html?cost=p50")
-        found = page.evaluate(ASK, [limits, "p50"])
-        assert found == answer_of_python(case, registry, MEASURED)
+        for limits in ({}, {"p50": 30.125}, {"p50": 4}):
+            case = {"limits": limits, "cost": "p50"}
+            found = page.evaluate(ASK, [limits, "p50"])
+            assert found == answer_of_python(case, registry, MEASURED), limits
         assert page.locator("#p50-label").is_visible()
 
 

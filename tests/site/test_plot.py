@@ -179,6 +179,8 @@ def test_plot_of_8000_follows_the_search(open_page: Open, site_of_8000: str) -> 
     for words in ("resnet", "", "r", "vgg params<30M", "") * 3:
         page.fill("#q", words)
         costs.append(float(page.evaluate("document.documentElement.dataset.drawnMs")))
+        if costs[-1] < LONGEST_FILTER_MS:
+            break
     assert min(costs) < LONGEST_FILTER_MS
 
 

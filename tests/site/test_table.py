@@ -182,6 +182,8 @@ def test_filter_of_8000_rows_is_instant(open_page: Open, site_of_8000: str) -> N
         before = clock.read_ms()
         page.fill("#q", words)
         costs.append(clock.read_ms() - before)
+        if costs[-1] < LONGEST_FILTER_MS:
+            break
     assert min(costs) < LONGEST_FILTER_MS, costs
 
 
@@ -189,12 +191,14 @@ def test_first_row_of_8000_comes_at_once(open_page: Open, site_of_8000: str) -> 
     """Fetching, reading and drawing until the first rows stand there; the best of some tries."""
     starts = []
     for _ in range(4):
-        page = open_page("about:blank")
+        page = open_page("about:blank", is_fresh=True)
         clock = Clock(page)
         before = clock.read_ms()
         page.goto(site_of_8000)
         names(page)
         starts.append(clock.read_ms() - before)
+        if starts[-1] < LONGEST_START_MS:
+            break
     assert min(starts) < LONGEST_START_MS, starts
 
 
