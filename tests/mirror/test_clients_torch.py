@@ -14,7 +14,7 @@ import torch
 
 from tests.mirror.conftest import FEATURE, MAIN, TAGGED, make_store, play_everything
 from tests.support import resnet18_file
-from tests.support.clients import DEAD, run_client
+from tests.support.clients import DEAD, run_client, run_torch_hub
 from tests.support.hub_upstream import HubUpstream, Model, Repository, hub_archive
 from tests.support.mirror_server import RunningMirror, serving
 from zoo.mirror import remotes
@@ -204,6 +204,6 @@ def test_torch_hub_pulls_through(store: Store, upstream: HubUpstream) -> None:
     _publish(upstream)
     with serving(store, "--pull-through") as running:
         script = HUB + WEIGHTS.format(name=SMALL_NAME) + SAY
-        pulled = run_client(script, mirror=running.base, kind="torch")
+        pulled = run_torch_hub(script, mirror=running.base)
     assert pulled["hub"]["branch and tag"] == 5
     assert pulled["weights"] == [0, 1, 2]

@@ -351,7 +351,7 @@ def test_two_servers_on_one_store_restart_one_after_the_other(
         with serving(store) as third:
             bases[:] = [third.address, second.address]
             assert ask(third, path).status == 200
-            second.process.terminate()
+            second.process.send_signal(signal.SIGTERM)
             second.process.wait(30)
             assert ask(third, pulled).body == b"pulled by one"
             ended.set()

@@ -11,11 +11,20 @@ from typing import TYPE_CHECKING, Any
 import filelock
 import pytest
 
+from tests.support import warm
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 CLIENT_TIMEOUT_S = 180
 INSTALL_TIMEOUT_S = 300
+BEHIND_MIRROR = """
+import os, sys
+from zoo.mirror.serve.client_environment import environment
+_, mirror, script = sys.argv
+os.environ.update(environment(mirror, "torch", os.environ))
+exec(script)
+"""
 DEAD = "http://127.0.0.1:1"
 """Nobody listens there."""
 
@@ -42,6 +51,7 @@ def make_environment(folder: Path, requirement: str) -> Path:
                 str(python),
                 "install",
                 "-q",
+                "--no-compile",
                 requirement,
             ]
             done = subprocess.run(
@@ -77,34 +87,49 @@ def run_client(
         environment: More variables; an empty value removes one.
     """
     command = [str(python), "-c", script]
-    if mirror is not None:
-        command = [
-            sys.executable,
-            "-m",
-            "zoo",
-            "mirror",
-            "exec",
-            "--mirror",
-            mirror,
-            "--client",
-            kind,
-            "--",
-            *command,
-        ]
+    variables = _variables(environment)
+    if mirror is None:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=CLIENT_TIMEOUT_S,
+            check=False,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+        )
+    else:
+        through = ("mirror", "exec", "--mirror", mirror, "--client", kind, "--")
+        done = warm.run(warm.ZOO, *through, *command, environment=variables)
+    return _said(done)
+
+
+def run_torch_hub(
+    script: str,
+    *,
+    mirror: str,
+    environment: dict[str, str] | None = None,
+) -> Any:
+    """Run a script of torch.hub with the variables that ``zoo mirror exec`` sets.
+
+    torch has been imported before, and reads them when it is used. Otherwise as `run_client`.
+    """
+    variables = _variables(environment)
+    return _said(warm.run(BEHIND_MIRROR, mirror, script, environment=variables))
+
+
+def _variables(more: dict[str, str] | None) -> dict[str, str]:
+    """Return the environment of a client."""
     variables = {
         **os.environ,
         "PYTHONWARNINGS": "ignore",
         "HF_HUB_DISABLE_TELEMETRY": "1",
-        **(environment or {}),
+        **(more or {}),
     }
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=CLIENT_TIMEOUT_S,
-        check=False,
-        env={name: value for name, value in variables.items() if value},
-        stdin=subprocess.DEVNULL,
-    )
+    return {name: value for name, value in variables.items() if value}
+
+
+def _said(done: subprocess.CompletedProcess[str]) -> Any:
+    """Return what a client that has ended well wrote on its last line."""
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     return json.loads(done.stdout.splitlines()[-1])

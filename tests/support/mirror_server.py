@@ -7,8 +7,6 @@ import os
 import select
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,14 +14,43 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from tests.support import warm
 from tests.support.full_disk import LIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from multiprocessing.process import BaseProcess
 
     from zoo.mirror.store import Store
 
 READY_S = 120
+
+
+class ServerProcess:
+    """The process of a server."""
+
+    def __init__(self, process: BaseProcess) -> None:
+        assert process.pid is not None
+        self.pid = process.pid
+        self._process = process
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self._process.is_alive():
+            os.kill(self.pid, number)
+
+    def wait(self, timeout: float) -> int | None:
+        """Wait for the end; return the exit code, or nothing if it goes on for too long."""
+        self._process.join(timeout)
+        return self._process.exitcode
+
+    def end(self) -> None:
+        """Bring the end about."""
+        self.send_signal(signal.SIGTERM)
+        if self.wait(60) is None:
+            self._process.kill()
+            self._process.join()
+        self._process.close()
 
 
 @dataclass
@@ -31,7 +58,7 @@ class RunningMirror:
     """A server that accepts connections."""
 
     base: str
-    process: subprocess.Popen[str]
+    process: ServerProcess
     log_path: Path
 
     @property
@@ -65,47 +92,38 @@ class RunningMirror:
 def serving(
     mirror: Store | Path,
     *options: str,
-    environment: dict[str, str] | None = None,
     limit_bytes: int | None = None,
 ) -> Iterator[RunningMirror]:
     """Run the server until the block ends.
 
+    It is a process of its own, which begins where its modules have been imported already.
+
     Args:
         mirror: The mirror, or its folder.
         options: More of ``zoo mirror serve``.
-        environment: More variables.
         limit_bytes: No file can grow beyond it: for the server, its disk is full then.
     """
     address = str(mirror) if isinstance(mirror, Path) else mirror.address
-    log_path = _log_path(address)
     arguments = ("mirror", "serve", address, "--port", "0", *options)
-    command = [sys.executable, "-m", "zoo", *arguments]
+    program = warm.ZOO
     if limit_bytes is not None:
-        code = LIMITED.format(limit_bytes=limit_bytes, arguments=arguments)
-        command = [sys.executable, "-c", code]
-    with log_path.open("w") as log:
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            env={**os.environ, **(environment or {})},
-        )
-    try:
-        assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], READY_S)
-        base = process.stdout.readline().strip() if ready else ""
-        assert base.startswith("http"), log_path.read_text()
-        yield RunningMirror(base, process, log_path)
-    finally:
-        process.send_signal(signal.SIGTERM)
+        program = LIMITED.format(limit_bytes=limit_bytes, arguments=arguments)
+
+    log_path = _log_path(address)
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as announced, log_path.open("w") as log:
         try:
-            process.wait(timeout=60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+            started = warm.start(program, *arguments, stdout=writing, stderr=log.fileno())
+        finally:
+            os.close(writing)
+        process = ServerProcess(started)
+        try:
+            ready, _, _ = select.select([announced], [], [], READY_S)
+            base = announced.readline().strip() if ready else ""
+            assert base.startswith("http"), log_path.read_text()
+            yield RunningMirror(base, process, log_path)
+        finally:
+            process.end()
 
 
 def _log_path(address: str) -> Path:

@@ -1,4 +1,4 @@
-"""Processes of their own that begin where torch has been imported already.
+"""Processes of their own that begin where torch and aiohttp have been imported already.
 
 They are forks of one process, which imports once what each would import for seconds. For what a
 process of its own is needed: signals, exit codes, limits, terminals; not for how a command starts.
@@ -18,6 +18,7 @@ from subprocess import CompletedProcess
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from multiprocessing.context import ForkServerContext
     from multiprocessing.process import BaseProcess
 
@@ -25,10 +26,17 @@ ZOO = "from zoo.cli.main import main; main()"
 """The program ``zoo``."""
 LOADED = (
     "matplotlib.font_manager",
+    "aiohttp.web",
+    "cryptography.x509",
+    "obstore.store",
+    "prometheus_client",
     "zoo.cli.evaluate",
+    "zoo.cli.mirror_serving",
     "zoo.cli.predict",
     "zoo.cli.train",
     "zoo.evaluator.evaluation",
+    "zoo.mirror.catalog",
+    "zoo.mirror.serve.service",
     "zoo.trainer.starting",
 )
 LIMIT_S = 120
@@ -57,7 +65,13 @@ def _received(sent: Any) -> int:
     return number
 
 
-def start(program: str, *arguments: str, stdout: int, stderr: int) -> BaseProcess:
+def start(
+    program: str,
+    *arguments: str,
+    stdout: int,
+    stderr: int,
+    environment: Mapping[str, str] | None = None,
+) -> BaseProcess:
     """Start a program as ``python -c`` does, in this folder and environment.
 
     Args:
@@ -65,9 +79,10 @@ def start(program: str, *arguments: str, stdout: int, stderr: int) -> BaseProces
         arguments: What follows the name in ``sys.argv``.
         stdout: An open file.
         stderr: Likewise.
+        environment: All variables, where they are not those of this process.
     """
     streams = (_Stream(stdout), _Stream(stderr))
-    place = (str(Path.cwd()), dict(os.environ))
+    place = (str(Path.cwd()), dict(os.environ if environment is None else environment))
     process = _context().Process(target=_run, args=(program, arguments, streams, place))
     process.start()
     return process
@@ -94,12 +109,22 @@ def _run(
     exec(compile(program, "<program>", "exec"), {"__name__": "__main__"})  # noqa: S102 - the test's
 
 
-def run(program: str, *arguments: str) -> CompletedProcess[str]:
-    """Run a program to its end."""
+def run(
+    program: str,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+) -> CompletedProcess[str]:
+    """Run a program to its end; see `start`."""
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
         with out.open("wb") as stdout, err.open("wb") as stderr:
-            process = start(program, *arguments, stdout=stdout.fileno(), stderr=stderr.fileno())
+            process = start(
+                program,
+                *arguments,
+                stdout=stdout.fileno(),
+                stderr=stderr.fileno(),
+                environment=environment,
+            )
             code = wait(process)
         return CompletedProcess(arguments, code, out.read_text(), err.read_text())
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.mirror.conftest import MODEL_COMMIT, fill
-from tests.support.clients import run_client
+from tests.support.clients import run_client, run_torch_hub
 from tests.support.mirror_places import overwrite, read
 from tests.support.mirror_server import RunningMirror, ask, ask_until, send, serving
 from zoo.errors import MirrorError, UsageError
@@ -170,7 +170,7 @@ def test_unmodified_clients_send_it(closed: tuple[RunningMirror, str], tmp_path:
     refusal = run_client(DOWNLOAD, mirror=mirror.base, kind="hf", environment=elsewhere)
     assert "this mirror needs a token" in refusal
     address = mirror.base.replace("http://", f"http://any:{token}@")
-    assert run_client(HUB, mirror=address, kind="torch") == 1
+    assert run_torch_hub(HUB, mirror=address) == 1
     netrc = tmp_path / "netrc"
     netrc.write_text(f"machine 127.0.0.1 login any password {token}\n")
     netrc.chmod(0o600)

@@ -16,7 +16,7 @@ import trustme
 from cryptography import x509
 
 from tests.mirror.conftest import MAIN, fill
-from tests.support.clients import run_client
+from tests.support.clients import run_torch_hub
 from tests.support.faulty_server import FaultyServer
 from tests.support.mirror_places import keys, read
 from tests.support.mirror_server import RunningMirror, ask, read_answer, send, serving
@@ -276,7 +276,7 @@ def test_torch_hub_reaches_a_mirror_that_speaks_tls(filled: Store, tmp_path: Pat
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with serving(filled, *tls, "--proxy-port", str(port)) as mirror:
-        loaded = run_client(LOAD, mirror=mirror.base, kind="torch", environment=trusting)
+        loaded = run_torch_hub(LOAD, mirror=mirror.base, environment=trusting)
         assert loaded == 1
         assert "github.com/someone/nets/zipball/main 200" in mirror.log
     with serving(filled, *tls) as mirror:
