@@ -2,8 +2,8 @@
 
 Export, trace, compile, cast, train, print.
 
-One table of cases, one test for each ability. Small images and small widths stand for the
-architecture where it allows them; the large networks are marked slow.
+One table of cases, one test for each ability. Small images, small widths and few cells stand for
+the architecture where it allows them; the large networks have their turn in a thorough run.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.feature_extraction import create_feature_extractor
 
+from tests.support.thorough import few_of
 from zoo import hub
 from zoo.catalog.registry import load_registry
-from zoo.models.cells import Options
-from zoo.models.pnasnet import PNASNet, PNASNetSize
-from zoo.models.published_cells import PNASNET_5
+from zoo.models.cells import CellNetwork, CellPlan, Options
+from zoo.models.nasnet import NASNet
+from zoo.models.pnasnet import PNASNet
+from zoo.models.published_cells import NASNET_A, PNASNET_5
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -99,26 +101,46 @@ CASES = {
     "nasnet_a_large": Case("nasnet_a_large", (3, 64, 64), NASNET_NODES),
     "pnasnet_5_large": Case("pnasnet_5_large", (3, 64, 64), PNASNET_NODES),
 }
-SLOW = {"nasnet_a_large", "pnasnet_5_large"}
+LARGE = {"nasnet_a_large", "pnasnet_5_large"}
+"""Have the layers of the mobile networks, more often and wider."""
+
+
+ONE_CELL_OF_EACH_KIND = (
+    CellPlan("cell_stem_0", filters=12, stride=2, older=0),  # keeps its older input
+    CellPlan("cell_0", filters=27, stride=1, older=0),  # halves it
+    CellPlan("cell_1", filters=54, stride=2, older=1),  # projects it
+)
+
+
+class FewNASNetCells(NASNet):
+    """NASNet-A's stem, a normal cell between two reductions, and the head."""
+
+    def __init__(self) -> None:
+        CellNetwork.__init__(self, NASNET_A, ONE_CELL_OF_EACH_KIND, 32, Options())
+
+
+class FewPNASNetCells(PNASNet):
+    """PNASNet-5's stem, its cell at both strides, and the head."""
+
+    def __init__(self) -> None:
+        CellNetwork.__init__(self, PNASNET_5, ONE_CELL_OF_EACH_KIND, 32, Options())
+
+
 FEW_CELLS = {
-    "nasnet_a-few": Case("nasnet_a_mobile", (3, 64, 64), (), {"cells_per_stage": 1}),
-    "pnasnet_5-few": Case(
-        "pnasnet_5_mobile",
-        (3, 64, 64),
-        (),
-        builder=lambda: PNASNet(PNASNetSize(1, 54, 32), PNASNET_5, Options()),
-    ),
+    "nasnet_a-few": Case("nasnet_a_mobile", (3, 64, 64), (), builder=FewNASNetCells),
+    "pnasnet_5-few": Case("pnasnet_5_mobile", (3, 64, 64), (), builder=FewPNASNetCells),
 }
 """Translated in the place of networks whose further cells are the same again."""
-SLOW_TO_TRANSLATE = {*FEW_CELLS, "pnasnet_5_mobile"}
-SAME_LAYERS = {
-    *("nasnet_a_large", "nasnet_a_mobile", "pnasnet_5_large", "pnasnet_5_mobile"),
-    *("mobilenet_v1_100", "mobilenet_v1_075"),
-}
-"""Others have the same kinds of layers: to translate these too takes minutes and shows no more."""
-TRANSLATED = [name for name in CASES | FEW_CELLS if name not in SAME_LAYERS]
-WITH_A_DEEP_ONE = [*TRANSLATED[:-1], "pnasnet_5_mobile"]
-"""For the translation that contains an export: one network at its whole depth."""
+SLOW_TO_TRANSLATE = {*FEW_CELLS, "nasnet_a_mobile", "pnasnet_5_mobile"}
+SAME_LAYERS = {"mobilenet_v1_100", "mobilenet_v1_075", "mobilenet_v1_025"}
+"""The one of half the width has the same layers, and TensorFlow's padding besides."""
+TRANSLATABLE = [name for name in CASES | FEW_CELLS if name not in LARGE | SAME_LAYERS]
+"""To translate the large networks takes minutes and shows no more."""
+WHOLE = few_of(CASES, *[name for name in CASES if name not in LARGE])
+TRANSLATED = few_of(
+    TRANSLATABLE,
+    *[name for name in TRANSLATABLE if name not in {"nasnet_a_mobile", "pnasnet_5_mobile"}],
+)
 HAS_DROPOUT = {case.entry_point for case in CASES.values()} - {"lenet5"}
 
 
@@ -126,8 +148,8 @@ def _parameters(names: Sequence[str], slow: set[str]) -> list[ParameterSet]:
     return [pytest.param(name, marks=pytest.mark.slow if name in slow else ()) for name in names]
 
 
-every_case = pytest.mark.parametrize("name", _parameters(list(CASES), SLOW))
-every_case_built = pytest.mark.parametrize("built", _parameters(list(CASES), SLOW), indirect=True)
+every_case = pytest.mark.parametrize("name", _parameters(WHOLE, LARGE))
+every_case_built = pytest.mark.parametrize("built", _parameters(WHOLE, LARGE), indirect=True)
 every_kind_translated = pytest.mark.parametrize(
     "built", _parameters(TRANSLATED, SLOW_TO_TRANSLATE), indirect=True
 )
@@ -230,7 +252,7 @@ def test_jit_trace_gives_the_same_logits(built: Built) -> None:
         torch.testing.assert_close(traced(others), built.model(others), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("built", _parameters(WITH_A_DEEP_ONE, SLOW_TO_TRANSLATE), indirect=True)
+@every_kind_translated
 def test_onnx_runtime_gives_the_same_logits(built: Built, tmp_path: Path) -> None:
     """``torch.onnx.export``, run by ONNX Runtime."""
     onnxruntime = pytest.importorskip(
@@ -277,7 +299,7 @@ def test_compiler_captures_the_network_in_one_graph(built: Built) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("built", ["mobilenet_v1_025"], indirect=True)
+@pytest.mark.parametrize("built", few_of(TRANSLATED, "lenet5"), indirect=True)
 def test_compiled_network_gives_the_same_logits(built: Built) -> None:
     """``torch.compile`` with the default backend, which writes and builds C++."""
     torch._dynamo.reset()
@@ -339,7 +361,7 @@ def test_one_training_step_lowers_the_loss(name: str) -> None:
     assert after < before
 
 
-@every_case
+@pytest.mark.parametrize("name", CASES)
 def test_options_change_the_layers_that_they_name(name: str) -> None:
     """Three classes and two channels in, three logits out.
 
@@ -359,7 +381,7 @@ def test_options_change_the_layers_that_they_name(name: str) -> None:
     assert (0.25 in rates) == has_dropout
 
 
-@every_case
+@pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("option", [{"num_classes": 0}, {"in_channels": -1}, {"drop_rate": 1.5}])
 def test_bad_option_values_are_refused(name: str, option: dict[str, Any]) -> None:
     """A ``ValueError`` at the builder, not a failure somewhere in torch later."""
