@@ -1,5 +1,6 @@
 """Sessions: order, resuming, interruption, the lock, the device that is meant."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +9,10 @@ import torch
 
 from tests.support.bench_results import RUN, make_result
 from zoo.bench.files import Store, read
+from zoo.bench.jobs import Station
 from zoo.bench.plan import Grid, Plan, plan
 from zoo.bench.records import Effort, Failure, Result
-from zoo.bench.session import Progress, choose_device, find_device, hold, run_plan
+from zoo.bench.session import Progress, choose_device, find_device, hold, measure_at, run_plan
 from zoo.bench.summary import summarise
 from zoo.devices import Device
 from zoo.errors import BenchError, DeviceError
@@ -18,6 +20,7 @@ from zoo.errors import BenchError, DeviceError
 CPU = Device("cpu", "some CPU", ("fp32",))
 GPUS = [Device("cuda:0", "one", ("fp32",)), Device("cuda:1", "two", ("fp32",)), CPU]
 EFFORT = Effort(runs=2, measure_s=0.01, warmup_limit_s=0.01, has_ceilings=False)
+WARM = replace(EFFORT, is_warm=True)
 SMALL = Grid(["tests.support.bench_models.small"], modes=("latency",), input_size=(3, 16, 16))
 
 
@@ -29,14 +32,20 @@ def places(monkeypatch: pytest.MonkeyPatch, repository: Path, tmp_path: Path) ->
 
 
 @pytest.fixture(scope="module")
-def measured(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
-    """Measure one run of the small network, once."""
-    folder = tmp_path_factory.mktemp("measured")
-    store = Store(folder / "sweep")
+def station(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Station]:
+    """Open a station whose worker has loaded torch once for all tests that need no fresh one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(repository))
-        patch.setattr("tempfile.tempdir", str(folder))
-        run_plan(plan(SMALL, CPU), CPU, replace(EFFORT, runs=1), store)
+        patch.setattr("tempfile.tempdir", str(tmp_path_factory.mktemp("station")))
+        opened = Station(CPU)
+    with opened:
+        yield opened
+
+
+@pytest.fixture
+def measured(station: Station) -> Result:
+    """Measure one run of the small network."""
+    store = Store(None)
+    measure_at(station, plan(SMALL, CPU), replace(WARM, runs=1), store)
     (result,) = store.results.values()
     return result
 
@@ -104,7 +113,9 @@ def test_an_interrupted_session_keeps_what_it_measured_and_resumes(tmp_path: Pat
     assert whole.comparability["torch"] == whole.environment.versions["torch"]
 
 
-def test_runs_of_another_kind_are_not_mixed_into_a_result(tmp_path: Path, measured: Result) -> None:
+def test_runs_of_another_kind_are_not_mixed_into_a_result(
+    tmp_path: Path, station: Station, measured: Result
+) -> None:
     """Another torch since the first run.
 
     The session stops, and what was measured stays as it was.
@@ -113,29 +124,31 @@ def test_runs_of_another_kind_are_not_mixed_into_a_result(tmp_path: Path, measur
     older = replace(measured, comparability={**measured.comparability, "torch": "1.0"})
     store.put(older)
     with pytest.raises(BenchError, match=r"torch was 1\.0 and is .*--output"):
-        run_plan(planned, CPU, EFFORT, store)
+        measure_at(station, planned, WARM, store)
     assert read(tmp_path / "sweep") == [older]
 
 
-def test_runs_that_share_a_process_say_so(tmp_path: Path) -> None:
+def test_runs_that_share_a_process_say_so(tmp_path: Path, station: Station) -> None:
     """Such a result is compared with its like only; its file can be gone on with."""
     planned, store = plan(SMALL, CPU), Store(tmp_path / "sweep")
-    run_plan(planned, CPU, replace(EFFORT, is_warm=True), store)
+    measure_at(station, planned, WARM, store)
     (result,) = store.results.values()
     assert len(result.runs) == 2
     assert result.comparability["process"] == "shared"
     with pytest.raises(BenchError, match="process was shared"):
-        run_plan(planned, CPU, replace(EFFORT, runs=3), store)
+        measure_at(station, planned, replace(EFFORT, runs=3), store)
 
 
-def test_an_output_that_is_no_number_is_a_wrong_row_and_not_the_end(tmp_path: Path) -> None:
+def test_an_output_that_is_no_number_is_a_wrong_row_and_not_the_end(
+    tmp_path: Path, station: Station
+) -> None:
     """Through the worker, the decoder and the file.
 
     The next case is measured, and the file can be read again.
     """
     grid = replace(SMALL, models=["tests.support.bench_models.undefined", *SMALL.models])
-    effort = replace(EFFORT, runs=1, is_warm=True)
-    run_plan(plan(grid, CPU), CPU, effort, Store(tmp_path / "sweep"))
+    effort = replace(WARM, runs=1)
+    measure_at(station, plan(grid, CPU), effort, Store(tmp_path / "sweep"))
     good, bad = sorted(read(tmp_path / "sweep"), key=lambda result: result.case.model)
     assert (bad.case.model, good.case.model) == (grid.models[0], grid.models[1])
     wrong = summarise(bad).failure
@@ -145,14 +158,14 @@ def test_an_output_that_is_no_number_is_a_wrong_row_and_not_the_end(tmp_path: Pa
 
 
 def test_what_failed_is_tried_again_on_resume_and_keeps_its_runs(
-    tmp_path: Path, measured: Result
+    tmp_path: Path, station: Station, measured: Result
 ) -> None:
     """A time limit that was too short, a device that was lost: the runs before stay."""
     planned, store = plan(SMALL, CPU), Store(tmp_path / "sweep")
     store.put(replace(measured, failure=Failure("timed-out", "no result after 1 s")))
     again = Store(tmp_path / "sweep")
     again.resume()
-    run_plan(planned, CPU, EFFORT, again)
+    measure_at(station, planned, WARM, again)
     (whole,) = read(tmp_path / "sweep")
     assert whole.failure is None
     assert whole.runs[0] == measured.runs[0]
