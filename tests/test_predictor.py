@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,12 +18,6 @@ from zoo.predictor import Predictor
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def run(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    """Run `zoo predict`."""
-    command = [sys.executable, "-m", "zoo", "predict", *arguments]
-    return subprocess.run(command, capture_output=True, input=stdin, check=False)
 
 
 def test_real_images_get_the_reference_labels(shared_data: Path) -> None:
@@ -92,13 +85,15 @@ def test_broken_image_does_not_stop_the_others(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_stdin_is_read_and_csv_is_written(tmp_path: Path) -> None:
+def test_stdin_is_read_and_csv_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """`-` takes the image from a pipe."""
-    Image.new("L", (32, 32)).save(tmp_path / "a.png")
-    done = run(
-        "lenet5", "-", "--format", "csv", "--top", "2", stdin=(tmp_path / "a.png").read_bytes()
-    )
-    lines = done.stdout.decode().splitlines()
+    read, written = os.pipe()
+    with os.fdopen(written, "wb") as image:
+        Image.new("L", (32, 32)).save(image, "png")
+    with os.fdopen(read) as pipe:
+        monkeypatch.setattr("sys.stdin", pipe)
+        done = run_here("predict", "lenet5", "-", "--format", "csv", "--top", "2")
+    lines = done.stdout.splitlines()
     assert done.returncode == 0
     assert lines[0] == "image,rank,index,label,probability"
     assert [line.split(",")[:2] for line in lines[1:]] == [["-", "1"], ["-", "2"]]

@@ -121,7 +121,7 @@ ONE_OF_EACH = [
 ]
 
 
-def make_small_and_talkative(network: nn.Module) -> None:
+def make_small_and_talkative(network: Any) -> None:
     """Let a detector shrink images to 128 pixels, and keep boxes however unsure it is of them."""
     if hasattr(network, "transform"):
         network.transform.min_size = (128,)
