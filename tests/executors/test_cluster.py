@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import warm
 from tests.support.digits import write_digits
 from zoo.bench.files import read
 from zoo.cli.main import run
@@ -69,11 +70,11 @@ def test_nodes_train_the_trials_of_a_search(cluster: Cluster, tmp_path: Path) ->
     write_digits(tmp_path / "digits", 100)
     options = "--strategy random --trials 2 --blocks 1 --operations identity,max_pool_3x3"
     training = "--filters 4 --epochs 1 --final-epochs 1 --batch 32 --json"
-    command = [sys.executable, "-m", "zoo", "search", "run", str(tmp_path / "digits")]
-    command += [*options.split(), *training.split(), "--output", str(tmp_path / "found")]
+    command = ["search", "run", str(tmp_path / "digits"), *options.split(), *training.split()]
+    command += ["--output", str(tmp_path / "found")]
     command += ["--executor", "ray", "--address", cluster.address]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=240)
-    assert done.returncode == 0, done.stderr.decode()
+    done = warm.run(warm.ZOO, *command)
+    assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert [trial["outcome"] for trial in found["trials"]] == ["whole"] * 2
     assert found["winner"] in {1, 2}
@@ -88,13 +89,8 @@ def test_nodes_share_the_images_of_an_evaluation(
     write_digits(tmp_path / "digits", 600, pixels=32)
     command = ["evaluate", "lenet5", str(tmp_path / "digits"), "--json"]
     words = ["--executor", "ray", "--address", cluster.address]
-    shared = subprocess.run(
-        [sys.executable, "-m", "zoo", *command, *words],
-        capture_output=True,
-        check=False,
-        timeout=240,
-    )
-    assert shared.returncode == 0, shared.stderr.decode()
+    shared = warm.run(warm.ZOO, *command, *words)
+    assert shared.returncode == 0, shared.stderr
     assert run(command) == 0
     found = json.loads(shared.stdout)
     expected = json.loads(capsys.readouterr().out)

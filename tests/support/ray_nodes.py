@@ -48,9 +48,9 @@ def main() -> None:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     from ray.cluster_utils import Cluster
 
-    cluster = patiently(
-        lambda: Cluster(True, head_node_args={**settings(), "include_dashboard": False})
-    )
+    # Nobody looks at its pages, reads its logs or has it scaled.
+    spared = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+    cluster = patiently(lambda: Cluster(True, head_node_args={**settings(), **spared}))
     second = patiently(lambda: cluster.add_node(**settings()))
     sys.stdout.write(f"{cluster.address}\n")
     sys.stdout.flush()

@@ -39,7 +39,7 @@ LOADED = (
     "zoo.mirror.serve.service",
     "zoo.trainer.starting",
 )
-LIMIT_S = 120
+LIMIT_S = 240
 
 
 @cache
