@@ -59,9 +59,7 @@ OTHER = "alexnet_2012"
 def spoilt(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
     """Check a spoilt checkout with several lines, in one process that imports torch once."""
     checkout = tmp_path_factory.mktemp("spoilt") / "copy"
-    shutil.copytree(
-        REPOSITORY / "zoo", checkout / "zoo", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    shutil.copytree(REPOSITORY / "zoo", checkout / "zoo")
     shutil.copy(find_registry(), checkout / "registry.json")
     shutil.copytree(find_registry().parent / "registry", checkout / "registry")
     shutil.copy(REPOSITORY / "hubconf.py", checkout)

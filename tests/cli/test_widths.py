@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.commands import LINES
 from tests.support.terminal import ESCAPES, show
+from tests.support.thorough import few_of
 from zoo.cli.main import COMMANDS
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def is_unbreakable(line: str) -> bool:
     return " " not in text or text.startswith(("zoo ", "pip "))
 
 
-@pytest.mark.parametrize("columns", [40, 80, 100, 160])
+@pytest.mark.parametrize("columns", few_of([40, 80, 100, 160], 40, 80))
 def test_every_command_fits_every_terminal(
     columns: int, places: Path, mirror: dict[str, str], repository: Path
 ) -> None:

@@ -228,9 +228,10 @@ def choose(
     fitting = [row for row in considered if limits.allow(row)]
     front = pareto_front(fitting, column_of(cost), _GAIN)
 
+    beaten = _beaten(front, fitting, cost)
     places = []
     for index, row in enumerate(front):
-        reason = _reason(index, front, fitting, cost)
+        reason = _reason(index, front, beaten[index], len(fitting), cost)
         places.append(Place(row, reason))
 
     return Choice(
@@ -288,18 +289,18 @@ def _is_comparable(row: Row, cost: Cost) -> bool:
 def _reason(
     index: int,
     front: Sequence[Row],
-    fitting: Sequence[Row],
+    beaten: Sequence[Row],
+    fitting: int,
     cost: Cost,
 ) -> str:
     """Say in words why a row stands on the front."""
-    if len(fitting) == 1:
+    if fitting == 1:
         return "the only one that fits"
 
     row = front[index]
     if index == 0:
         words = COST_WORDS[cost]
-        count = len(fitting)
-        parts = [f"fewest {words} of all {count} that fit"]
+        parts = [f"fewest {words} of all {fitting} that fit"]
     else:
         before = front[index - 1]
         parts = [_step(before, row, cost)]
@@ -307,7 +308,6 @@ def _reason(
     if row is front[-1]:
         parts.append("lowest error")
 
-    beaten = _beaten(row, front, fitting, cost)
     if beaten:
         parts.append(_victory(row, beaten, cost))
     return "; ".join(parts)
@@ -359,37 +359,33 @@ def _times(
 
 
 def _beaten(
-    row: Row,
     front: Sequence[Row],
     fitting: Sequence[Row],
     cost: Cost,
-) -> list[Row]:
-    """List the rows that this one, and no cheaper one of the front, beats in both."""
-    own_cost = _known(row, cost)
-    cheaper = [place for place in front if _known(place, cost) < own_cost]
+) -> list[list[Row]]:
+    """List, for each row of the front, those that it, and no cheaper one, beats in both."""
+    places = [_figures(row, cost) for row in front]
+    on_front = {id(row) for row in front}
 
-    found = []
+    found: list[list[Row]] = [[] for _ in front]
     for other in fitting:
-        if other in front:
+        if id(other) in on_front:
             continue
-        if not _beats(row, other, cost):
-            continue
-        is_beaten_before = any(_beats(place, other, cost) for place in cheaper)
-        if is_beaten_before:
-            continue
-        found.append(other)
+        limit, most_error = _figures(other, cost)
+        beating = (
+            index
+            for index, (price, error) in enumerate(places)
+            if price <= limit and error <= most_error
+        )
+        cheapest = next(beating)
+        found[cheapest].append(other)
 
     return found
 
 
-def _beats(
-    one: Row,
-    other: Row,
-    cost: Cost,
-) -> bool:
-    is_as_cheap = _known(one, cost) <= _known(other, cost)
-    is_as_good = _known(one, _GAIN) <= _known(other, _GAIN)
-    return is_as_cheap and is_as_good
+def _figures(row: Row, cost: Cost) -> tuple[float, float]:
+    """Give cost and error."""
+    return _known(row, cost), _known(row, _GAIN)
 
 
 def _known(row: Row, column: str) -> float:
