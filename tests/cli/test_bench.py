@@ -274,7 +274,7 @@ def test_a_weights_file_of_ones_own_is_measured(
     assert result["case"]["model"] == str(path)
     assert result["case"]["input_size"] == [1, 32, 32]
     assert result["failure"] is None
-    torch.save({"a": torch.ones(2)}, path)
+    torch.save({"odd.weight": torch.ones(2), "other.weight": torch.ones(2)}, path)
     assert run(["bench", str(path), *options]) == 1
     assert "it fits no classifier of the registry" in capsys.readouterr().err
 

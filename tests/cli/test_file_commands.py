@@ -148,16 +148,16 @@ def test_what_a_file_was_wrapped_in_is_said(zoo: Run, tmp_path: Path) -> None:
 def test_bad_values_are_counted(zoo: Run, tmp_path: Path) -> None:
     """In words, and in the JSON for each tensor."""
     path = tmp_path / "net.safetensors"
-    safetensors.torch.save_file({"a": torch.tensor([1.0, float("nan"), float("inf")])}, path)
+    bad = torch.tensor([1.0, float("nan"), float("inf")])
+    safetensors.torch.save_file({"a.w": bad, "b.w": torch.ones(3)}, path)
     outcome = zoo("inspect", str(path))
     assert "2 are NaN or infinite" in outcome.out
     assert outcome.out.startswith("net.safetensors: no model of the registry\n")
     assert f"zoo predict {path} IMAGE --architecture NAME --num-classes N\n" in outcome.err
     described = zoo("inspect", str(path), "--json").json
     assert (described["bad_count"], described["fits"]) == (2, [])
-    assert described["tensors"] == [
-        {"name": "a", "dtype": "float32", "shape": [3], "count": 3, "nan": 1, "infinite": 1}
-    ]
+    fact = {"name": "a.w", "dtype": "float32", "shape": [3], "count": 3, "nan": 1, "infinite": 1}
+    assert described["tensors"] == [fact, {**fact, "name": "b.w", "nan": 0, "infinite": 0}]
     assert zoo("inspect", str(path), "--no-values", "--json").json["bad_count"] is None
     assert zoo("inspect", str(path), "--depth", "1").exit_code == 2
 
