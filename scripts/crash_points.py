@@ -70,22 +70,29 @@ def record(program: str, folder: Path) -> list[Step]:
     """
     with tempfile.TemporaryDirectory() as scratch:
         log = Path(scratch, "log")
-        strace = ["strace", "-f", "-y", "-xx", "-s", "16777216"]
-        traced = [*strace, "-o", str(log), "-e", CALLS]
-        command = [*traced, sys.executable, "-c", program, str(folder)]
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            cwd=REPOSITORY,
-            check=False,
-        )
-        if done.returncode != 0:
-            end = done.stderr[-2000:]
-            raise RuntimeError(f"the program failed: {end}")
+        strace = ["strace", "-f", "--seccomp-bpf", "-y", "-xx", "-s", "16777216"]
+        carry_out(program, folder, *strace, "-o", str(log), "-e", CALLS)
         text = log.read_text(encoding="ascii")
         lines = list(_whole_lines(text))
     return list(_steps(lines, folder))
+
+
+def carry_out(program: str, folder: Path, *before: str) -> None:
+    """Run a program on a folder, perhaps under another one.
+
+    Raises:
+        RuntimeError: The program fails.
+    """
+    done = subprocess.run(
+        [*before, sys.executable, "-c", program, str(folder)],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        check=False,
+    )
+    if done.returncode != 0:
+        end = done.stderr[-2000:]
+        raise RuntimeError(f"the program failed: {end}")
 
 
 def _whole_lines(text: str) -> Iterator[str]:
@@ -488,11 +495,21 @@ SCENARIOS = {
 }
 
 
-def run(scenario: Scenario, place: Path) -> Report:
-    """Carry out one scenario below an empty folder."""
+def run(
+    scenario: Scenario,
+    place: Path,
+    begin: Callable[[str, Path], None] = carry_out,
+) -> Report:
+    """Carry out one scenario below an empty folder.
+
+    Args:
+        scenario: What is done.
+        place: The empty folder.
+        begin: Carries out the first program, of which only the outcome counts.
+    """
     folder = place / "folder"
     folder.mkdir()
-    record(scenario.first, folder)
+    begin(scenario.first, folder)
     before = {}
     for path in folder.iterdir():
         if path.is_file():
