@@ -8,8 +8,11 @@ from __future__ import annotations
 import doctest
 import json
 import os
+import runpy
 import subprocess
 import sys
+from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import packages_distributions, requires
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +23,6 @@ from packaging.utils import canonicalize_name
 from safetensors.torch import load_file
 
 from tests.support.github_server import (
-    GitHubServer,
     HubRepository,
     archive_working_tree,
     serve_github,
@@ -30,12 +32,12 @@ from zoo.catalog.registry import load_registry
 from zoo.errors import OptionError, UnknownNameError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
     from pathlib import Path
 
 COMMIT = "5eed" * 10
 ONLY_TORCH = """
-import json, sys
+import json, os, sys, traceback
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):
@@ -48,7 +50,93 @@ sys.meta_path.insert(0, Refuse())
 import warnings
 warnings.filterwarnings("error", module="zoo|hubconf")
 import torch
+
+def in_a_child(work, *given):
+    reading, writing = os.pipe()
+    if not os.fork():
+        os.environ["TORCH_HOME"] = os.path.join(os.getcwd(), work.__name__)
+        try:
+            with os.fdopen(writing, "w") as pipe:
+                json.dump(work(*given), pipe)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read()
+    os.wait()
+    return json.loads(said or "null")
 """
+"""Imports torch, and runs functions in processes of their own, each with an empty TORCH_HOME."""
+FOREIGN = {
+    "package": ("zoo/__init__.py", "zoo"),
+    "namespace": ("zoo/common/__init__.py", "zoo"),
+    "file": ("zoo.py", "zoo.py"),
+}
+"""Kinds of another ``zoo``: a file of it, and what Python loads."""
+LOCALLY = """
+repository, *places = sys.argv[2:]
+load = lambda *names, **options: torch.hub.load(repository, *names, source="local", **options)
+count = lambda model: sum(p.numel() for p in model.parameters())
+others = [path for path in sys.path if not os.path.isdir(os.path.join(path, "zoo"))]
+
+def networks():
+    lenet = load("lenet5", pretrained=True)
+    counts = [count(load("cnnnet")), count(load("lenet5", variant="classic")), count(lenet)]
+    return [*counts, lenet.training, list(lenet(torch.zeros(2, 1, 32, 32)).shape)]
+
+def without_weights():
+    try:
+        load("cnnnet", pretrained=True)
+    except Exception as error:
+        return [type(error).__mro__[1].__name__, str(error)]
+
+def beside_another(place):
+    sys.path[:] = [place, *others]
+    import zoo
+    try:
+        load("lenet5")
+    except ImportError as error:
+        return str(error)
+
+print(json.dumps({
+    "networks": in_a_child(networks),
+    "without_weights": in_a_child(without_weights),
+    "beside_another": [in_a_child(beside_another, place) for place in places],
+}))
+"""
+FROM_GITHUB = """
+def loaded():
+    name = "torch-zoo/zoo"
+    model = torch.hub.load(name, "lenet5", pretrained=True, trust_repo=True, verbose=False)
+    import zoo
+    parameters = sum(p.numel() for p in model.parameters())
+    return [parameters, zoo.__file__, model.c1.bias.tolist()]
+
+def helps():
+    ref = "torch-zoo/zoo:v0.1.0"
+    names = torch.hub.list(ref, trust_repo=True, verbose=False)
+    return {name: torch.hub.help(ref, name, trust_repo=True) for name in names}
+
+def unknown_ref():
+    try:
+        torch.hub.load("torch-zoo/zoo:v9", "lenet5", trust_repo=True)
+    except ValueError as error:
+        return str(error)
+
+parts = [loaded, helps, unknown_ref]
+print(json.dumps({part.__name__: in_a_child(part) for part in parts}))
+"""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the parts of a program said, by their names."""
+
+    said: Mapping[str, Any]
+    folder: Path
+    requests: tuple[str, ...] = ()
+    """What they asked GitHub for, in their order."""
 
 
 def _torch_and_what_it_needs() -> set[str]:
@@ -68,6 +156,7 @@ def _torch_and_what_it_needs() -> set[str]:
     return found
 
 
+@cache
 def _refused_modules() -> list[str]:
     """Name every module here that does not come with torch.
 
@@ -80,52 +169,64 @@ def _refused_modules() -> list[str]:
     ]
 
 
-def _run(program: str, folder: Path, server: GitHubServer | None = None) -> Any:
-    """Run a program where only torch can be imported, with a clean TORCH_HOME.
-
-    Return its last line, which is JSON.
-    """
+def _run(
+    program: str,
+    folder: Path,
+    *arguments: str,
+    variables: Mapping[str, str] | None = None,
+) -> Any:
+    """Run a program where only torch can be imported; return its last line, which is JSON."""
     environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-    environment |= {"TORCH_HOME": str(folder / "torch")} | (server.environment() if server else {})
-    command = [sys.executable, "-c", ONLY_TORCH + program, json.dumps(_refused_modules())]
+    refused = json.dumps(_refused_modules())
     done = subprocess.run(
-        command,
+        [sys.executable, "-c", ONLY_TORCH + program, refused, *arguments],
         check=False,
         capture_output=True,
         text=True,
         cwd=folder,
-        env=environment,
+        env=environment | dict(variables or {}),
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
+    sys.stderr.write(done.stderr)
     return json.loads(done.stdout.splitlines()[-1])  # torch.hub says above it what it downloads
 
 
-@pytest.fixture
-def github(repository: Path, tmp_path: Path) -> Iterator[GitHubServer]:
-    """Serve this repository as it stands in the working tree, on branch main and as tag v0.1.0."""
+@pytest.fixture(scope="module")
+def locally(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Answers:
+    """Use this folder with ``source="local"``, also where another ``zoo`` is found first."""
+    folder = tmp_path_factory.mktemp("local")
+    places = []
+    for kind, (file, _) in FOREIGN.items():
+        made = folder / kind / file
+        made.parent.mkdir(parents=True)
+        made.write_text("", encoding="utf-8")
+        places.append(str(folder / kind))
+
+    return Answers(_run(LOCALLY, folder, str(repository), *places), folder)
+
+
+@pytest.fixture(scope="module")
+def github(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Answers:
+    """Use this repository as it stands in the working tree, on branch main and as tag v0.1.0."""
     if not (repository / ".git").exists():
         pytest.skip(
             "no git checkout, which git archive needs: torch.hub's GitHub route is NOT tested"
         )
+    folder = tmp_path_factory.mktemp("github")
     served = HubRepository("torch-zoo/zoo", branches={"main": COMMIT}, tags={"v0.1.0": COMMIT})
     served.archives[COMMIT] = archive_working_tree(
-        repository, f"torch-zoo-zoo-{COMMIT[:7]}", tmp_path / "git"
+        repository, f"torch-zoo-zoo-{COMMIT[:7]}", folder / "git"
     )
-    with serve_github(served, tmp_path) as server:
-        yield server
+    with serve_github(served, folder) as server:
+        answers = _run(FROM_GITHUB, folder, variables=server.environment())
+    return Answers(answers, folder, tuple(server.requests))
 
 
 def _entry_points(repository: Path) -> list[str]:
     """List what ``hubconf.py`` publishes, as torch.hub does: public callables."""
-    folder = f"import sys; sys.path.insert(0, {str(repository)!r}); import hubconf; "
-    program = (
-        folder + "print(*(n for n, v in vars(hubconf).items() if callable(v) and n[0] != '_'))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    return done.stdout.split()
+    published = runpy.run_path(str(repository / "hubconf.py"))
+    return [name for name, value in published.items() if callable(value) and name[0] != "_"]
 
 
 def test_refusal_covers_the_packages_that_zoo_uses_elsewhere() -> None:
@@ -153,24 +254,12 @@ def test_every_architecture_of_ours_is_an_entry_point(repository: Path) -> None:
     assert sorted(_entry_points(repository)) == sorted(ours)
 
 
-def test_hub_loads_from_a_folder_with_only_torch(repository: Path, tmp_path: Path) -> None:
+def test_hub_loads_from_a_folder_with_only_torch(locally: Answers) -> None:
     """``source="local"``.
 
     Random CNNNet and classic LeNet-5, and the pretrained LeNet-5 without a download.
     """
-    program = f"""
-folder = {str(repository)!r}
-load = lambda *names, **options: torch.hub.load(folder, *names, source="local", **options)
-count = lambda model: sum(p.numel() for p in model.parameters())
-lenet = load("lenet5", pretrained=True)
-print(json.dumps([
-    count(load("cnnnet")),
-    count(load("lenet5", variant="classic")),
-    count(lenet), lenet.training,
-    list(lenet(torch.zeros(2, 1, 32, 32)).shape),
-]))
-"""
-    assert _run(program, tmp_path) == [57_012_034, 60_850, 61_706, False, [2, 10]]
+    assert locally.said["networks"] == [57_012_034, 60_850, 61_706, False, [2, 10]]
 
 
 @pytest.mark.parametrize("weights", ["DEFAULT", "default", "digits"])
@@ -195,42 +284,29 @@ def test_b25_no_weights_is_a_network_with_random_values() -> None:
         hub.cnnnet(weights="DEFAULT")
 
 
-def test_hub_loads_from_github_with_only_torch(
-    github: GitHubServer, repository: Path, tmp_path: Path
-) -> None:
+def test_hub_loads_from_github_with_only_torch(github: Answers, repository: Path) -> None:
     """The whole route: default branch, validation, zip, code and weights out of it.
 
     Nothing else is downloaded.
     """
-    program = """
-model = torch.hub.load("torch-zoo/zoo", "lenet5", pretrained=True, trust_repo=True, verbose=False)
-import zoo
-parameters = sum(p.numel() for p in model.parameters())
-print(json.dumps([parameters, zoo.__file__, model.c1.bias.tolist()]))
-"""
-    parameters, file, bias = _run(program, tmp_path, github)
+    parameters, file, bias = github.said["loaded"]
     assert parameters == 61_706
-    assert file == str(tmp_path / "torch" / "hub" / "torch-zoo_zoo_main" / "zoo" / "__init__.py")
+    unpacked = github.folder / "loaded" / "hub" / "torch-zoo_zoo_main"
+    assert file == str(unpacked / "zoo" / "__init__.py")
     (weights,) = (repository / "zoo" / "pretrained").glob("lenet5-*.safetensors")
     assert bias == load_file(weights)["c1.bias"].tolist()
-    assert github.requests == [
+    assert github.requests[:5] == (
         "https://github.com/torch-zoo/zoo/tree/main/",
         "https://api.github.com/repos/torch-zoo/zoo/branches?per_page=100&page=1",
         "https://github.com/torch-zoo/zoo/zipball/main",
         "https://codeload.github.com/torch-zoo/zoo/legacy.zip/main",
-    ]
+        "https://api.github.com/repos/torch-zoo/zoo/branches?per_page=100&page=1",
+    ), "the last is the first of the next part"
 
 
-def test_hub_lists_the_entry_points_and_nothing_else(
-    github: GitHubServer, repository: Path, tmp_path: Path
-) -> None:
+def test_hub_lists_the_entry_points_and_nothing_else(github: Answers, repository: Path) -> None:
     """A tag works as a ref; every entry point has its help, and only entry points are shown."""
-    program = """
-ref = "torch-zoo/zoo:v0.1.0"
-names = torch.hub.list(ref, trust_repo=True, verbose=False)
-print(json.dumps({name: torch.hub.help(ref, name, trust_repo=True) for name in names}))
-"""
-    helps = _run(program, tmp_path, github)
+    helps = github.said["helps"]
     assert sorted(helps) == sorted(_entry_points(repository))
     for name, text in helps.items():
         assert text.startswith("Build "), name
@@ -246,35 +322,19 @@ def test_examples_in_the_help_run(repository: Path, monkeypatch: pytest.MonkeyPa
     assert outcome.failed == 0
 
 
-def test_hub_says_which_ref_does_not_exist(github: GitHubServer, tmp_path: Path) -> None:
+def test_hub_says_which_ref_does_not_exist(github: Answers) -> None:
     """The server is no yes-man.
 
     An unknown ref is torch.hub's own error, after branches and tags were read.
     """
-    program = """
-try:
-    torch.hub.load("torch-zoo/zoo:v9", "lenet5", trust_repo=True)
-except ValueError as error:
-    print(json.dumps(str(error)))
-"""
-    assert "Cannot find v9" in _run(program, tmp_path, github)
-    assert [url.rpartition("/")[2].partition("?")[0] for url in github.requests] == [
-        "branches",
-        "branches",
-        "tags",
-        "tags",
-    ]
+    assert "Cannot find v9" in github.said["unknown_ref"]
+    asked = [url.rpartition("/")[2].partition("?")[0] for url in github.requests]
+    assert asked[-5:] == ["v0.1.0", "branches", "branches", "tags", "tags"]
 
 
-def test_pretrained_without_weights_says_what_to_do(repository: Path, tmp_path: Path) -> None:
+def test_pretrained_without_weights_says_what_to_do(locally: Answers) -> None:
     """One sentence, a ``ZooError``."""
-    program = f"""
-try:
-    torch.hub.load({str(repository)!r}, "cnnnet", source="local", pretrained=True)
-except Exception as error:
-    print(json.dumps([type(error).__mro__[1].__name__, str(error)]))
-"""
-    assert _run(program, tmp_path) == [
+    assert locally.said["without_weights"] == [
         "ZooError",
         (
             "cnnnet cannot be built with pretrained=True: no weights are published for it; "
@@ -283,54 +343,15 @@ except Exception as error:
     ]
 
 
-FOREIGN = {
-    "package": ("zoo/__init__.py", "zoo"),
-    "namespace": ("zoo/common/__init__.py", "zoo"),
-    "file": ("zoo.py", "zoo.py"),
-}
-"""Kinds of another ``zoo``: a file of it, and what Python loads."""
-
-
-def test_hubconf_says_so_when_another_zoo_is_loaded(repository: Path, tmp_path: Path) -> None:
+def test_hubconf_says_so_when_another_zoo_is_loaded(locally: Answers, repository: Path) -> None:
     """Analytics Zoo is called ``zoo`` too.
 
-    The message names what was loaded, what was expected and the way out. Each kind is tried in a
-    process of its own, forked when torch is imported.
+    The message names what was loaded, what was expected and the way out.
     """
-    for kind, (file, _) in FOREIGN.items():
-        made = tmp_path / kind / file
-        made.parent.mkdir(parents=True)
-        made.write_text("", encoding="utf-8")
-    program = f"""
-import os
-others = [path for path in sys.path if not os.path.isdir(os.path.join(path, "zoo"))]
-
-def said(place):
-    sys.path[:] = [place, *others]
-    import zoo
-    try:
-        torch.hub.load({str(repository)!r}, "lenet5", source="local")
-    except ImportError as error:
-        return str(error)
-
-def in_a_child(place):
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.write(writing, str(said(place)).encode())
-        os._exit(0)
-    os.close(writing)
-    os.waitpid(child, 0)
-    with os.fdopen(reading) as pipe:
-        return pipe.read()
-
-places = {[str(tmp_path / kind) for kind in FOREIGN]!r}
-print(json.dumps([in_a_child(place) for place in places]))
-"""
     expected = [
         f"torch.hub needs the package zoo in {repository / 'zoo'}, but Python has loaded another "
-        f"package of that name from {tmp_path / kind / place}; start a new Python process that "
-        "does not import the other one before torch.hub.load"
+        f"package of that name from {locally.folder / kind / place}; start a new Python process "
+        "that does not import the other one before torch.hub.load"
         for kind, (_, place) in FOREIGN.items()
     ]
-    assert _run(program, tmp_path) == expected
+    assert locally.said["beside_another"] == expected
