@@ -6,16 +6,18 @@ Files with the right names and layout but random values are written into a tempo
 real ones need the network). torchvision checks digests only while it downloads, so it takes them as
 they are. ``zoo`` gets a copy of its registry with the digests of these files, has read each of them
 once (as it does when it downloads one), and trusts that reading as ``verify="quick"`` does.
-Measured are, in a fresh process each, one after another in turn:
+Measured are, one after another in turn, in a process each that is forked from one which has
+imported everything and done nothing:
 
     torchvision   torchvision.models.get_model(NAME, weights="DEFAULT")
     zoo           zoo.load_model(NAME) from the same pickle file
     zoo, copy     zoo.load_model(NAME) from the safetensors copy that ``zoo convert`` made of it
 
-A clock starts when all imports are done and what they left for the garbage collector is collected,
-and stops when the model is there; the files are in the page cache. A memory-mapped file is read
-when its values are first used, so that is measured, too: "read" is the time until every value has
-been read once, and "memory" the most that was resident until then, beyond what was before the call.
+A clock starts when what the imports left for the garbage collector is collected, and stops when the
+model is there; the files are in the page cache. A memory-mapped file is read when its values are
+first used, so that is measured, too: "read" is the time until every value has been read once, and
+"memory" the most that was resident until then, beyond what was before the call: some MiB of
+libraries, which are first used then, included.
 
 Promised: zoo with its copy is at least 5 times faster for resnet152 and 10 times for vgg16, and
 takes less memory than 1.2 times the file.
@@ -31,15 +33,32 @@ import math
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import chain
+from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Given = TypeVar("Given")
 
 WAYS = ("torchvision", "zoo", "zoo, copy")
+IMPORTED = (
+    "torch",
+    "torchvision.models",
+    "zoo",
+    "zoo.cache.safetensors_copies",
+    "zoo.download.fetcher",
+    "zoo.download.progress",
+    "zoo.loader.converter",
+)
+"""By the process that the others are forked from."""
 PROMISED_SPEED = {"resnet152": 5.0, "vgg16": 10.0}
 PROMISED_MEMORY = 1.2
 MIB = 1 << 20
@@ -77,13 +96,7 @@ def main() -> int:
         help="measurements of each way (default 7)",
     )
     parser.add_argument("--json", type=Path, help="also write every measurement to this file")
-    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.child:
-        way, model = arguments.child
-        sample = measure(way, model)
-        print(json.dumps(asdict(sample)))
-        return 0
 
     results = {}
     with tempfile.TemporaryDirectory(prefix="bench-load-") as name:
@@ -132,13 +145,13 @@ def measure_model(
 ) -> Measured:
     """Prepare the files of one model and measure all ways in turn."""
     place = folder / model
-    file_bytes = prepare(model, place)
+    file_bytes = in_a_process(prepare, model, place)
     samples: dict[str, list[Sample]] = {way: [] for way in WAYS}
     for number in range(rounds):
         turn = number % len(WAYS)
         in_turn = WAYS[turn:] + WAYS[:turn]
         for way in in_turn:
-            sample = run_child(way, model, place)
+            sample = in_a_process(measure, way, model, place)
             samples[way].append(sample)
 
     every = chain.from_iterable(samples.values())
@@ -159,6 +172,7 @@ def prepare(model: str, place: Path) -> int:
     import torchvision
 
     from zoo.catalog.places import find_registry
+    from zoo.loader.converter import convert_model
 
     checkpoints = place / "torch" / "hub" / "checkpoints"
     checkpoints.mkdir(parents=True)
@@ -184,48 +198,29 @@ def prepare(model: str, place: Path) -> int:
     changed = json.dumps(registry)
     file.write_text(changed, encoding="utf-8")
 
-    subprocess.run(
-        child_command("convert", model),
-        env=environment(place, "convert"),
-        check=True,
-        capture_output=True,
-    )
+    begin("convert", place)
+    convert_model(model)
     return len(data)
 
 
-def run_child(
-    way: str,
-    model: str,
-    place: Path,
-) -> Sample:
-    """Measure one way in a fresh process."""
-    done = subprocess.run(
-        child_command(way, model),
-        env=environment(place, way),
-        check=True,
-        capture_output=True,
-    )
-    facts = json.loads(done.stdout)
-    return Sample(**facts)
-
-
-def child_command(way: str, model: str) -> list[str]:
-    """Return the command that measures one way."""
-    return [sys.executable, __file__, "--child", way, model]
+def in_a_process(work: Callable[..., Given], *arguments: object) -> Given:
+    """Call a function in a process that has imported everything and done nothing."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(list(IMPORTED))
+    with ProcessPoolExecutor(1, mp_context=context) as processes:
+        return processes.submit(work, *arguments).result()
 
 
 def environment(place: Path, way: str) -> dict[str, str]:
-    """Point a child to the prepared files; only with the lock file does zoo use the copy."""
+    """Point a process to the prepared files; only with the lock file does zoo use the copy."""
     lock = "zoo.lock" if way in ("zoo, copy", "convert") else "empty.lock"
     own = {
         "TORCH_HOME": place / "torch",
         "XDG_CACHE_HOME": place / "cache",
         "XDG_CONFIG_HOME": place / "config",
         "ZOO_LOCK": place / lock,
-        "BENCH_REGISTRY": place / "registry.json",
     }
-    strings = {name: str(value) for name, value in own.items()}
-    return {**os.environ, **strings}
+    return {name: str(value) for name, value in own.items()}
 
 
 def report(results: dict[str, Measured]) -> int:
@@ -288,25 +283,28 @@ def as_json(results: dict[str, Measured]) -> dict[str, object]:
 # --------------------------------------------------------------------------------------------------
 
 
-def measure(way: str, model: str) -> Sample:
+def begin(way: str, place: Path) -> None:
+    """Let this process find the prepared files alone."""
+    from zoo.catalog import registry
+
+    os.environ.update(environment(place, way))
+    known = place / "registry.json"
+    names = vars(registry)
+    names["find_registry"] = lambda: known
+
+
+def measure(
+    way: str,
+    model: str,
+    place: Path,
+) -> Sample:
     """Load a model once, in this process."""
     import torch
     import torchvision.models
 
     import zoo
-    import zoo.cache.safetensors_copies
-    import zoo.download.fetcher
-    import zoo.download.progress
-    import zoo.loader
-    from zoo.catalog import registry
 
-    place = Path(os.environ["BENCH_REGISTRY"])
-    names = vars(registry)
-    names["find_registry"] = lambda: place
-    if way == "convert":
-        from zoo.loader.converter import convert_model
-
-        convert_model(model)
+    begin(way, place)
     gc.collect()
     before_bytes = reset_peak()
     start = time.perf_counter()
