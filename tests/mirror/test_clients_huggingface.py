@@ -9,6 +9,7 @@ import pytest
 from tests.mirror.conftest import MODEL_COMMIT, fill
 from tests.support.clients import DEAD, make_environment, run_client
 from tests.support.mirror_server import RunningMirror, serving
+from tests.support.thorough import few_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,7 @@ def mirror(places: Places) -> Iterator[RunningMirror]:
         yield running
 
 
-@pytest.fixture(params=VERSIONS)
+@pytest.fixture(params=few_of(VERSIONS, VERSIONS[0], VERSIONS[-1]))
 def python(request: pytest.FixtureRequest) -> Path:
     """Offer a Python with one version of huggingface_hub and nothing else."""
     folder = request.config.cache.mkdir("client-environments")

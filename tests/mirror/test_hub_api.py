@@ -12,6 +12,7 @@ import pytest
 from tests.mirror.conftest import MODEL_COMMIT, fill
 from tests.support.clients import make_environment, run_client
 from tests.support.mirror_server import Answer, RunningMirror, ask, read_answer, send, serving
+from tests.support.thorough import few_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -215,7 +216,7 @@ def test_api_of_the_installed_client(mirror: RunningMirror, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("version", OLD_VERSIONS)
+@pytest.mark.parametrize("version", few_of(OLD_VERSIONS, OLD_VERSIONS[0]))
 def test_api_of_old_clients(
     mirror: RunningMirror, request: pytest.FixtureRequest, tmp_path: Path, version: str
 ) -> None:

@@ -152,6 +152,7 @@ def test_own_client_from_a_bundle(
     assert [entry for entry in offline.look_up(wanted) if entry.fault] == []
 
     variables = {"MODELSCOPE_ENDPOINT": DEAD, "MODELSCOPE_CACHE": str(tmp_path / "seeded")}
-    script = DOWNLOAD.format(more=", local_files_only=True")
+    # Without a revision it asks for one all the same, tries for 15 seconds, then takes this one.
+    script = DOWNLOAD.format(more=', local_files_only=True, revision="master"')
     said = run_client(script, mirror=None, python=client, environment=variables)
     assert said == DOWNLOADED

@@ -41,7 +41,7 @@ def test_verify_finds_a_flipped_byte_in_any_file_and_sync_repairs_it(
         summary = run_weights(store, url) if path.startswith("weights/") else run(store, *wanted)
         assert [fetched.path for fetched in summary.fetched] == [path]
         assert read(store, path) == good
-        assert upkeep.verify(store) == []
+    assert upkeep.verify(store) == []
 
 
 def test_sync_that_dies_leaves_a_valid_mirror(store: Store, upstream: HubUpstream) -> None:

@@ -156,7 +156,7 @@ def send(
     timeout_s: float = 60,
 ) -> bytes:
     """Send raw bytes on a new connection; return what comes until it is closed or silent."""
-    received = b""
+    received = bytearray()
     with socket.create_connection(mirror.address, timeout=timeout_s) as connection:
         try:
             connection.sendall(data)
@@ -164,7 +164,7 @@ def send(
                 received += block
         except (ConnectionError, TimeoutError):
             pass
-    return received
+    return bytes(received)
 
 
 def ask(
@@ -231,11 +231,14 @@ def read_answer(received: bytes, method: str = "GET") -> Answer:
 
 def _join_chunks(data: bytes) -> tuple[bytes, bool]:
     """Take the chunks of a body together; tell whether the last one was there."""
-    body = b""
-    while data:
-        length, _, data = data.partition(b"\r\n")
+    body = bytearray()
+    at = 0
+    while at < len(data):
+        end = data.find(b"\r\n", at)
+        length, start = (data[at:end], end + 2) if end >= 0 else (data[at:], len(data))
         count = int(length, 16)
         if count == 0:
-            return body, True
-        body, data = body + data[:count], data[count + 2 :]
-    return body, False
+            return bytes(body), True
+        body += data[start : start + count]
+        at = start + count + 2
+    return bytes(body), False

@@ -11,6 +11,7 @@ import signal
 import socket
 import ssl
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -364,7 +365,9 @@ def test_dead_upstream_does_not_make_anything_absent(
     """
     upstream.is_dead = True
     with serving(store, "--pull-through") as running:
-        answers = {name: ask(running, path) for name, path in UNREACHED.items()}
+        with ThreadPoolExecutor(len(UNREACHED)) as pool:
+            asked = pool.map(lambda path: ask(running, path), UNREACHED.values())
+        answers = dict(zip(UNREACHED, asked, strict=True))
         assert ask(running, f"{MODEL}/config.json").status == 200
     statuses = {name: answer.status for name, answer in answers.items()}
     assert set(statuses.values()) <= {503, 504}, statuses
