@@ -92,27 +92,53 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def test_torch_hub_is_recorded_locked_and_synced(
-    world: World, torch_home: Path, capfd: pytest.CaptureFixture[str]
+@pytest.fixture
+def timm_files(world: World) -> dict[str, bytes]:
+    """Publish what torchvision and timm ask for; give timm's files."""
+    state = timm.create_model(TIMM_MODEL).state_dict()
+    files = {
+        "model.safetensors": save(state),
+        "config.json": json.dumps({"architecture": "x"}).encode(),
+    }
+    world.upstream.models[f"timm/{TIMM_MODEL}"] = Model({MAIN: files}, {"main": MAIN}, ())
+    world.upstream.weights[f"/models/{resnet18_file.FILE_NAME}"] = resnet18_file.build()
+    return files
+
+
+@pytest.mark.slow
+def test_torch_hub_torchvision_and_timm_are_recorded_locked_and_synced(
+    world: World,
+    torch_home: Path,
+    timm_files: dict[str, bytes],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """A locked run gets the same after main has moved, and so does a synced cache, offline."""
-    recorded = running.record(python(HUB + WEIGHTS), world.options(is_fresh=True))
+    """A locked run gets the same after main has moved, and so does a synced cache, offline.
+
+    All in one program, which imports torch once.
+    """
+    command = python(HUB + WEIGHTS + TORCHVISION_AND_TIMM)
+    recorded = running.record(command, world.options(is_fresh=True))
     assert (recorded.exit_code, recorded.notes) == (0, ())
     lines = by_name(recorded.things)
-    assert set(lines) == {
+    of_timm = {f"huggingface timm/{TIMM_MODEL}@{MAIN}/{name}" for name in timm_files}
+    assert lines.keys() - of_timm == {
         f"github someone/nets@{MAIN}",
         f"github someone/nets@{TAGGED}",
         f"file {SMALL_NAME}",
+        f"file {resnet18_file.FILE_NAME}",
     }
     assert lines[f"github someone/nets@{MAIN}"].refs == ("main",)
     small = lines[f"file {SMALL_NAME}"]
     assert (small.sha256, small.size_bytes) == (sha256(SMALL), len(SMALL))
     assert small.asked_by == ("torch.hub",)
     assert small.url == f"https://download.pytorch.org/models/{SMALL_NAME}"
+    assert lines[f"file {resnet18_file.FILE_NAME}"].asked_by == ("torch.hub",)
+    model = lines[f"huggingface timm/{TIMM_MODEL}@{MAIN}/model.safetensors"]
+    assert (model.asked_by, model.sha256) == (("timm",), sha256(timm_files["model.safetensors"]))
 
     world.move_main()
     options = world.options(is_fresh=True)
-    held = running.run_locked(python(HUB + WEIGHTS), recorded.things, "zoo.lock", options)
+    held = running.run_locked(command, recorded.things, "zoo.lock", options)
     assert (held.exit_code, held.missing, held.faults) == (0, (), ())
 
     synced = syncing.sync(recorded.things, syncing.SyncOptions(upstreams=world.upstreams))
@@ -123,28 +149,6 @@ def test_torch_hub_is_recorded_locked_and_synced(
     subprocess.run(python(HUB + WEIGHTS), env=nowhere, check=True)
     assert capfd.readouterr().out.count("loaded 1 2") == 3
     assert (torch_home / "hub" / "someone_nets_main").is_dir()
-
-
-@pytest.mark.slow
-def test_torchvision_and_timm_are_recorded_and_locked(world: World) -> None:
-    """Their own files by name and by commit, with who asked."""
-    state = timm.create_model(TIMM_MODEL).state_dict()
-    files = {
-        "model.safetensors": save(state),
-        "config.json": json.dumps({"architecture": "x"}).encode(),
-    }
-    world.upstream.models[f"timm/{TIMM_MODEL}"] = Model({MAIN: files}, {"main": MAIN}, ())
-    world.upstream.weights[f"/models/{resnet18_file.FILE_NAME}"] = resnet18_file.build()
-    command = python(TORCHVISION_AND_TIMM)
-    recorded = running.record(command, world.options(is_fresh=True))
-    lines = by_name(recorded.things)
-    model = lines[f"huggingface timm/{TIMM_MODEL}@{MAIN}/model.safetensors"]
-    assert (model.asked_by, model.sha256) == (("timm",), sha256(files["model.safetensors"]))
-    assert lines[f"file {resnet18_file.FILE_NAME}"].asked_by == ("torch.hub",)
-
-    options = world.options(is_fresh=True)
-    held = running.run_locked(command, recorded.things, "zoo.lock", options)
-    assert (held.exit_code, held.missing, held.faults) == (0, (), ())
 
 
 def test_requests_and_children_are_recorded(world: World) -> None:
