@@ -200,7 +200,7 @@ def test_processes_that_are_killed_and_one_without_memory_are_results(
     setup = _setup(digits, eta=1)
     run_search(setup, tmp_path, Budget(trials=4), means)
     report = read_report(tmp_path)
-    killed, without_memory, *_ = report.trials
+    killed, *_, without_memory = report.trials
     assert killed.outcome.startswith("crashed: the process was ended by SIGKILL, most likely")
     assert without_memory.outcome.startswith("out-of-memory: ")
     best, second = report.whole

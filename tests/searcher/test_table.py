@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from statistics import median
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from zoo.searcher.strategies.protocol import Strategy
     from zoo.searcher.table import Table
 
+    Make = Callable[[Task], Strategy]
+    Asks = Callable[[Make], list[int | None]]
+
 FILE = Path(__file__).with_name("digits_cells.json")
 SEEDS = range(10)
 
@@ -35,14 +39,20 @@ def table() -> Table:
     return read_table(FILE)
 
 
-def _asks(table: Table, make: Callable[[Task], Strategy]) -> list[int | None]:
+@pytest.fixture(scope="module")
+def asks_of(table: Table) -> Asks:
     """Count the cells that each of ten seeds trains until it finds one of the best."""
     wanted = table.best(0.01)
-    found = []
-    for seed in SEEDS:
-        strategy = make(Task(table.space, seed))
-        found.append(asks_until_found(strategy, table, wanted, limit=735))
-    return found
+
+    @cache
+    def count(make: Make) -> list[int | None]:
+        found = []
+        for seed in SEEDS:
+            strategy = make(Task(table.space, seed))
+            found.append(asks_until_found(strategy, table, wanted, limit=735))
+        return found
+
+    return count
 
 
 def test_the_table_holds_every_cell_and_is_small(table: Table) -> None:
@@ -55,32 +65,32 @@ def test_the_table_holds_every_cell_and_is_small(table: Table) -> None:
 
 @pytest.mark.parametrize(("name", "asks"), [("evolution", 100), ("progressive", 30)])
 def test_a_strategy_that_learns_finds_the_top_percent_with_every_seed(
-    table: Table,
+    asks_of: Asks,
     name: str,
     asks: int,
 ) -> None:
     """Ten seeds of ten, within so many trained cells of 735."""
-    found = _asks(table, STRATEGIES[name])
+    found = asks_of(STRATEGIES[name])
     assert all(count is not None and count <= asks for count in found), found
 
 
-def test_random_search_finds_the_top_percent_later(table: Table) -> None:
+def test_random_search_finds_the_top_percent_later(asks_of: Asks) -> None:
     """Within 150 cells for all ten seeds; in the median, later than the others."""
-    by_chance = [count or 735 for count in _asks(table, RandomSearch)]
-    evolved = [count or 735 for count in _asks(table, Evolution)]
-    grown = [count or 735 for count in _asks(table, Progressive)]
+    by_chance = [count or 735 for count in asks_of(RandomSearch)]
+    evolved = [count or 735 for count in asks_of(Evolution)]
+    grown = [count or 735 for count in asks_of(Progressive)]
     assert max(by_chance) <= 150
     assert median(grown) < median(evolved) < median(by_chance)
 
 
-def test_a_warm_start_finds_the_top_percent_with_every_seed(table: Table) -> None:
+def test_a_warm_start_finds_the_top_percent_with_every_seed(table: Table, asks_of: Asks) -> None:
     """Ten seeds of ten within 60 trained cells, where evolution alone needs up to 90."""
 
     def warm(task: Task) -> Strategy:
         return WarmStart(task, Evolution(task), table.scores)
 
-    found = [count or 735 for count in _asks(table, warm)]
-    alone = [count or 735 for count in _asks(table, Evolution)]
+    found = [count or 735 for count in asks_of(warm)]
+    alone = [count or 735 for count in asks_of(Evolution)]
     assert max(found) <= 60, found
     assert max(found) < max(alone)
 
