@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from tests.support import warm
 from tests.support.faulty_server import Exchange, FaultyServer
 from tests.support.small_registry import file_of, registry_of
 from zoo.cache import block_hashes
@@ -358,9 +359,10 @@ def test_what_needs_no_registry_works_without_one(
         assert [row["file_name"] for row in outcome.json] == ["mine.pth"]
         assert "files are shown without what it knows of them" in outcome.err
     assert zoo("scan", str(file)).exit_code == 0
-    outcome = zoo("inspect", str(file), "--json")
-    assert outcome.exit_code == 0, outcome.err
-    assert "no model was compared" in outcome.err
+    inspect = warm.with_checkout(tmp_path / "checkout")
+    done = warm.run(inspect, "inspect", str(file), "--json")
+    assert done.returncode == 0, done.stderr
+    assert "no model was compared" in done.stderr
 
 
 def test_completion_offers_what_lies_in_the_cache(torch_home: Path) -> None:

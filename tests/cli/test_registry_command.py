@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.cli.conftest import Outcome
+from tests.support import warm
 from zoo.catalog.places import find_registry
 
 if TYPE_CHECKING:
@@ -67,14 +65,12 @@ def spoilt(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
 
     own = {f"XDG_{name}_HOME": str(checkout.parent / name) for name in ("CONFIG", "CACHE", "DATA")}
     lines = (TWO, f"{TWO} --json", OTHER)
-    done = subprocess.run(
-        [sys.executable, "-c", CHECK_EACH, *lines],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=checkout,
-        env={**os.environ, **own, "PYTHONPATH": str(checkout)},
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(checkout)
+        for name, folder in own.items():
+            patch.setenv(name, folder)
+        done = warm.run(warm.with_checkout(checkout, CHECK_EACH), *lines)
+    assert done.returncode == 0, done.stderr
     ends = [Outcome(*end) for end in json.loads(done.stdout)]
     return dict(zip(lines, ends, strict=True))
 

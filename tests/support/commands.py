@@ -52,7 +52,7 @@ zoo compare lenet5 resnet18
 zoo inspect lenet5
 zoo scan net.pth
 zoo audit project
-zoo bench run lenet5 --dry-run
+zoo bench run lenet5 --device cpu --dry-run
 zoo bench show results.json
 zoo bench engines
 zoo bench compare results.json results.json

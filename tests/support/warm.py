@@ -68,6 +68,16 @@ def _received(sent: Any) -> int:
     return number
 
 
+def with_checkout(folder: Path, program: str = ZOO) -> str:
+    """Make a program that finds zoo in another folder, and nothing of the one that was imported."""
+    return f"""
+import sys
+for name in [name for name in sys.modules if name.partition(".")[0] == "zoo"]:
+    del sys.modules[name]
+sys.path.insert(0, {str(folder)!r})
+{program}"""
+
+
 def start(
     program: str,
     *arguments: str,
