@@ -1,6 +1,7 @@
 """Networks made ready by an engine: any batch in, the network's own answer out."""
 
 import copy
+import functools
 import re
 from pathlib import Path
 
@@ -43,12 +44,13 @@ def test_convolutions_of_fp32_numbers_are_called_what_they_are(
     assert precision_of_fp32(torch.device(device)) == expected
 
 
-def make_ready(engine: str, items: int = 4) -> tuple[nn.Module, PreparedModel]:
-    """Prepare the small network for batches of this size; skip without the engine's package."""
+@functools.cache
+def make_ready(engine: str) -> tuple[nn.Module, PreparedModel]:
+    """Prepare the small network for batches of four; skip without the engine's package."""
     torch.manual_seed(0)
     model = bench_models.small().eval()
     try:
-        return model, prepare_model(model, torch.randn(items, 3, 16, 16), engine)
+        return model, prepare_model(model, torch.randn(4, 3, 16, 16), engine)
     except MissingPackageError as error:
         pytest.skip(str(error))
 
