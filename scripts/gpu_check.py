@@ -232,13 +232,13 @@ def zoo(*arguments: str) -> list[str]:
 def look_at_machine(check: Check, limit_s: float) -> str:
     """Ask torch and the driver what is there."""
     program = (
-        "import json, platform, torch, torchvision, timm\n"
-        "from dataclasses import asdict\n"
+        "import json\n"
+        "from importlib.metadata import version\n"
         "from zoo.bench.environment import describe_environment\n"
         f"facts = describe_environment({check.options.device!r})\n"
         "print(json.dumps({'card': facts.device.title, 'driver': facts.device.driver,\n"
         "    'memory': facts.device.memory_bytes, 'cpu': facts.cpu, 'cpus': facts.cpus,\n"
-        "    'system': facts.system, 'commit': facts.commit, 'timm': timm.__version__,\n"
+        "    'system': facts.system, 'commit': facts.commit, 'timm': version('timm'),\n"
         "    **facts.versions}))"
     )
     printed = run(check, ["-c", program], limit_s)
