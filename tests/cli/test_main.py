@@ -16,12 +16,12 @@ import pytest
 import typer.main
 
 from tests.support.commands import LEAVES, LOADED
-from tests.support.terminal import show
+from tests.support.terminal import ESCAPES, show
 from zoo.catalog.places import find_registry
 from zoo.cli.main import COMMANDS, app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tests.cli.conftest import Run
 
@@ -35,9 +35,45 @@ class Refuse:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 
 sys.meta_path.insert(0, Refuse())
-from zoo.cli.main import main
-main()
 """
+MAIN = "from zoo.cli.main import main; main()"
+MARK = "=== "
+EACH = f"""
+import json, os, sys
+from zoo.cli.main import main
+
+for words, variables in json.loads(sys.argv[1]):
+    print({MARK!r}, end="", flush=True)
+    child = os.fork()
+    if not child:
+        os.environ.update(variables)
+        sys.argv = ["zoo", *words]
+        main()
+    _, status = os.waitpid(child, 0)
+    print({MARK!r} + str(os.waitstatus_to_exitcode(status)) + {MARK!r}, end="", flush=True)
+"""
+"""Runs many command lines, each in a process of its own, after importing the command line once."""
+Words = tuple[str, ...]
+
+
+def in_turn(program: Sequence[str], lines: Mapping[Words, Mapping[str, str]]) -> list[str]:
+    """Write the command that runs :data:`EACH` on command lines with variables of their own."""
+    return [*program, json.dumps(list(lines.items()))]
+
+
+def outcomes(lines: Iterable[Words], text: str) -> dict[Words, tuple[int, str]]:
+    """Give exit code and output of each line from what :data:`EACH` wrote."""
+    parts = text.split(MARK)[1:]
+    ends = zip(parts[::3], parts[1::3], strict=False)
+    return {line: (int(code), out) for line, (out, code) in zip(lines, ends, strict=True)}
+
+
+def run_each(setup: str, lines: Mapping[Words, Mapping[str, str]]) -> dict[Words, tuple[int, str]]:
+    """Run command lines one after the other, with stdout and stderr in one pipe."""
+    command = in_turn([sys.executable, "-c", setup + EACH], lines)
+    pipe = subprocess.PIPE
+    done = subprocess.run(command, stdout=pipe, stderr=subprocess.STDOUT, text=True, check=True)
+    return outcomes(lines, done.stdout)
 
 
 def test_help_names_every_command_with_its_line(zoo: Run) -> None:
@@ -65,15 +101,6 @@ def test_a_registered_line_is_the_commands_own_first_sentence(name: str) -> None
 GROUPS = ["zoo", *sorted(LOADED.keys() - LEAVES.keys())]
 
 
-@pytest.mark.parametrize("name", GROUPS)
-def test_the_page_of_a_group_cuts_no_line(name: str) -> None:
-    """What each command does stands whole on the page of its group, in 80 columns."""
-    page = show([*ZOO, *name.split()[1:], "--help"], columns=80)
-    assert "..." not in page.text.partition("Examples:")[0].replace("[ARGS]...", "").replace(
-        "NAME...", ""
-    )
-
-
 def examples_of(command: Any) -> list[str]:
     """List the command lines under Examples that start with zoo."""
     return re.findall(r"^ *(zoo .*)$", command.epilog or "", re.MULTILINE)
@@ -95,7 +122,6 @@ def test_every_help_page_has_examples_that_parse(name: str) -> None:
             context = inner.make_context(inner_name, arguments, parent=context)
 
 
-MARK = "=== "
 HELP_PAGES = f"""
 import sys
 from zoo.cli.main import run
@@ -108,7 +134,7 @@ for name in sys.argv[1:]:
 def help_pages(seed: str) -> dict[str, str]:
     """Show the pages of all commands in one process, whose sets have the order of a seed."""
     shown = show(
-        [sys.executable, "-c", HELP_PAGES, *LOADED],
+        [sys.executable, "-c", HELP_PAGES, "zoo", *LOADED],
         columns=80,
         environment={"PYTHONHASHSEED": seed},
     )
@@ -135,6 +161,14 @@ def test_help_is_the_same_each_time_and_fits_80_columns(
     assert "-h, --help" in page
     lines = page.partition("Examples:")[0].splitlines()
     assert [line for line in lines if len(line) > 80] == []
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_the_page_of_a_group_cuts_no_line(name: str, pages: list[dict[str, str]]) -> None:
+    """What each command does stands whole on the page of its group, in 80 columns."""
+    page = pages[0][name].partition("Examples:")[0]
+    assert "Usage: " in page
+    assert "..." not in page.replace("[ARGS]...", "").replace("NAME...", "")
 
 
 def test_an_unknown_command_offers_the_nearest(zoo: Run) -> None:
@@ -196,30 +230,39 @@ def test_an_error_is_one_line_that_begins_with_error(zoo: Run) -> None:
 EVIL = "\x1b[2J\x9bevil"
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        (EVIL,),
-        ("list", EVIL),
-        ("list", "resnet", EVIL),
-        ("list", f"--{EVIL}"),
-        ("list", "--format", EVIL),
-        ("list", "--where", EVIL),
-        ("list", "--columns", EVIL),
-        ("inspect", EVIL),
-        ("inspect", "resnet18", "--layer", EVIL),
-        ("inspect", "resnet18", "--input", EVIL),
-        ("download", EVIL, "--mirror", EVIL),
-        ("registry", "validate", EVIL),
-    ],
-)
-def test_hostile_arguments_reach_the_terminal_escaped(arguments: tuple[str, ...]) -> None:
+HOSTILE: list[Words] = [
+    (EVIL,),
+    ("list", EVIL),
+    ("list", "resnet", EVIL),
+    ("list", f"--{EVIL}"),
+    ("list", "--format", EVIL),
+    ("list", "--where", EVIL),
+    ("list", "--columns", EVIL),
+    ("inspect", EVIL),
+    ("inspect", "resnet18", "--layer", EVIL),
+    ("inspect", "resnet18", "--input", EVIL),
+    ("download", EVIL, "--mirror", EVIL),
+    ("registry", "validate", EVIL),
+]
+
+
+@pytest.fixture(scope="module")
+def hostile() -> dict[Words, tuple[int, str]]:
+    """Run all of them on a terminal; keep the escapes that it was sent."""
+    command = in_turn([sys.executable, "-c", EACH], {line: {} for line in HOSTILE})
+    return outcomes(HOSTILE, show(command, columns=100).raw)
+
+
+@pytest.mark.parametrize("arguments", HOSTILE)
+def test_hostile_arguments_reach_the_terminal_escaped(
+    arguments: Words, hostile: dict[Words, tuple[int, str]]
+) -> None:
     """A pasted escape sequence colours, moves and clears nothing, in whichever argument it is."""
-    shown = show([*ZOO, *arguments], columns=100)
-    assert shown.exit_code in (1, 2)
-    assert "\x1b[2J" not in shown.raw
-    assert "\x9b" not in shown.raw
-    assert "evil" in shown.text
+    exit_code, raw = hostile[arguments]
+    assert exit_code in (1, 2)
+    assert "\x1b[2J" not in raw
+    assert "\x9b" not in raw
+    assert "evil" in ESCAPES.sub("", raw)
 
 
 def test_version_is_printed(zoo: Run) -> None:
@@ -263,23 +306,38 @@ def loaded_by(*arguments: str) -> set[str]:
     return {name.partition(".")[0] for name in done.stderr.split()}
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("--help",),
-        ("list",),
-        ("list", "--limit", "3"),
-        ("list", "resnet", "--where", "parameters<30M", "--sort", "-size", "--format", "json"),
-        ("inspect", "resnet18"),
-        ("compare", "resnet18", "vgg16"),
-        ("choose", "--max-parameters", "10M"),
-        ("download", "lenet5", "--dry-run"),
-    ],
-)
-def test_quick_commands_import_no_slow_package(arguments: tuple[str, ...]) -> None:
+QUICK: list[Words] = [
+    ("--help",),
+    ("list",),
+    ("list", "--limit", "3"),
+    ("list", "resnet", "--where", "parameters<30M", "--sort", "-size", "--format", "json"),
+    ("inspect", "resnet18"),
+    ("compare", "resnet18", "vgg16"),
+    ("choose", "--max-parameters", "10M"),
+    ("download", "lenet5", "--dry-run"),
+]
+SAY_LOADED = "import atexit, sys; atexit.register(lambda: print('loaded', *sys.modules))"
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dict[Words, set[str]]:
+    """Run all of them and list the packages that each has imported."""
+    found = {}
+    for line, (code, text) in run_each(SAY_LOADED, {line: {} for line in QUICK}).items():
+        assert code == 0, text
+        modules = text.rpartition("loaded ")[2].split()
+        found[line] = {name.partition(".")[0] for name in modules}
+    return found
+
+
+@pytest.mark.parametrize("arguments", QUICK)
+def test_quick_commands_import_no_slow_package(
+    arguments: Words, loaded: dict[Words, set[str]]
+) -> None:
     """Neither torch nor numpy, and of Typer's own dependencies neither pydantic nor rich."""
     slow = {"torch", "torchvision", "numpy", "matplotlib", "requests", "pydantic", "rich", "PIL"}
-    assert not slow & loaded_by(*arguments)
+    assert "zoo" in loaded[arguments]
+    assert not slow & loaded[arguments]
 
 
 def test_the_check_for_slow_packages_can_fail() -> None:
@@ -289,30 +347,39 @@ def test_the_check_for_slow_packages_can_fail() -> None:
 
 def run_without(packages: set[str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a process where some packages are refused."""
-    program = REFUSE.format(refused=packages)
+    program = REFUSE.format(refused=packages) + MAIN
     return subprocess.run(
         [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
     )
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("list",),
-        ("list", "--json"),
-        ("inspect", "resnet18"),
-        ("inspect", "vgg16", "--layer", "features.3"),
-        ("inspect", "resnet50:imagenet1k_v1"),
-        ("choose",),
-        ("compare", "resnet18", "vgg16"),
-        ("registry", "validate"),
-        ("download", "lenet5", "--dry-run"),
-    ],
-)
-def test_looking_at_the_registry_needs_no_torch(arguments: tuple[str, ...]) -> None:
+TORCHLESS: list[Words] = [
+    ("list",),
+    ("list", "--json"),
+    ("inspect", "resnet18"),
+    ("inspect", "vgg16", "--layer", "features.3"),
+    ("inspect", "resnet50:imagenet1k_v1"),
+    ("choose",),
+    ("compare", "resnet18", "vgg16"),
+    ("registry", "validate"),
+    ("download", "lenet5", "--dry-run"),
+]
+
+
+@pytest.fixture(scope="module")
+def torchless() -> dict[Words, tuple[int, str]]:
+    """Run all of them where torch, torchvision and numpy are refused."""
+    refuse = REFUSE.format(refused={"torch", "torchvision", "numpy"})
+    return run_each(refuse, {line: {} for line in TORCHLESS})
+
+
+@pytest.mark.parametrize("arguments", TORCHLESS)
+def test_looking_at_the_registry_needs_no_torch(
+    arguments: Words, torchless: dict[Words, tuple[int, str]]
+) -> None:
     """In a process where torch, torchvision and numpy are refused."""
-    done = run_without({"torch", "torchvision", "numpy"}, *arguments)
-    assert done.returncode == 0, done.stderr
+    exit_code, text = torchless[arguments]
+    assert exit_code == 0, text
 
 
 def test_what_needs_torch_says_so_where_it_is_missing() -> None:
@@ -322,47 +389,44 @@ def test_what_needs_torch_says_so_where_it_is_missing() -> None:
     assert done.stderr == "error: this command needs the package torch, which is not installed\n"
 
 
-def complete(line: str, word: int) -> list[str]:
-    """Ask for completions as bash does."""
-    environment = {
-        "_ZOO_COMPLETE": "complete_bash",
-        "COMP_WORDS": line,
-        "COMP_CWORD": str(word),
-        "PATH": "",
-    }
-    program = REFUSE.format(refused={"torch", "numpy"})
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
-    return done.stdout.split()
+COMPLETED = [
+    ("zoo insp", 1, ["inspect"]),
+    ("zoo inspect resnet1", 2, ["resnet101", "resnet152", "resnet18"]),
+    ("zoo inspect resnet50:", 2, ["resnet50:imagenet1k_v1", "resnet50:imagenet1k_v2"]),
+    ("zoo compare resnet18 squeeze", 3, ["squeezenet1_0", "squeezenet1_1"]),
+    ("zoo list --family squ", 3, ["squeezenet"]),
+    ("zoo list --sort mult", 3, ["multiply_adds"]),
+    ("zoo list --task seg", 3, ["segmentation"]),
+    ("zoo list --source ", 3, ["hub", "local", "timm", "torchvision", "zoo"]),
+    ("zoo choose --source t", 3, ["timm", "torchvision"]),
+    ("zoo list --format m", 3, ["markdown"]),
+    ("zoo registry ch", 2, ["check"]),
+    ("zoo inspect nothing", 2, []),
+]
 
 
-@pytest.mark.parametrize(
-    ("line", "word", "expected"),
-    [
-        ("zoo insp", 1, ["inspect"]),
-        ("zoo inspect resnet1", 2, ["resnet101", "resnet152", "resnet18"]),
-        ("zoo inspect resnet50:", 2, ["resnet50:imagenet1k_v1", "resnet50:imagenet1k_v2"]),
-        ("zoo compare resnet18 squeeze", 3, ["squeezenet1_0", "squeezenet1_1"]),
-        ("zoo list --family squ", 3, ["squeezenet"]),
-        ("zoo list --sort mult", 3, ["multiply_adds"]),
-        ("zoo list --task seg", 3, ["segmentation"]),
-        ("zoo list --source ", 3, ["hub", "local", "timm", "torchvision", "zoo"]),
-        ("zoo choose --source t", 3, ["timm", "torchvision"]),
-        ("zoo list --format m", 3, ["markdown"]),
-        ("zoo registry ch", 2, ["check"]),
-        ("zoo inspect nothing", 2, []),
-    ],
-)
+@pytest.fixture(scope="module")
+def completions() -> dict[Words, list[str]]:
+    """Ask for all completions as bash does, without torch."""
+    asked: dict[Words, dict[str, str]] = {}
+    for line, word, _ in COMPLETED:
+        variables = {
+            "_ZOO_COMPLETE": "complete_bash",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(word),
+            "PATH": "",
+        }
+        asked[(line,)] = variables
+    refuse = REFUSE.format(refused={"torch", "numpy"})
+    return {line: text.split() for line, (_, text) in run_each(refuse, asked).items()}
+
+
+@pytest.mark.parametrize(("line", "word", "expected"), COMPLETED)
 def test_the_shell_completes_commands_names_and_values(
-    line: str, word: int, expected: list[str]
+    line: str, word: int, expected: list[str], completions: dict[Words, list[str]]
 ) -> None:
     """From the registry, without torch."""
-    assert complete(line, word) == expected
+    assert completions[(line,)] == expected
 
 
 def test_completion_of_names_survives_a_malformed_registry(zoo_with: Callable[[str], Run]) -> None:
