@@ -21,8 +21,8 @@ INSTALL_TIMEOUT_S = 300
 BEHIND_MIRROR = """
 import os, sys
 from zoo.mirror.serve.client_environment import environment
-_, mirror, script = sys.argv
-os.environ.update(environment(mirror, "torch", os.environ))
+_, mirror, kind, script = sys.argv
+os.environ.update(environment(mirror, kind, os.environ))
 exec(script)
 """
 DEAD = "http://127.0.0.1:1"
@@ -108,14 +108,16 @@ def run_torch_hub(
     script: str,
     *,
     mirror: str,
+    kind: str = "torch",
     environment: dict[str, str] | None = None,
 ) -> Any:
     """Run a script of torch.hub with the variables that ``zoo mirror exec`` sets.
 
-    torch has been imported before, and reads them when it is used. Otherwise as `run_client`.
+    torch and torchvision have been imported before, and read them when they are used. Otherwise
+    as `run_client`.
     """
     variables = _variables(environment)
-    return _said(warm.run(BEHIND_MIRROR, mirror, script, environment=variables))
+    return _said(warm.run(BEHIND_MIRROR, mirror, kind, script, environment=variables))
 
 
 def _variables(more: dict[str, str] | None) -> dict[str, str]:
