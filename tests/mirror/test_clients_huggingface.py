@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +16,6 @@ from tests.support.thorough import few_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.support.mirror_places import Places
 
@@ -65,7 +67,9 @@ def mirror(places: Places) -> Iterator[RunningMirror]:
 
 @pytest.fixture(params=few_of(VERSIONS, VERSIONS[0], VERSIONS[-1]))
 def python(request: pytest.FixtureRequest) -> Path:
-    """Offer a Python with one version of huggingface_hub and nothing else."""
+    """Offer a Python with one version of huggingface_hub: this one, or one with nothing else."""
+    if request.param == version("huggingface_hub"):
+        return Path(sys.executable)
     folder = request.config.cache.mkdir("client-environments")
     return make_environment(folder, f"huggingface_hub=={request.param}")
 
