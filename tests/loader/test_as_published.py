@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models import get_model, get_model_weights
 from torchvision.models._api import WeightsEnum
 
-from tests.support.families import smallest_of_each_family
+from tests.support.families import one_of_each_kind
 from tests.support.thorough import few_of
 from zoo.catalog.registry import load_registry
 from zoo.catalog.resolver import find_architecture, find_weights
@@ -81,11 +81,11 @@ def torchvision_without_files(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_network_has_the_published_structure(torchvision_without_files: None) -> None:
     """Layer types, eps, ``requires_grad``, parameters and buffers of ``get_model(weights=...)``."""
     assert len(FLOAT_WEIGHTS) == 152
-    smallest = smallest_of_each_family(TORCHVISIONS)
+    kinds = one_of_each_kind(TORCHVISIONS)
     few = [
         spec
         for spec, weights in FLOAT_WEIGHTS.items()
-        if weights.options or spec.partition(":")[0] in smallest
+        if weights.options or spec.partition(":")[0] in kinds
     ]
     for spec in few_of(FLOAT_WEIGHTS, *few):
         architecture, weights = find(spec)

@@ -6,14 +6,16 @@ import pytest
 import torch
 from torch import nn
 
+from tests.support.families import one_of_each_kind
+from tests.support.thorough import few_of
 from zoo.catalog.registry import load_registry
 from zoo.catalog.resolver import find_architecture
 from zoo.loader.construction import build_model, without_initialisation
 
-EVERY_NAME = list(load_registry().architectures)
+ARCHITECTURES = load_registry().architectures
 
 
-@pytest.mark.parametrize("name", EVERY_NAME)
+@pytest.mark.parametrize("name", few_of(ARCHITECTURES, *one_of_each_kind(ARCHITECTURES.values())))
 def test_network_is_built_without_memory_for_its_parameters(name: str) -> None:
     """No parameter of any network of the registry takes memory."""
     with without_initialisation():

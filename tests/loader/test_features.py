@@ -12,7 +12,7 @@ import torch
 from torchvision.models import get_model
 
 import zoo
-from tests.support.families import smallest_of_each_family
+from tests.support.families import one_of_each_kind
 from tests.support.thorough import few_of
 from zoo.catalog.registry import load_registry
 from zoo.errors import OptionError
@@ -36,12 +36,6 @@ CLASSIFIERS = {
     for name, architecture in load_registry().architectures.items()
     if architecture.task == "classification" and architecture.provider in {"torchvision", "zoo"}
 }
-BUILT_OTHERWISE = (
-    *("alexnet", "alexnet_2012", "googlenet_2014", "vgg11_bn", "resnet50", "squeezenet1_0"),
-    *("mobilenet_v2", "mobilenet_v3_small", "efficientnet_v2_s", "regnet_y_400mf"),
-    *("swin_v2_t", "vit_h_14"),
-)
-"""Have blocks, stems or heads that the smallest of their family lacks."""
 
 
 def maps_of(name: str, **options: object) -> FeatureMaps:
@@ -166,8 +160,7 @@ def test_what_there_is_not_is_refused(arguments: dict[str, object], words: str) 
 @pytest.mark.slow
 def test_every_classifier_has_features_and_maps() -> None:
     """Of every family: the finest map first, each coarser than the last but for transformers."""
-    few = {*smallest_of_each_family(CLASSIFIERS.values()), *BUILT_OTHERWISE}
-    for name in few_of(CLASSIFIERS, *sorted(few)):
+    for name in few_of(CLASSIFIERS, *one_of_each_kind(CLASSIFIERS.values())):
         architecture = CLASSIFIERS[name]
         with without_initialisation():
             model = build_model(architecture).eval().to("meta")
