@@ -103,8 +103,10 @@ def test_a_long_file_says_why_at_its_top() -> None:
     for folder in ("zoo", "scripts", "tests"):
         for file in sorted((REPOSITORY / folder).rglob("*.py")):
             text = file.read_text(encoding="utf-8")
+            if len(text.splitlines()) <= LONGEST:
+                continue
             words = ast.get_docstring(ast.parse(text)) or ""
-            if len(text.splitlines()) > LONGEST and not REASON.search(words):
+            if not REASON.search(words):
                 silent.append(str(file.relative_to(REPOSITORY)))
 
     assert not silent, f"say at the top why it is long, or split it: {silent}"
