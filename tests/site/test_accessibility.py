@@ -11,6 +11,7 @@ import pytest
 from tests.site.conftest import serving
 from tests.site.test_choose_and_compare import MEASURED
 from tests.site.test_gallery import RESULTS
+from tests.support.thorough import few_of
 from zoo.bench.sharing import export, read_gallery
 from zoo.site.build import render_site
 from zoo.site.data import Content, Held
@@ -26,7 +27,7 @@ REPOSITORY = Path(__file__).parents[2]
 AXE = REPOSITORY / "build" / "axe" / "node_modules" / "axe-core" / "axe.min.js"
 AXE_SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 """Of axe-core 4.14.1, which `make packages` fetches; it is used here and never shipped."""
-PAGES = (
+EVERY_PAGE = (
     "index.html",
     "index.html?q=nothing+at+all",
     "index.html?compare=resnet50,vgg16",
@@ -43,6 +44,13 @@ PAGES = (
     "plain/timm-1.html",
     "measured.html",
 )
+PAGES = few_of(
+    EVERY_PAGE,
+    *("index.html?compare=resnet50,vgg16", "plot.html", "choose.html", "history.html"),
+    *("compare.html?compare=resnet50,vgg16,resnet18", "model.html?model=nasnet_a_large"),
+    *("model.html?model=nothing", "plain/timm-1.html", "measured.html"),
+)
+"""Each kind of page, with the most on it."""
 
 
 @pytest.fixture(scope="module")
