@@ -153,7 +153,9 @@ _ARCHITECTURE_IN_ROWS = (
 
 def architecture_record(architecture: Architecture) -> dict[str, Any]:
     """Write what is known about an architecture and its weights, beyond what the rows say."""
-    record = _known(asdict(architecture))
+    # What is written below in its own way would take most of the time here.
+    bare = replace(architecture, weights={}, published=())
+    record = _known(asdict(bare))
     for name in _ARCHITECTURE_IN_ROWS:
         record.pop(name, None)
 
@@ -198,7 +200,8 @@ _SAME_AS_ARCHITECTURE = (
 
 def weights_record(weights: Weights, architecture: Architecture) -> dict[str, Any]:
     """Write what is known about a set of weights, beyond what its row and architecture say."""
-    record = _known(asdict(weights))
+    bare = replace(weights, files=(), published=())
+    record = _known(asdict(bare))
     for name in (*_IN_ROWS, "category_set", "recipe_url", "state_bytes"):
         record.pop(name, None)
     for name in _SAME_AS_ARCHITECTURE:
