@@ -17,8 +17,8 @@ from tests.support.make_targets import make
 
 REPOSITORY = Path(__file__).parents[1]
 SMALL_INPUT = {
-    "test-fast": "--numprocesses 0 tests/test_errors.py",
-    "test-thorough": "--numprocesses 0 tests/test_errors.py",
+    "test-fast": "--numprocesses 0 tests/test_documents.py",
+    "test-thorough": "--numprocesses 0 tests/test_documents.py",
     "docs": "docs/decisions/0003-layer-tables.md docs/guides/bom.md",
     "site": "",
     "bench-cli": "--rounds 1",
