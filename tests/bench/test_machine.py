@@ -61,19 +61,22 @@ def test_the_allocator_is_part_of_what_must_agree(monkeypatch: pytest.MonkeyPatc
 
 
 def test_memory_of_this_process_grows_with_what_it_holds() -> None:
-    """50 MB more are resident, and the peak since the reset is at least what is resident."""
+    """200 MB more are resident, and the peak since the reset is at least what is resident.
+
+    Meanwhile the system may take back what this process has not used for long.
+    """
     if not os.path.exists("/proc/self/status"):  # noqa: PTH110 - a look, not a path to work with
         return
     machine.reset_peak_resident()
     before = machine.resident_bytes()
-    held = bytearray(os.urandom(1)) * 50_000_000
+    held = bytearray(os.urandom(1)) * 200_000_000
     after, peak = machine.resident_bytes(), machine.peak_resident_bytes()
     assert before is not None
     assert after is not None
     assert peak is not None
-    assert after - before > 40_000_000
+    assert after - before > 100_000_000
     assert peak >= after
-    assert len(held) == 50_000_000
+    assert len(held) == 200_000_000
 
 
 def test_samples_count_only_while_values_were_taken() -> None:
