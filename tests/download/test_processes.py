@@ -313,8 +313,34 @@ def test_locks_that_do_not_lock_never_let_a_wrong_file_through(
         ]
         for process in processes:
             _, errors = process.communicate(timeout=120)
-            assert (process.returncode, errors) == (0, "")
+            assert process.returncode == 0, errors
+            assert errors == ""
     assert is_right(desk)
+
+
+def test_a_process_that_works_alone_keeps_its_files_when_another_is_done(
+    desk: Desk, server: FaultyServer
+) -> None:
+    """Row 39: locks that never lock: who is done first removes what the dead have left, no more."""
+    own = paths.side_files(desk.target, is_private=True)
+    with subprocess.Popen(["sleep", "600"]) as other:
+        try:
+            living = [
+                path.with_name(path.name.replace(f"-{os.getpid()}-", f"-{other.pid}-"))
+                for path in (own.partial, own.journal)
+            ]
+            for path in living:
+                path.parent.mkdir(exist_ok=True)
+                path.touch()
+            desk.fetch(server.base)
+            assert desk.target.read_bytes() == DATA
+            assert all(path.exists() for path in living)
+        finally:
+            other.kill()
+
+    desk.target.unlink()
+    desk.fetch(server.base)
+    assert paths.all_side_files(desk.target) == []
 
 
 def test_private_partial_file_is_removed_on_failure(desk: Desk, server: FaultyServer) -> None:

@@ -33,15 +33,28 @@ def is_alive(path: Path, kernel: str) -> bool:
         kernel: What stands for the running kernel in the names of our own.
     """
     name = path.name
-    is_of_this_kernel = f".{kernel}" in name
-    private = _PRIVATE.fullmatch(name)
-    if private is not None and is_of_this_kernel:
-        return (_PROCESSES / private["process"]).exists()
-    if _OURS.fullmatch(name) and is_of_this_kernel:
+    owner = _private_owner(name, kernel)
+    if owner is not None:
+        return owner.exists()
+    if _OURS.fullmatch(name) and f".{kernel}" in name:
         return False  # its lock is free, or it would not have come to this
     if _ATOMIC.fullmatch(name):
         return _is_locked(path)
     return _is_fresh(path) or _is_open(path)
+
+
+def is_anothers(path: Path, kernel: str) -> bool:
+    """Tell whether another process of this kernel works on a file alone, as locks do not work."""
+    owner = _private_owner(path.name, kernel)
+    return owner is not None and owner.name != str(os.getpid()) and owner.exists()
+
+
+def _private_owner(name: str, kernel: str) -> Path | None:
+    """Name the process that a private file belongs to, of this kernel or none."""
+    private = _PRIVATE.fullmatch(name)
+    if private is None or f".{kernel}" not in name:
+        return None
+    return _PROCESSES / private["process"]
 
 
 def _is_fresh(path: Path) -> bool:

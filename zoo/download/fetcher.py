@@ -15,7 +15,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from zoo.cache import disk, hub_files, lockfile, locks, paths, quarantine, verified
+from zoo.cache import disk, hub_files, liveness, lockfile, locks, paths, quarantine, verified
 from zoo.cache.digests import Expected, expected_of
 from zoo.cache.status import Found, State, look, plan
 from zoo.config import Config, load_config
@@ -485,7 +485,10 @@ class _Fetch:
 
     def _tidy(self, target: Path) -> None:
         """Remove what crashes have left of a file that is whole now."""
+        kernel = paths.kernel()
         for path in paths.all_side_files(target):
+            if liveness.is_anothers(path, kernel):
+                continue
             try:
                 path.unlink(missing_ok=True)
             except OSError:  # a read-only cache
