@@ -48,7 +48,7 @@ from typing import TYPE_CHECKING
 import timm
 import torch
 
-from zoo.bench.ceilings import measure_convolution
+from zoo.bench.ceilings import measure_ceilings
 from zoo.bench.clocks import open_clock
 from zoo.bench.records import Case
 from zoo.catalog.query import model_info
@@ -357,7 +357,8 @@ def convolution_gigaflops(precision: Precision, device: str) -> float:
         memory_format="channels-last",
     )
     clock = open_clock(device)
-    return 1e-9 * measure_convolution(case, clock)
+    ceilings = measure_ceilings(case, clock)
+    return 1e-9 * ceilings.convolution_flops
 
 
 def machine_facts(device: str) -> dict[str, str]:

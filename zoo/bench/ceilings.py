@@ -102,17 +102,6 @@ def measure_ceilings(
         )
 
 
-def measure_convolution(
-    case: Case,
-    clock: Clock,
-) -> float:
-    """Measure what convolutions alone reach, as :func:`measure_ceilings` does; FLOP/s."""
-    precisions.set_precision(case.precision)
-    bench = _Bench(case)
-    with torch.inference_mode():
-        return _reach(bench.convolution, _CONVOLUTION_BATCHES, clock)
-
-
 def _time_dispatch(
     bench: _Bench,
     clock: Clock,
