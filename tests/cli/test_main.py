@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer.main
 
+from tests.support import warm
 from tests.support.commands import LEAVES, LOADED
 from tests.support.terminal import ESCAPES, show
 from zoo.catalog.places import find_registry
@@ -36,7 +37,6 @@ class Refuse:
 
 sys.meta_path.insert(0, Refuse())
 """
-MAIN = "from zoo.cli.main import main; main()"
 MARK = "=== "
 EACH = f"""
 import json, os, sys
@@ -347,7 +347,7 @@ def test_the_check_for_slow_packages_can_fail() -> None:
 
 def run_without(packages: set[str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a process where some packages are refused."""
-    program = REFUSE.format(refused=packages) + MAIN
+    program = REFUSE.format(refused=packages) + warm.ZOO
     return subprocess.run(
         [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
     )

@@ -5,10 +5,13 @@ The same errors as on a full disk, without a disk of its own.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.support import warm
 
 REPOSITORY = Path(__file__).parents[2]
 _LIMIT = """
@@ -17,22 +20,17 @@ import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit_bytes}, {limit_bytes}))
 """
-LIMITED = (
-    _LIMIT
-    + """
-from zoo.cli.main import main
-sys.argv = ["zoo", *{arguments!r}]
-main()
-"""
-)
-_SEVERAL = (
-    _LIMIT
-    + """
+_SEVERAL = """
+import json
 from zoo.cli.main import run
-codes = [run([*command]) for command in {commands!r}]
-sys.stderr.write(f"exit codes {{codes}}")
+codes = [run(words) for words in json.loads(sys.argv[1])]
+sys.stderr.write(f"exit codes {codes}")
 """
-)
+
+
+def limited(limit_bytes: int, program: str = warm.ZOO) -> str:
+    """Make a program whose files cannot grow beyond a length; its arguments are the program's."""
+    return _LIMIT.format(limit_bytes=limit_bytes) + program
 
 
 def run_limited(limit_bytes: int, *commands: tuple[str, ...]) -> str:
@@ -41,10 +39,10 @@ def run_limited(limit_bytes: int, *commands: tuple[str, ...]) -> str:
     Returns:
         What they wrote to stderr, and their exit codes.
     """
-    code = _SEVERAL.format(limit_bytes=limit_bytes, commands=commands)
+    program = limited(limit_bytes, _SEVERAL)
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", program, json.dumps(commands)],
         capture_output=True,
         text=True,
         env=environment,

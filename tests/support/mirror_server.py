@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tests.support import warm
-from tests.support.full_disk import LIMITED
+from tests.support.full_disk import limited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ class ServerProcess:
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
         if self._process.is_alive():
-            os.kill(self.pid, number)
+            warm.send(self._process, number)
 
     def wait(self, timeout: float) -> int | None:
         """Wait for the end; return the exit code, or nothing if it goes on for too long."""
@@ -47,10 +47,7 @@ class ServerProcess:
     def end(self) -> None:
         """Bring the end about."""
         self.send_signal(signal.SIGTERM)
-        if self.wait(60) is None:
-            self._process.kill()
-            self._process.join()
-        self._process.close()
+        warm.wait(self._process, 60)
 
 
 @dataclass
@@ -105,9 +102,7 @@ def serving(
     """
     address = str(mirror) if isinstance(mirror, Path) else mirror.address
     arguments = ("mirror", "serve", address, "--port", "0", *options)
-    program = warm.ZOO
-    if limit_bytes is not None:
-        program = LIMITED.format(limit_bytes=limit_bytes, arguments=arguments)
+    program = warm.ZOO if limit_bytes is None else limited(limit_bytes)
 
     log_path = _log_path(address)
     reading, writing = os.pipe()

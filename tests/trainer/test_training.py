@@ -14,7 +14,7 @@ from PIL import Image
 
 import zoo
 from tests.support import warm
-from tests.support.full_disk import LIMITED
+from tests.support.full_disk import limited
 from zoo.classifier import load_classifier
 from zoo.cli.main import run as run_command
 from zoo.errors import CheckpointError, DatasetError, OptionError, TrainingError, UsageError
@@ -179,7 +179,7 @@ def test_a_full_disk_ends_a_run_in_words_and_keeps_the_last_state(
     """With room for the network only: one line, no torn file; with more room the run goes on."""
     output = tmp_path / "run"
     arguments = ("train", "lenet5", str(digits), *ARGUMENTS, "--output", str(output))
-    done = warm.run(LIMITED.format(limit_bytes=400_000, arguments=arguments))
+    done = warm.run(limited(400_000), *arguments)
     assert done.returncode == 1, done.stderr
     assert f"error: cannot write {output / 'last.pt'}" in done.stderr
     assert "Traceback" not in done.stderr
