@@ -16,6 +16,8 @@ from tests.support import warm
 REPOSITORY = Path(__file__).parents[2]
 _LIMIT = """
 import resource, signal, sys
+# Python would keep what it has compiled, cut at the limit, and trip over that the next time.
+sys.dont_write_bytecode = True
 # A write beyond the limit then fails, as on a full disk.
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit_bytes}, {limit_bytes}))
