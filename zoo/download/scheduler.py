@@ -337,7 +337,7 @@ class Scheduler:
         with self._changed:
             self._crew.jobs.discard(job)
             # The parts of a cancelled job were listed again when it was cancelled.
-            is_needed = not job.is_cancelled and not self._is_gone(job)
+            is_needed = not self._is_gone(job)
             if is_needed and job.is_ranged and self._trust.uses_ranges:
                 self._segments.give_back(job.position, job.end, tries)
             elif is_needed and not self._segments:
@@ -424,12 +424,13 @@ class Scheduler:
         is_mere_part = job.is_ranged and not self._trust.uses_ranges
         # What the source in use does with ranges says nothing about its rival.
         is_of_no_use = is_mere_part and not job.is_challenge
-        if job.is_cancelled or is_of_no_use or self._is_gone(job):
+        if is_of_no_use or self._is_gone(job):
             raise OutdatedError
 
     def _is_gone(self, job: Job) -> bool:
         """Tell whether nobody needs what a job has left undone."""
-        return job.partial is not self.partial or self.fatal is not None or self._is_over
+        is_over = self.fatal is not None or self._is_over
+        return job.is_cancelled or job.partial is not self.partial or is_over
 
     def _tries_of(self, job: Job) -> int:
         """Count a failed try.
