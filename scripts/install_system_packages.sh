@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Install the Debian packages that tests and measurements use: graphviz (images of cells), nginx, aria2 and curl
-# (peers to measure against), strace (faults at a chosen system call), a token in software (PKCS#11). What is there already is left alone; where they
+# (peers to measure against), strace (faults at a chosen system call), a browser without windows, a token in software
+# (PKCS#11). What is there already is left alone; where they
 # cannot be installed, the tests that need them skip and say so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -12,7 +13,7 @@ if [[ ! -f $axe ]] && command -v npm >/dev/null; then
     echo "could not fetch axe-core: the tests that need it skip" >&2
 fi
 
-declare -A package_of=([dot]=graphviz [nginx]=nginx-light [aria2c]=aria2 [curl]=curl [strace]=strace [chromium]=chromium [softhsm2-util]=softhsm2)
+declare -A package_of=([dot]=graphviz [nginx]=nginx-light [aria2c]=aria2 [curl]=curl [strace]=strace [chromium-headless-shell]=chromium-headless-shell [softhsm2-util]=softhsm2)
 missing=()
 for program in "${!package_of[@]}"; do
   command -v "$program" >/dev/null || [[ -x /usr/sbin/$program ]] || missing+=("${package_of[$program]}")
@@ -24,5 +25,8 @@ if [[ $(id -u) -ne 0 ]] || ! command -v apt-get >/dev/null; then
 fi
 echo "installing ${missing[*]} ..." >&2
 export DEBIAN_FRONTEND=noninteractive
-{ apt-get update -qq && apt-get install -qq --yes --no-install-recommends "${missing[@]}"; } >/dev/null ||
-  echo "could not install ${missing[*]}: the tests that need them skip" >&2
+apt-get update -qq >/dev/null || true
+for package in "${missing[@]}"; do
+  apt-get install -qq --yes --no-install-recommends "$package" >/dev/null ||
+    echo "could not install $package: the tests that need it skip" >&2
+done

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from scripts.make_site_figure import find_browser
 from tests.support.big_registry import big_registry
 from zoo.catalog.registry import load_registry
 from zoo.site.build import render_site
@@ -30,7 +30,7 @@ SCREENSHOTS = os.environ.get("ZOO_SCREENSHOTS")
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium without a window."""
-    program = shutil.which("chromium")
+    program = find_browser()
     if program is None:
         pytest.skip("Chromium is not installed: make packages installs it")
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -132,7 +132,7 @@ class Tab:
         storage.detach()
 
         self.page.unroute_all()
-        self.page.emulate_media(media="null")
+        self.page.emulate_media(media="null", color_scheme="null", reduced_motion="null")
         self.page.mouse.move(0, 0)
         self.go_to(NOTHING)
         faults, self.faults = self.faults, []

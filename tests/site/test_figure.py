@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from scripts.make_site_figure import FIGURE
+from scripts.make_site_figure import FIGURE, find_browser
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 def test_figure_is_what_the_site_draws(repository: Path, tmp_path: Path) -> None:
     """To renew: python -m scripts.make_site_figure."""
-    if shutil.which("chromium") is None:
+    if find_browser() is None:
         pytest.skip("Chromium is not installed: make packages installs it")
     pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     drawn = tmp_path / "site.svg"
