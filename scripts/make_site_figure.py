@@ -11,11 +11,15 @@ import shutil
 import sys
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from zoo import atomic
 from zoo.site.build import render_site
 from zoo.site.data import Content
 from zoo.site.server import SiteServer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FIGURE = REPOSITORY / "docs" / "assets" / "site.svg"
@@ -48,8 +52,21 @@ def find_browser() -> str | None:
     return next(filter(None, found), None)
 
 
-def draw(program: str) -> str:
+def draw(page: Page, site: str) -> str:
     """Let a browser draw the plot of everything.
+
+    Args:
+        page: Of the browser.
+        site: Address of the site of all that zoo knows.
+    """
+    page.goto(f"{site}history.html")
+    drawing: str = page.evaluate(DRAW)
+    # One element a line, so that a change shows as the lines it touches.
+    return drawing.replace("><", ">\n<") + "\n"
+
+
+def draw_with(program: str) -> str:
+    """Open a browser, and a site for it to draw.
 
     Args:
         program: Path of Chromium.
@@ -65,16 +82,13 @@ def draw(program: str) -> str:
                 executable_path=program,
                 args=["--no-sandbox", "--disable-gpu"],
             )
-            page = browser.new_page()
-            page.goto(f"{server.url}history.html")
-            drawing: str = page.evaluate(DRAW)
+            drawing = draw(browser.new_page(), server.url)
             browser.close()
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
-    # One element a line, so that a change shows as the lines it touches.
-    return drawing.replace("><", ">\n<") + "\n"
+    return drawing
 
 
 def main() -> None:
@@ -86,7 +100,7 @@ def main() -> None:
 
     _, *places = sys.argv
     file = Path(places[0]) if places else FIGURE
-    drawing = draw(program)
+    drawing = draw_with(program)
     atomic.write_text(file, drawing)
 
 

@@ -122,7 +122,12 @@ def _tables_by_family(
 
 
 def _json(value: Any) -> bytes:
-    text = json.dumps(without_odd_numbers(value), ensure_ascii=False, separators=(",", ":"))
+    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        text = encoder.encode(value)
+    except ValueError:
+        # Only now: few documents have such numbers, and looking for them takes longer than writing.
+        text = encoder.encode(without_odd_numbers(value))
     return text.encode()
 
 

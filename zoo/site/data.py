@@ -8,7 +8,7 @@ some models a file.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -155,13 +155,13 @@ def architecture_record(architecture: Architecture) -> dict[str, Any]:
     """Write what is known about an architecture and its weights, beyond what the rows say."""
     # What is written below in its own way would take most of the time here.
     bare = replace(architecture, weights={}, published=())
-    record = _known(asdict(bare))
+    record = _known_members(bare)
     for name in _ARCHITECTURE_IN_ROWS:
         record.pop(name, None)
 
     if architecture.paper:
         record["paper"] = _paper_record(architecture.paper)
-    record["published"] = [_known(asdict(entry)) for entry in architecture.published]
+    record["published"] = [_known_members(entry) for entry in architecture.published]
     weights = architecture.weights.values()
     record["weights"] = [weights_record(each, architecture) for each in weights]
 
@@ -201,7 +201,7 @@ _SAME_AS_ARCHITECTURE = (
 def weights_record(weights: Weights, architecture: Architecture) -> dict[str, Any]:
     """Write what is known about a set of weights, beyond what its row and architecture say."""
     bare = replace(weights, files=(), published=())
-    record = _known(asdict(bare))
+    record = _known_members(bare)
     for name in (*_IN_ROWS, "category_set", "recipe_url", "state_bytes"):
         record.pop(name, None)
     for name in _SAME_AS_ARCHITECTURE:
@@ -259,7 +259,7 @@ def _file_record(file: WeightsFile, usual_repository: str) -> dict[str, Any]:
 
     The page knows how timm calls the repository of some weights.
     """
-    record = _known(asdict(file))
+    record = _known_members(file)
     record.pop("alternates", None)
     if not file.size_tolerance_bytes:
         record.pop("size_tolerance_bytes")
@@ -316,9 +316,25 @@ def web_address(address: str | None) -> str | None:
 
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what is not known, and what is empty, at every depth."""
-    known = {}
-    for name, value in values.items():
-        if value is None or value in ({}, (), []):
-            continue
-        known[name] = _known(value) if isinstance(value, dict) else value
-    return known
+    return {
+        name: _plain(value)
+        for name, value in values.items()
+        if value is not None and value not in ({}, (), [])
+    }
+
+
+def _known_members(record: Any) -> dict[str, Any]:
+    """Write what is known of a record; ``asdict`` would copy all of it first."""
+    members = {member.name: getattr(record, member.name) for member in fields(record)}
+    return _known(members)
+
+
+def _plain(value: Any) -> Any:
+    """Write what stands in a record as JSON can hold it."""
+    if isinstance(value, str | int | float):
+        return value
+    if isinstance(value, tuple | list):
+        return [_plain(part) for part in value]
+    if isinstance(value, dict):
+        return _known(value)
+    return _known_members(value) if is_dataclass(value) else value
