@@ -1,11 +1,13 @@
-"""Random changes to images, for training."""
+"""Random changes to images, for training.
+
+torchvision, whose import takes as long as torch's, is imported where changes are wanted.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
-from torchvision.transforms import InterpolationMode, v2
 
 from zoo.errors import OptionError
 from zoo.images.given import open_given
@@ -40,6 +42,8 @@ def augmentation(
 
 def _affine() -> Augment:
     """Turn, shift, scale and shear a little: what a hand that writes does."""
+    from torchvision.transforms import InterpolationMode, v2
+
     turn: Augment = v2.RandomAffine(
         degrees=12,
         translate=(0.06, 0.06),
@@ -54,6 +58,7 @@ def _crop_and_flip(preprocessing: Preprocessing) -> Augment | None:
     """Cut a part of any place and size, mirrored half the time; none without a size to cut to."""
     if not preprocessing.crop_size:
         return None
+    from torchvision.transforms import InterpolationMode, v2
 
     cut = v2.RandomResizedCrop(
         size=list(preprocessing.crop_size),

@@ -1,14 +1,17 @@
-"""From an image to a network's input, as the record of its weights says."""
+"""From an image to a network's input, as the record of its weights says.
+
+Pillow and torch do it as torchvision's functions would. torchvision itself, whose import takes as
+long as torch's, is needed only to resize tensors, and for networks that are no classifiers.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor, nn
-from torchvision import models
-from torchvision.transforms import InterpolationMode, functional
 
 from zoo.catalog.records import Preprocessing
 from zoo.catalog.resolver import find_weights, resolve_loosely
@@ -21,8 +24,6 @@ if TYPE_CHECKING:
     from zoo.catalog.records import Architecture
     from zoo.images.given import Given
 
-Raster = TypeVar("Raster", Image.Image, Tensor)
-"""What torchvision's functions take and give back."""
 MOST_RESIZED_PIXELS = 16 << 20
 """Larger resized images are never made whole."""
 _PILLOW_FILTERS = {"nearest": 0, "bilinear": 2, "bicubic": 3}
@@ -65,8 +66,7 @@ class Transform(nn.Module):
         No operation of torch takes part for a PIL image, so that threads can do this side by side.
         """
         if isinstance(image, Tensor):
-            resized = self._resize(image)
-            return self._crop(resized)
+            return self._tensor_pixels(image)
 
         if not isinstance(image, Image.Image):
             image = open_given(image).image
@@ -83,11 +83,17 @@ class Transform(nn.Module):
 
         Takes one image or a batch, on any device.
         """
-        mean = list(self.preprocessing.mean)
-        std = list(self.preprocessing.std)
-        values = functional.convert_image_dtype(pixels, torch.float32)
-        normalized: Tensor = functional.normalize(values, mean, std)
-        return normalized
+        values = pixels.to(torch.float32)
+        if not pixels.is_floating_point():
+            largest = torch.iinfo(pixels.dtype).max
+            values = values / largest
+
+        mean = values.new_tensor(self.preprocessing.mean)
+        std = values.new_tensor(self.preprocessing.std)
+        mean_of_plane = mean.view(-1, 1, 1)
+        std_of_plane = std.view(-1, 1, 1)
+        centered = values - mean_of_plane
+        return centered / std_of_plane
 
     def example(self, batch: int) -> Tensor:
         """Make an input of the usual shape.
@@ -104,31 +110,71 @@ class Transform(nn.Module):
         width = size[-1]
         return torch.zeros(batch, self.channels, height, width)
 
-    def _resize(self, image: Raster) -> Raster:
-        """Resize an image whole, where the record says to."""
-        if not self.preprocessing.resize_size:
+    def _tensor_pixels(self, image: Tensor) -> Tensor:
+        """Resize and crop a tensor of shape ``(..., C, H, W)``."""
+        from torchvision.transforms import InterpolationMode, functional
+
+        wanted = self.preprocessing
+        height, width = image.shape[-2:]
+        is_resized = bool(wanted.resize_size)
+        if is_resized:
+            size = self._resize_arguments(height, width)
+            interpolation = InterpolationMode(wanted.interpolation)
+            image = functional.resize(
+                image,
+                size,
+                interpolation=interpolation,
+                antialias=True,
+            )
+        if not wanted.crop_size:
             return image
 
-        resized: Raster = functional.resize(
-            image,
-            self._resize_arguments(image),
-            interpolation=InterpolationMode(self.preprocessing.interpolation),
-            antialias=True,
-        )
-        return resized
+        height, width = image.shape[-2:]
+        sides = self._sides_to_pad(height, width)
+        if any(sides):
+            color = self._mean_bytes()
+            image = _pad_tensor(image, sides, color)
+        crop = list(wanted.crop_size)
+        cropped: Tensor = functional.center_crop(image, crop)
+        return cropped
 
-    def _crop(self, image: Raster) -> Raster:
-        """Take the center of an image, where the record says to."""
+    def _resize(self, image: Image.Image) -> Image.Image:
+        """Resize an image whole, where the record says to."""
+        wanted = self.preprocessing
+        if not wanted.resize_size:
+            return image
+
+        height, width = self._resized_size(image)
+        size = (width, height)
+        resample = _PILLOW_FILTERS[wanted.interpolation]
+        return image.resize(size, resample)
+
+    def _crop(self, image: Image.Image) -> Image.Image:
+        """Take the center of an image, where the record says to; black is what it lacks."""
         crop = self.preprocessing.crop_size
         if not crop:
             return image
 
-        if self.preprocessing.crop_mode == "border":
-            image = self._pad(image)
-        cropped: Raster = functional.center_crop(image, list(crop))
-        return cropped
+        sides = self._sides_to_pad(image.height, image.width)
+        is_padded = any(sides)
+        if is_padded:
+            color = self._mean_bytes()
+            fill = tuple(color[: self.channels])
+            image = ImageOps.expand(image, sides, fill)
 
-    def _resize_arguments(self, image: Raster) -> list[int]:
+        height, width = crop
+        top = _margin(image.height, height)
+        left = _margin(image.width, width)
+        right = left + width
+        bottom = top + height
+        box = (left, top, right, bottom)
+        return image.crop(box)
+
+    def _resize_arguments(
+        self,
+        height: int,
+        width: int,
+    ) -> list[int]:
         """Give what torchvision's resize takes: the shorter side, or height and width.
 
         The modes ``border`` and ``keep-ratio`` scale both sides by one ratio, as timm's
@@ -139,7 +185,6 @@ class Transform(nn.Module):
         if wanted.crop_mode in {"center", "squash"}:
             return size
 
-        _, height, width = functional.get_dimensions(image)
         ratio_down = height / size[0]
         ratio_across = width / size[-1]
         if wanted.crop_mode == "border":
@@ -152,30 +197,26 @@ class Transform(nn.Module):
             round(width / ratio),
         ]
 
-    def _pad(self, image: Raster) -> Raster:
-        """Surround an image that is smaller than the crop with the mean color."""
+    def _sides_to_pad(
+        self,
+        height: int,
+        width: int,
+    ) -> tuple[int, int, int, int]:
+        """Tell how much the mode ``border`` adds left, above, right and below in the mean color."""
         no_size = (0, 0)
         crop_height, crop_width = self.preprocessing.crop_size or no_size
-        channels, height, width = functional.get_dimensions(image)
+        is_padded = self.preprocessing.crop_mode == "border"
+        if not is_padded:
+            return 0, 0, 0, 0
+
         down = max(0, crop_height - height)
         across = max(0, crop_width - width)
-        is_large_enough = not across and not down
-        if is_large_enough:
-            return image
-
-        sides = [
+        return (
             across // 2,
             down // 2,
             (across + 1) // 2,
             (down + 1) // 2,
-        ]
-        color = self._mean_bytes()
-        fill = color[:channels]
-        if isinstance(image, Tensor):
-            return _pad_tensor(image, sides, fill)
-
-        padded: Image.Image = functional.pad(image, sides, fill=fill)
-        return padded
+        )
 
     def _mean_bytes(self) -> list[int]:
         """Give the mean color in values from 0 to 255."""
@@ -207,10 +248,8 @@ class Transform(nn.Module):
         if is_too_low or is_too_narrow:
             return None
 
-        rows_beyond = height - crop_height
-        columns_beyond = width - crop_width
-        top = round(rows_beyond / 2)
-        left = round(columns_beyond / 2)
+        top = _margin(height, crop_height)
+        left = _margin(width, crop_width)
         bottom = top + crop_height
         right = left + crop_width
 
@@ -229,14 +268,14 @@ class Transform(nn.Module):
 
     def _resized_size(self, image: Image.Image) -> tuple[int, int]:
         """Work out height and width after resizing, as torchvision does."""
-        resize = self._resize_arguments(image)
+        height = image.height
+        width = image.width
+        resize = self._resize_arguments(height, width)
         if len(resize) == 2:
             height, width = resize
             return height, width
 
         short = resize[0]
-        height = image.height
-        width = image.width
         if height > width:
             long = int(short * height / width)
             return long, short
@@ -258,24 +297,48 @@ def color_mode(channels: int) -> str:
 
 def pil_pixels(image: Image.Image) -> Tensor:
     """Take the bytes of a PIL image, shape ``(C, H, W)``."""
-    pixels: Tensor = functional.pil_to_tensor(image)
-    return pixels
+    values = np.array(image)
+    rows = torch.from_numpy(values)
+    is_grey = rows.dim() == 2
+    if is_grey:
+        return rows.unsqueeze(0)
+    return rows.permute(2, 0, 1)
+
+
+def _margin(
+    whole: int,
+    part: int,
+) -> int:
+    """Tell where the middle of a side begins; before the side, where it is the shorter one.
+
+    >>> _margin(9, 4), _margin(4, 9)
+    (2, -2)
+    """
+    if whole < part:
+        lack = part - whole
+        return -(lack // 2)
+    beyond = whole - part
+    return round(beyond / 2)
 
 
 def _pad_tensor(
     image: Tensor,
-    sides: list[int],
-    fill: list[int],
+    sides: tuple[int, int, int, int],
+    color: list[int],
 ) -> Tensor:
     """Pad each channel of ``(..., C, H, W)`` with its own value, as torchvision cannot."""
+    left, top, right, bottom = sides
+    torchs_sides = (left, right, top, bottom)
     padded: list[Tensor] = []
-    for channel, byte in enumerate(fill):
+    channels = image.shape[-3]
+    for channel, byte in enumerate(color[:channels]):
         value: float = byte
-        if image.dtype != torch.uint8:
+        is_scaled = image.dtype != torch.uint8
+        if is_scaled:
             value = byte / 255
 
         plane = image[..., [channel], :, :]  # (..., 1, H, W)
-        wide_plane = functional.pad(plane, sides, fill=value)
+        wide_plane = nn.functional.pad(plane, torchs_sides, value=value)
         padded.append(wide_plane)
 
     return torch.cat(padded, dim=-3)
@@ -293,8 +356,11 @@ def _torchvision_transform(
     tag: str,
 ) -> Any:
     """Return what torchvision itself prepares images with, for networks that are no classifiers."""
-    entries = models.get_model_weights(name)
-    entry = entries[tag.upper()]
+    from torchvision.models import get_model_weights
+
+    entries = get_model_weights(name)
+    member = tag.upper()
+    entry = entries[member]
     return entry.transforms()
 
 
