@@ -20,7 +20,7 @@ from tests.support.faulty_server import FaultyServer
 from tests.support.fetch_desk import DATA, Desk, make_desk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
@@ -49,10 +49,15 @@ REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
 
-def pytest_collection_finish() -> None:
-    """Spare the collector of garbage what was imported: torch and the tests, all the way."""
-    gc.collect()
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Spare the collector of garbage what is imported: torch and the tests, all the way."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ process of its own is needed: signals, exit codes, limits, terminals; not for ho
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -108,6 +109,7 @@ def _run(
     place: tuple[str, dict[str, str]],
 ) -> None:
     """Become the program."""
+    gc.freeze()  # what was imported before the fork is no garbage, and shared with the others
     for number, stream in enumerate(streams, start=1):
         os.dup2(stream, number)
         os.close(stream)

@@ -17,6 +17,8 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from zoo.garbage import seldom_collected
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -127,7 +129,7 @@ def main(answer_one: Callable[[dict[str, Any]], dict[str, Any]] = answer) -> Non
     _end_with_parent()
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    with channel:
+    with channel, seldom_collected():
         for line in sys.stdin:
             task = json.loads(line)
             task.setdefault("started_ns", started_ns)

@@ -15,6 +15,7 @@ from zoo.cli.terminal import output, stopping
 from zoo.cli.terminal.loading import Entry, LazyGroup, prepare
 from zoo.cli.terminal.options import examples
 from zoo.errors import UsageError, ZooError
+from zoo.garbage import seldom_collected
 
 _FIND, _LOOK, _USE = "Find models", "Inspect and measure", "Use models"
 _KEEP = "Cache, mirror and offline use"
@@ -190,9 +191,10 @@ def run(arguments: list[str] | None = None) -> int:
 def main() -> NoReturn:
     """Run the command line of this process."""
     warnings.showwarning = output.show_warning
-    code = run()
-    fault = output.finish()
-    if fault is not None and code == 0:
-        output.fail(fault)
-        code = 1
+    with seldom_collected():
+        code = run()
+        fault = output.finish()
+        if fault is not None and code == 0:
+            output.fail(fault)
+            code = 1
     sys.exit(code)
