@@ -31,7 +31,8 @@ def test_a_process_ends_without_a_last_look(program: str, arguments: list[str]) 
         text=True,
         check=False,
     )
-    assert f"frozen: True {NEW_OBJECTS}" in done.stdout.splitlines()
+    said = (done.stdout + done.stderr).splitlines()
+    assert f"frozen: True {NEW_OBJECTS}" in said
 
 
 def test_a_program_that_imports_zoo_keeps_its_own_setting() -> None:
