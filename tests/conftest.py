@@ -26,6 +26,10 @@ os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # the tests run side by side; threads of one would slow the other
 
+# torch's compiler tries with programs of its own which registers the compiler of C++ can use here:
+# six programs, as long as a network. The registers that the CPU names are the ones it would take.
+os.environ.setdefault("TORCHINDUCTOR_VEC_ISA_OK", "1")
+
 # Processes of the tests keep what they compile of zoo's sources for the next ones; so does this
 # one, also of the tests, whose assertions pytest rewrites.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

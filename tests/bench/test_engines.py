@@ -15,12 +15,14 @@ from zoo.engines.record import Request
 from zoo.errors import BenchError, MissingPackageError
 
 CASE = Case("tests.support.bench_models.small", "latency", "cpu", (3, 16, 16), 1)
+LENET5 = Case("lenet5", "latency", "cpu", (1, 32, 32), 1)
+MOBILENET = Case("mobilenet_v1_025", "latency", "cpu", (3, 64, 64), 1)
 EFFORT = Effort(measure_s=0.01, warmup_limit_s=0.01, has_ceilings=False)
 
 
-def check(engine: str, precision: str = "fp32", batch: int = 1) -> float:
-    """Measure the small network in an engine, hold it against eager fp32, return the distance."""
-    case = replace(CASE, engine=engine, mode="throughput", batch=batch, precision=precision)  # type: ignore[arg-type]  # words
+def check(engine: str, precision: str = "fp32", batch: int = 1, case: Case = CASE) -> float:
+    """Measure a small network in an engine, hold it against eager fp32, return the distance."""
+    case = replace(case, engine=engine, mode="throughput", batch=batch, precision=precision)  # type: ignore[arg-type]  # words
     run = measure(case, EFFORT, started_ns=0)
     assert run.follows_input
     assert run.prepare_ns > 0
@@ -52,9 +54,17 @@ def test_int8_is_near_to_fp32_and_far_enough_to_be_int8() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ["compile", "aotinductor"])
-def test_compiled_networks_agree_with_eager(engine: str) -> None:
-    """The compiler's code for this CPU, at the first call and ahead of time.
+@pytest.mark.parametrize(
+    ("engine", "case"),
+    few_of(
+        [("compile", LENET5), ("compile", MOBILENET), ("aotinductor", CASE)],
+        ("compile", LENET5),
+        ("aotinductor", CASE),
+    ),
+    ids=lambda value: value.model if isinstance(value, Case) else value,
+)
+def test_compiled_networks_agree_with_eager(engine: str, case: Case) -> None:
+    """The compiler's code for this CPU, at the first call and ahead of time; of ours, too.
 
     Behind folded batch norms it is held against eager by ``tests/test_optimizer.py``.
     """
@@ -63,7 +73,7 @@ def test_compiled_networks_agree_with_eager(engine: str) -> None:
     # Its headers would serve one network alone, and nobody times what is around its kernels.
     once = {"precompile_headers": False, "compile_wrapper_opt_level": "O0"}
     with config.patch({f"aot_inductor.{name}": value for name, value in once.items()}):
-        check(engine, batch=2)
+        check(engine, batch=2, case=case)
 
 
 def test_optimize_is_measured_like_any_engine() -> None:
