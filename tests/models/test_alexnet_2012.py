@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
 from tests.support import reference_layers as ref
-from zoo.models.alexnet_2012 import alexnet_2012
+from zoo.models.alexnet_2012 import AlexNet2012, alexnet_2012
 
 
 def test_alexnet_2012_has_the_parameters_of_figure_2() -> None:
@@ -17,11 +19,9 @@ def test_alexnet_2012_has_the_parameters_of_figure_2() -> None:
     kernels = [(96, 11, 3), (256, 5, 48), (384, 3, 256), (384, 3, 192), (256, 3, 192)]
     expected = sum(filters * (side * side * seen + 1) for filters, side, seen in kernels)
     expected += 4096 * (6 * 6 * 256 + 1) + 4096 * (4096 + 1) + 1000 * (4096 + 1)
-    assert (
-        sum(parameter.numel() for parameter in alexnet_2012().parameters())
-        == expected
-        == 60_965_224
-    )
+    with torch.device("meta"):
+        model = alexnet_2012()
+    assert sum(parameter.numel() for parameter in model.parameters()) == expected == 60_965_224
 
 
 def _towers(x: ref.Array, w: dict[str, ref.Array]) -> ref.Array:
@@ -44,14 +44,28 @@ def _towers(x: ref.Array, w: dict[str, ref.Array]) -> ref.Array:
     return ref.max_pool(x, 3, 2)
 
 
+@pytest.fixture(scope="module")
+def alexnet() -> AlexNet2012:
+    """Build it once: most of its time goes into drawing 61 million numbers. Not to be changed."""
+    torch.manual_seed(4)
+    return alexnet_2012(num_classes=11).eval()
+
+
+@pytest.fixture(scope="module")
+def exact_alexnet(alexnet: AlexNet2012) -> AlexNet2012:
+    """Give it float64."""
+    return copy.deepcopy(alexnet).double()
+
+
 @pytest.mark.parametrize("size", [224, 227])
-def test_alexnet_2012_computes_what_the_slow_network_computes(size: int) -> None:
+def test_alexnet_2012_computes_what_the_slow_network_computes(
+    exact_alexnet: AlexNet2012, size: int
+) -> None:
     """Relative error under 1e-9 in float64.
 
     224 gets three zeros at the right and the lower edge, 227 none.
     """
-    torch.manual_seed(4)
-    model = alexnet_2012(num_classes=11).double().eval()
+    model = exact_alexnet
     x = 100 * torch.randn(
         1, 3, size, size, dtype=torch.float64
     )  # as grey levels, so that normalisation counts
@@ -67,9 +81,11 @@ def test_alexnet_2012_computes_what_the_slow_network_computes(size: int) -> None
         assert ref.relative_error(model(x), y) < 1e-9
 
 
-def test_alexnet_2012_keeps_the_towers_apart_where_the_paper_does() -> None:
+def test_alexnet_2012_keeps_the_towers_apart_where_the_paper_does(
+    alexnet: AlexNet2012,
+) -> None:
     """What the lower tower's second layer sees of the upper tower's first is nothing."""
-    conv2 = alexnet_2012().get_submodule("features.conv2")
+    conv2 = alexnet.get_submodule("features.conv2")
     x = torch.randn(1, 96, 27, 27)
     changed = x.clone()
     changed[:, :48] += 1
@@ -79,9 +95,9 @@ def test_alexnet_2012_keeps_the_towers_apart_where_the_paper_does() -> None:
     assert not torch.equal(before[:, :128], after[:, :128])
 
 
-def test_alexnet_2012_starts_with_the_biases_of_section_5() -> None:
+def test_alexnet_2012_starts_with_the_biases_of_section_5(alexnet: AlexNet2012) -> None:
     """One in convolutions 2, 4 and 5 and in the hidden linear layers, zero in the others."""
-    state = alexnet_2012().state_dict()
+    state = alexnet.state_dict()
     for name in (
         "features.conv2",
         "features.conv4",

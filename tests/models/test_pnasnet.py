@@ -58,10 +58,10 @@ def test_pnasnet_5_large_agrees_with_timm() -> None:
     with torch.device("meta"):
         ours = pnasnet_5_large().eval()
     ours.load_state_dict(theirs.state_dict(), strict=True, assign=True)
-    for size in SIZES:
-        image = torch.randn(1, 3, *size, dtype=torch.float64)
-        with torch.inference_mode():
-            assert reference.relative_error(ours(image), theirs(image)) < 1e-12
+    # Its height is odd and its width even in front of three of the four cells of stride 2.
+    image = torch.randn(1, 3, *SIZES[1], dtype=torch.float64)
+    with torch.inference_mode():
+        assert reference.relative_error(ours(image), theirs(image)) < 1e-12
 
 
 def _expected_keys(cells: int) -> Iterator[str]:
