@@ -101,7 +101,9 @@ def test_nodes_share_the_images_of_an_evaluation(
 
 def test_a_sweep_goes_on_when_a_node_is_killed(cluster: Cluster, tmp_path: Path) -> None:
     """Two nodes share four cases; after the first result one is gone, and nothing is missing."""
-    arguments = [*MODELS, "--input", "3x16x16", "--batch", "1", "--time", "0.05", "--threads", "1"]
+    sizes = ["--input", "3x16x16", "--batch", "1", "--threads", "1"]
+    # Warm: what is shared are the cases, and a process for each would import torch each.
+    arguments = [*MODELS, *sizes, "--time", "0.05", "--warm"]
     words = ["--executor", "ray", "--address", cluster.address, "--node-memory", "50MB"]
     words += ["--output", str(tmp_path / "fleet")]
     command = [sys.executable, "-m", "zoo", "bench", *arguments, *words, "--wait", "300"]
