@@ -161,7 +161,7 @@ class Said:
 def said(places: Places, mirror: RunningMirror, tmp_path_factory: pytest.TempPathFactory) -> Said:
     """Run all clients in one process, as a training program does: importing them is what costs.
 
-    A folder's clients are started by ``zoo mirror exec`` itself.
+    A folder's clients are started by ``zoo mirror exec`` itself, when their mirror can be asked.
     """
     folder = tmp_path_factory.mktemp("caches")
     caches = {"TORCH_HOME": str(folder / "torch"), "HF_HOME": str(folder / "hf")}
@@ -172,7 +172,7 @@ def said(places: Places, mirror: RunningMirror, tmp_path_factory: pytest.TempPat
 
     online = run_client(HUB + rest, mirror=mirror.base, environment=caches)
     alone = {**caches, "https_proxy": DEAD, "HF_HUB_OFFLINE": "1"}
-    return Said(online, run_client(CACHED + rest, mirror=None, environment=alone))
+    return Said(online, run_torch_hub(CACHED + rest, mirror=None, environment=alone))
 
 
 def test_torch_hub_with_every_kind_of_ref(said: Said, mirror: RunningMirror) -> None:

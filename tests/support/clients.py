@@ -107,16 +107,18 @@ def run_client(
 def run_torch_hub(
     script: str,
     *,
-    mirror: str,
+    mirror: str | None,
     kind: str = "torch",
     environment: dict[str, str] | None = None,
 ) -> Any:
-    """Run a script of torch.hub with the variables that ``zoo mirror exec`` sets.
+    """Run a script of torch.hub with the variables that ``zoo mirror exec`` sets, or without them.
 
     torch and torchvision have been imported before, and read them when they are used. Otherwise
     as `run_client`.
     """
     variables = _variables(environment)
+    if mirror is None:
+        return _said(warm.run(script, environment=variables))
     return _said(warm.run(BEHIND_MIRROR, mirror, kind, script, environment=variables))
 
 
