@@ -106,6 +106,19 @@ class Bucket:
         largest_bytes: int = LARGEST_DOCUMENT_BYTES,
     ) -> Document | None:
         """Read an object whole; ``None`` if there is none."""
+        found = self._read(key, largest_bytes)
+        if found is None:
+            return None
+
+        data, meta = found
+        return Document(data, meta["e_tag"])
+
+    def _read(
+        self,
+        key: str,
+        largest_bytes: int = LARGEST_DOCUMENT_BYTES,
+    ) -> tuple[bytes, dict[str, Any]] | None:
+        """Read an object whole, and what the bucket says of it; ``None`` if there is none."""
         with self._translating(key):
             try:
                 result = self._obs.get(self._store, key)
@@ -116,7 +129,7 @@ class Bucket:
                 data = bytes(result.bytes())
             except self._absent:
                 return None
-        return Document(data, result.meta["e_tag"])
+        return data, dict(result.meta)
 
     def version(self, key: str) -> object | None:
         """Return an object's entity tag."""
@@ -161,15 +174,9 @@ class Bucket:
         change: Callable[[bytes | None], bytes],
     ) -> bool:
         """Change an object once; tell whether nobody was faster."""
-        meta = self._head(key)
-        document = self.read(key) if meta is not None else None
-        if document is None or meta is None:
-            data = change(None)
-            return self._put_if_unchanged(key, data, None)
-
-        if document.version != meta["e_tag"]:
-            return False
-        data = change(document.data)
+        found = self._read(key)
+        before, meta = found or (None, None)
+        data = change(before)
         return self._put_if_unchanged(key, data, meta)
 
     def _put_if_unchanged(
