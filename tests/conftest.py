@@ -35,6 +35,9 @@ os.environ.setdefault("TORCHINDUCTOR_VEC_ISA_OK", "1")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# As the command line does: what torch and the tests are made of is no garbage.
+gc.set_threshold(10_000, 50, 100)
+
 # A shell starts what it puts in the background with Ctrl-C ignored, and children inherit that:
 # tests that interrupt a command would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
