@@ -7,16 +7,18 @@ import torch
 from torchvision import models
 
 import zoo
+from tests.support.thorough import few_of
 from zoo.catalog.resolver import find_architecture, resolve
 from zoo.errors import ShapeError, UnknownNameError, UsageError
 from zoo.inspector import live
 from zoo.inspector.layers import load_table
 from zoo.loader.construction import without_initialisation
 
+TRACED = ("resnet18", "googlenet", "vit_b_16", "quantized_mobilenet_v2", "lenet5", "raft_small")
 
-@pytest.mark.parametrize(
-    "name", ["resnet18", "googlenet", "vit_b_16", "quantized_mobilenet_v2", "raft_small", "lenet5"]
-)
+
+# The last is slow, and traced for its record in tests/curator/test_building.py.
+@pytest.mark.parametrize("name", few_of(TRACED, *TRACED[:-1]))
 def test_a_live_trace_is_the_shipped_table(name: str) -> None:
     """The registry's tables are made the same way."""
     assert live.trace(find_architecture(name)) == load_table(name)
