@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import importlib
 import re
 from pathlib import Path
 
@@ -67,6 +68,14 @@ def test_any_batch_is_answered_as_the_network_does(engine: str) -> None:
         torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-4)
 
 
+def test_openvino_tells_nobody_that_it_is_used() -> None:
+    """Its package of telemetry asks Google Analytics; ours leaves it the stand-in that it has."""
+    make_ready("openvino")
+    for name in ("convert_impl", "telemetry_utils"):
+        module = importlib.import_module(f"openvino.tools.ovc.{name}")
+        assert module.tm.__name__ == "openvino.tools.ovc.telemetry_stub"
+
+
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 def test_an_engine_bound_to_one_shape_says_so(engine: str) -> None:
     """Another size of image, with what was prepared and what to do."""
@@ -120,7 +129,7 @@ def test_an_unknown_engine_offers_the_nearest() -> None:
 @pytest.mark.slow
 def test_a_network_that_an_engine_cannot_take_is_one_sentence() -> None:
     """Control flow that hangs on values cannot be exported."""
-    pytest.importorskip("openvino")
+    make_ready("openvino")
     with pytest.raises(OptimizeError, match=r"with the engine openvino: .*try the engine eager"):
         prepare_model(bench_models.branching(), torch.ones(1, 3, 4, 4), "openvino")
 

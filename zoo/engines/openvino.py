@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 from zoo.engines.record import Call, Engine, Request, require
 from zoo.errors import BenchError
@@ -21,7 +22,7 @@ def prepare(request: Request) -> Call:
     """
     import torch
 
-    runtime = require("openvino", "openvino", "openvino")
+    runtime = _import_without_telemetry()
     hint = _HINTS[request.precision]
     settings = {
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
@@ -41,6 +42,17 @@ def prepare(request: Request) -> Call:
         return torch.from_numpy(compiled(x.contiguous().numpy())[0])
 
     return run
+
+
+def _import_without_telemetry() -> Any:
+    """Import OpenVINO, which otherwise tells Google Analytics of each import and conversion.
+
+    Where its package of telemetry cannot be imported, it takes a stand-in of its own. A program
+    that has imported OpenVINO itself keeps what it chose.
+    """
+    # Each of the messages starts a process, for which it waits up to three seconds.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # as Python means it
+    return require("openvino", "openvino", "openvino")
 
 
 ENGINES = (
