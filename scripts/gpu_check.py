@@ -309,7 +309,8 @@ def _bench(
 
 def _count_results(check: Check) -> int:
     results = check.sweep.glob("*.json")
-    return len(list(results))
+    listed = list(results)
+    return len(listed)
 
 
 def train(check: Check, limit_s: float) -> str:
@@ -728,7 +729,8 @@ def main() -> int:
     steps = []
     for name in options.only:
         limit_s, _ = STEPS[name]
-        steps.append(Step(name, limit_s))
+        step = Step(name, limit_s)
+        steps.append(step)
 
     with (
         tempfile.TemporaryDirectory(prefix="gpu-check-") as scratch,
