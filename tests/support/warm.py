@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 ZOO = "from zoo.cli.main import main; main()"
 """The program ``zoo``."""
 LOADED = (
+    "accelerate",
     "matplotlib.font_manager",
+    "torchvision.transforms.v2",
     "aiohttp.web",
     "cryptography.x509",
     "cryptography.hazmat.primitives.serialization",
