@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ _CPU_PRECISIONS = ("fp32", *_HALVES, "int8")
 _MPS_PRECISIONS = ("fp32", *_HALVES)
 _TF32_CAPABILITY = (8, 0)
 _PROC = Path("/proc")
+_AMD = Path("/dev/kfd")
+"""What the driver of AMD's GPUs offers to programs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,19 @@ class Device:
     def kind(self) -> str:
         """``"cuda"`` of ``"cuda:0"``."""
         return self.name.partition(":")[0]
+
+
+def may_have_accelerator() -> bool:
+    """Tell without torch whether it could find more than the CPU: a driver has to be there."""
+    import ctypes  # most commands need no device
+
+    if sys.platform != "linux" or _AMD.exists():
+        return True
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def device_names() -> list[str]:

@@ -11,7 +11,7 @@ from zoo.bench.comparability import comparability
 from zoo.bench.machine import CpuClock, contention, parse_cpu_line
 from zoo.bench.records import Conditions
 from zoo.bench.sampling import Sample, Sampler, add_samples, is_busy
-from zoo.devices import Device, cpu_title, usable_cpus
+from zoo.devices import Device, cpu_title, device_names, may_have_accelerator, usable_cpus
 
 
 def test_a_line_of_proc_stat_in_seconds() -> None:
@@ -34,6 +34,11 @@ def test_contention_is_unknown_where_the_system_does_not_tell() -> None:
     """Not every system has /proc/stat."""
     before, after = CpuClock(0, 0, None, None, None), CpuClock(1, 1, None, None, None)
     assert contention(before, after) == (None, None)
+
+
+def test_no_device_is_there_where_no_driver_is() -> None:
+    """So nobody asks torch for them there, and misses none."""
+    assert may_have_accelerator() or device_names() == ["cpu"]
 
 
 def test_the_facts_of_this_machine_are_there() -> None:

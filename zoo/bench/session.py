@@ -18,7 +18,7 @@ from zoo.bench.jobs import Station, join, next_job
 from zoo.bench.records import Case, Effort, Failure, Result
 from zoo.bench.stability import is_short, missing_runs, quiet_runs, yardstick_best_ns
 from zoo.bench.summary import is_stable
-from zoo.devices import Device, choose_name, describe_device
+from zoo.devices import Device, choose_name, describe_device, may_have_accelerator
 from zoo.documents import decode
 from zoo.errors import BenchError, DeviceError
 
@@ -56,8 +56,12 @@ Tell = Callable[[Progress], None]
 def find_devices() -> list[Device]:
     """Ask a fresh process which devices torch finds.
 
-    This process must not hold memory on one of them.
+    This process must not hold memory on one of them. Where there is no driver of any, nobody is
+    asked.
     """
+    if not may_have_accelerator():
+        return [describe_device("cpu")]
+
     answer = processes.ask({"job": "devices"}, _QUESTION_TIMEOUT_S)
     if "failure" in answer:
         fault = answer["failure"]["message"]
