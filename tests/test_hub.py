@@ -67,6 +67,8 @@ def in_a_child(work, *given):
         said = pipe.read()
     os.wait()
     return json.loads(said or "null")
+
+answers = {}
 """
 """Imports torch, and runs functions in processes of their own, each with an empty TORCH_HOME."""
 FOREIGN = {
@@ -100,11 +102,9 @@ def beside_another(place):
     except ImportError as error:
         return str(error)
 
-print(json.dumps({
-    "networks": in_a_child(networks),
-    "without_weights": in_a_child(without_weights),
-    "beside_another": [in_a_child(beside_another, place) for place in places],
-}))
+answers["networks"] = in_a_child(networks)
+answers["without_weights"] = in_a_child(without_weights)
+answers["beside_another"] = [in_a_child(beside_another, place) for place in places]
 """
 FROM_GITHUB = """
 def loaded():
@@ -125,8 +125,11 @@ def unknown_ref():
     except ValueError as error:
         return str(error)
 
-parts = [loaded, helps, unknown_ref]
-print(json.dumps({part.__name__: in_a_child(part) for part in parts}))
+for part in (loaded, helps, unknown_ref):
+    answers[part.__name__] = in_a_child(part)
+"""
+SAY = """
+print(json.dumps(answers))
 """
 
 
@@ -176,11 +179,11 @@ def _run(
     *arguments: str,
     variables: Mapping[str, str] | None = None,
 ) -> Any:
-    """Run a program where only torch can be imported; return its last line, which is JSON."""
+    """Run a program where only torch can be imported; return its answers."""
     environment = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     refused = json.dumps(_refused_modules())
     done = subprocess.run(
-        [sys.executable, "-c", ONLY_TORCH + program, refused, *arguments],
+        [sys.executable, "-c", ONLY_TORCH + program + SAY, refused, *arguments],
         check=False,
         capture_output=True,
         text=True,
@@ -195,33 +198,39 @@ def _run(
 
 @pytest.fixture(scope="module")
 def locally(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Answers:
-    """Use this folder with ``source="local"``, also where another ``zoo`` is found first."""
-    folder = tmp_path_factory.mktemp("local")
-    places = []
+    """Use this folder with ``source="local"``, also where another ``zoo`` is found first.
+
+    And from GitHub, where there is a checkout: importing torch is what costs. The repository is
+    there as it stands in the working tree, on branch main and as tag v0.1.0.
+    """
+    folder = tmp_path_factory.mktemp("hub")
+    arguments = [str(repository)]
     for kind, (file, _) in FOREIGN.items():
         made = folder / kind / file
         made.parent.mkdir(parents=True)
         made.write_text("", encoding="utf-8")
-        places.append(str(folder / kind))
-
-    return Answers(_run(LOCALLY, folder, str(repository), *places), folder)
-
-
-@pytest.fixture(scope="module")
-def github(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Answers:
-    """Use this repository as it stands in the working tree, on branch main and as tag v0.1.0."""
+        arguments.append(str(folder / kind))
     if not (repository / ".git").exists():
-        pytest.skip(
-            "no git checkout, which git archive needs: torch.hub's GitHub route is NOT tested"
-        )
-    folder = tmp_path_factory.mktemp("github")
+        return Answers(_run(LOCALLY, folder, *arguments), folder)
+
     served = HubRepository("torch-zoo/zoo", branches={"main": COMMIT}, tags={"v0.1.0": COMMIT})
     served.archives[COMMIT] = archive_working_tree(
         repository, f"torch-zoo-zoo-{COMMIT[:7]}", folder / "git"
     )
     with serve_github(served, folder) as server:
-        answers = _run(FROM_GITHUB, folder, variables=server.environment())
+        program = LOCALLY + FROM_GITHUB
+        answers = _run(program, folder, *arguments, variables=server.environment())
     return Answers(answers, folder, tuple(server.requests))
+
+
+@pytest.fixture(scope="module")
+def github(locally: Answers) -> Answers:
+    """Use this repository from GitHub."""
+    if "loaded" not in locally.said:
+        pytest.skip(
+            "no git checkout, which git archive needs: torch.hub's GitHub route is NOT tested"
+        )
+    return locally
 
 
 def _entry_points(repository: Path) -> list[str]:
