@@ -85,10 +85,16 @@ CASES = {
         "lenet5", (1, 32, 32), ("c3.four", "s4.pool", "f6"), {"variant": "classic"}
     ),
     "cnnnet": Case(
-        "cnnnet", (3, 96, 96), ("features.0", "features.12", "classifier.6"), {"num_classes": 9}
+        "cnnnet",
+        (3, 96, 96),
+        ("features.0", "features.12", "classifier.6"),
+        builder=narrow_cnnnet,
     ),
     "alexnet_2012": Case(
-        "alexnet_2012", (3, 224, 224), ("features.norm1", "features.pool5", "classifier.fc8")
+        "alexnet_2012",
+        (3, 224, 224),
+        ("features.norm1", "features.pool5", "classifier.fc8"),
+        builder=narrow_alexnet,
     ),
     "googlenet_2014": Case(
         "googlenet_2014",
@@ -105,9 +111,8 @@ CASES = {
     "nasnet_a_large": Case("nasnet_a_large", (3, 64, 64), NASNET_NODES),
     "pnasnet_5_large": Case("pnasnet_5_large", (3, 64, 64), PNASNET_NODES),
 }
-LARGE = {"nasnet_a_large", "pnasnet_5_large"}
-"""Have the layers of the mobile networks, more often and wider."""
-
+LARGE = {"nasnet_a_large", "pnasnet_5_large", "mobilenet_v1_100", "mobilenet_v1_075"}
+"""Have the layers of a smaller network, wider or more often."""
 FEW_LAYERS = {
     "nasnet_a-few": Case("nasnet_a_mobile", (3, 64, 64), (), builder=FewNASNetCells),
     "pnasnet_5-few": Case("pnasnet_5_mobile", (3, 64, 64), (), builder=FewPNASNetCells),
@@ -119,17 +124,15 @@ FEW_LAYERS = {
         builder=few_blocks_of_mobilenet,
     ),
     "googlenet_2014-few": Case("googlenet_2014", (3, 64, 64), (), builder=few_modules_of_googlenet),
-    "alexnet_2012-few": Case("alexnet_2012", (3, 224, 224), (), builder=narrow_alexnet),
-    "cnnnet-few": Case("cnnnet", (3, 96, 96), (), builder=narrow_cnnnet),
 }
 """Translated in the place of networks whose further layers are the same again."""
 SLOW_TO_TRANSLATE = {*FEW_LAYERS, "nasnet_a_mobile", "pnasnet_5_mobile"}
-SAME_LAYERS = {"mobilenet_v1_100", "mobilenet_v1_075", "mobilenet_v1_025"}
+SAME_LAYERS = {"mobilenet_v1_025"}
 """The one of half the width has the same layers, and TensorFlow's padding besides."""
 TRANSLATABLE = [name for name in CASES | FEW_LAYERS if name not in LARGE | SAME_LAYERS]
 """To translate the large networks takes minutes and shows no more."""
 WHOLE = few_of(CASES, *[name for name in CASES if name not in LARGE])
-TRANSLATED = few_of(TRANSLATABLE, "lenet5", "lenet5-classic", *FEW_LAYERS)
+TRANSLATED = few_of(TRANSLATABLE, "lenet5", "lenet5-classic", "cnnnet", "alexnet_2012", *FEW_LAYERS)
 HAS_DROPOUT = {case.entry_point for case in CASES.values()} - {"lenet5"}
 
 
@@ -351,12 +354,14 @@ def test_options_change_the_layers_that_they_name(name: str) -> None:
     """
     case = CASES[name]
     has_dropout = case.entry_point in HAS_DROPOUT
-    options = {key: value for key, value in case.options.items() if key != "num_classes"}
     build = getattr(hub, case.entry_point)
     _, height, width = case.shape
     with torch.no_grad(), torch.device("meta"):  # shapes without values
         model = build(
-            num_classes=3, in_channels=2, **options, **({"drop_rate": 0.25} if has_dropout else {})
+            num_classes=3,
+            in_channels=2,
+            **case.options,
+            **({"drop_rate": 0.25} if has_dropout else {}),
         ).eval()
         assert model(torch.zeros(1, 2, height, width)).shape == (1, 3)
     rates = {module.p for module in model.modules() if isinstance(module, nn.Dropout)}
