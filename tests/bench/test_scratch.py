@@ -60,7 +60,7 @@ def test_folders_of_others_without_a_lock_stay(place: Path) -> None:
 
 def test_what_a_worker_that_was_ended_leaves_goes_with_its_station(place: Path) -> None:
     """It is ended with a temporary folder open: nothing of it can run any more."""
-    effort = Effort()
+    effort = Effort(has_ceilings=False)
     with Station(CPU) as station:
         answer = station.carry_out(next_job(Result(EXPORTING, effort, begin_environment(CPU))))
         (left,) = place.glob("zoo-bench-*/temporary/half-exported-*")

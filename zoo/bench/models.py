@@ -51,7 +51,7 @@ def load(case: Case) -> nn.Module:
         CacheError: The weights are not in the cache; a download would be timed with it.
     """
     if names_a_file(case.model):
-        # It brings torchvision, whose import takes as long as torch's.
+        # It brings Pillow and what opens images, which no other case needs.
         from zoo.classifier import load_classifier
 
         return load_classifier(case.model, device=case.device, purpose="bench").model
