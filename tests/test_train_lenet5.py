@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import runpy
-import subprocess
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -18,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.support import warm
 from zoo.models.lenet import lenet5
 
 if TYPE_CHECKING:
@@ -123,13 +122,9 @@ def test_training_script_learns_and_writes_the_same_file_again(
     printed = io.StringIO()
     with redirect_stdout(printed):
         runpy.run_path(script, run_name="__main__")
-    subprocess.run(
-        [sys.executable, *command, str(stale.parent)],
-        check=True,
-        capture_output=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=300,
-    )
+    again = f"import runpy; runpy.run_path({script!r}, run_name='__main__')"
+    done = warm.run(again, *command[1:], str(stale.parent))
+    assert done.returncode == 0, done.stderr
 
     first, second = (_record(tmp_path / name) for name in ("first", "second"))
     assert first == second
