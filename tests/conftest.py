@@ -18,6 +18,7 @@ from hypothesis import HealthCheck
 
 from tests.support.faulty_server import FaultyServer
 from tests.support.fetch_desk import DATA, Desk, make_desk
+from zoo.garbage import NEW_OBJECTS
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -36,7 +37,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 # As the command line does: what torch and the tests are made of is no garbage.
-gc.set_threshold(10_000, 50, 100)
+gc.set_threshold(NEW_OBJECTS)
 
 # A shell starts what it puts in the background with Ctrl-C ignored, and children inherit that:
 # tests that interrupt a command would wait for ever.

@@ -4,7 +4,6 @@ Exit codes: 0 done, 1 a :class:`~zoo.errors.ZooError`, 2 wrong usage, 130 interr
 terminated (SIGTERM).
 """
 
-import gc
 import sys
 import warnings
 from typing import Annotated, Any, NoReturn
@@ -94,8 +93,6 @@ OTHER_NAMES = {
 
 
 _OF_SEARCH = ("run", "show")
-_COLLECT_AFTER = (10_000, 50, 100)
-"""Objects that a look for garbage waits for: torch makes hundreds of thousands, and they stay."""
 
 
 class _Commands(LazyGroup):
@@ -193,7 +190,6 @@ def run(arguments: list[str] | None = None) -> int:
 
 def main() -> NoReturn:
     """Run the command line of this process."""
-    gc.set_threshold(*_COLLECT_AFTER)
     warnings.showwarning = output.show_warning
     with seldom_collected():
         code = run()
