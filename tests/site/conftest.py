@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from scripts.make_site_figure import find_browser
 from tests.support.big_registry import big_registry
 from zoo.catalog.registry import load_registry
 from zoo.site.build import render_site
-from zoo.site.data import Content
+from zoo.site.data import Content, shipped_table
 from zoo.site.server import SiteServer
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 NOTHING = "about:blank"
+layers_of = cache(shipped_table)
+"""Reads each table of layers once: many sites have all of them, which is half of what they cost."""
 SCREENSHOTS = os.environ.get("ZOO_SCREENSHOTS")
 """Folder in which tests leave what they saw, for people to look at."""
 
@@ -58,13 +61,13 @@ def serving(files: Mapping[str, bytes]) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def files() -> Mapping[str, bytes]:
     """Files of the site of the registry that ships with zoo."""
-    return render_site(Content(load_registry()))
+    return render_site(Content(load_registry(), layers=layers_of))
 
 
 @pytest.fixture(scope="session")
 def full_files() -> Mapping[str, bytes]:
     """Files of the site of all that zoo knows, of every source."""
-    return render_site(Content())
+    return render_site(Content(layers=layers_of))
 
 
 @pytest.fixture(scope="session")

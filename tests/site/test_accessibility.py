@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.site.conftest import serving
+from tests.site.conftest import layers_of, serving
 from tests.site.test_choose_and_compare import MEASURED
 from tests.site.test_gallery import RESULTS
 from tests.support.thorough import few_of
@@ -72,7 +72,8 @@ def rich_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     gallery = tmp_path_factory.mktemp("gallery")
     export(RESULTS, gallery, "A. Turing")
     held = Held("cached", lambda entry: entry.tag == "imagenet1k_v2")
-    content = Content(held=held, measured=MEASURED, gallery=read_gallery(gallery))
+    shown = read_gallery(gallery)
+    content = Content(held=held, measured=MEASURED, gallery=shown, layers=layers_of)
     with serving(render_site(content)) as url:
         yield url
 

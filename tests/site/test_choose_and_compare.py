@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.site.conftest import Tab, serving
+from tests.site.conftest import Tab, layers_of, serving
 from tests.support.big_registry import big_registry
 from zoo.catalog.chooser import Limits, choose, label
 from zoo.catalog.comparison import best_of, find_rows
@@ -122,7 +122,7 @@ def test_page_and_command_choose_the_same_of_everything(open_page: Open, full_si
 def test_measured_latency_is_weighed_as_the_command_does(open_page: Open) -> None:
     """What zoo bench measured can be a limit, at once for some and for none, and a cost."""
     registry = load_registry()
-    with serving(render_site(Content(registry, measured=MEASURED))) as url:
+    with serving(render_site(Content(registry, measured=MEASURED, layers=layers_of))) as url:
         page = open_page(f"{url}choose.html?cost=p50")
         for limits in ({}, {"p50": 30.125}, {"p50": 4}):
             case = {"limits": limits, "cost": "p50"}

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from PIL import Image
 
-from tests.site.conftest import serving
+from tests.site.conftest import layers_of, serving
 from tests.site.test_choose_and_compare import MEASURED
 from zoo.catalog.chooser import label
 from zoo.catalog.query import Selection, pareto_front, select
@@ -60,7 +60,8 @@ def test_each_axis_says_whether_it_was_published_or_measured(open_page: Open) ->
     """The two are never mixed: an axis has one kind of figure, and only rows that have it."""
     rows = select(Selection(has_all_weights=True), load_registry(), extra=MEASURED)
     known = [row for row in rows if row["p50"] is not None and row["top1_error"] is not None]
-    with serving(render_site(Content(load_registry(), measured=MEASURED))) as url:
+    content = Content(load_registry(), measured=MEASURED, layers=layers_of)
+    with serving(render_site(content)) as url:
         page = open_page(f"{url}plot.html?x=p50")
         assert front(page) == [label(row) for row in pareto_front(known, "p50", "top1_error")]
         titles = page.locator("#plot-region svg").text_content() or ""
