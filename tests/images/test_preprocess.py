@@ -10,7 +10,9 @@ import torchvision
 from PIL import Image
 
 import zoo
+from zoo.catalog.records import Preprocessing
 from zoo.catalog.registry import load_registry
+from zoo.images.preprocess import Transform
 
 
 def weights_with_different_transforms() -> list[tuple[str, str]]:
@@ -38,6 +40,16 @@ def test_transform_equals_torchvisions(name: str, tag: str, image: Image.Image) 
     """The record alone is enough to prepare an image exactly as torchvision does."""
     theirs: Any = torchvision.models.get_model_weights(name)[tag.upper()].transforms()
     assert torch.equal(zoo.transform(name, tag)(image), theirs(image))
+
+
+@pytest.mark.parametrize("size", [(9, 5), (7, 40), (50, 8), (50, 33)])
+def test_center_of_a_small_image_is_torchvisions(size: tuple[int, int], image: Image.Image) -> None:
+    """Black surrounds what is lower or narrower than the crop, by half a pixel to the same side."""
+    whole = Preprocessing(mean=(0, 0, 0), std=(1, 1, 1), resize_size=None, crop_size=(20, 31))
+    small = image.resize(size)
+    theirs = torchvision.transforms.CenterCrop((20, 31))(small)
+    expected = torchvision.transforms.functional.to_tensor(theirs)
+    assert torch.equal(Transform(whole, 3)(small), expected)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK", "1", "LA"])
