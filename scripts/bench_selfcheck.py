@@ -202,10 +202,10 @@ def check_agreement() -> bool:
             times_ns = [time_s * 1e9 for time_s in measured.times]
             theirs.append(times_ns)
 
-    low, centre, high = show_interval("zoo bench", ours)
+    low, center, high = show_interval("zoo bench", ours)
     other_low, other_centre, other_high = show_interval("torch.utils.benchmark", theirs)
     is_theirs_in_ours = low <= other_centre <= high
-    is_ours_in_theirs = other_low <= centre <= other_high
+    is_ours_in_theirs = other_low <= center <= other_high
     return is_theirs_in_ours and is_ours_in_theirs
 
 
@@ -213,14 +213,14 @@ def show_interval(name: str, runs: Sequence[Sequence[float]]) -> tuple[float, fl
     """Print the median of all values and its interval; return low end, median and high end."""
     low, high = bootstrap_interval(runs)
     every = list(chain.from_iterable(runs))
-    centre = median(every)
+    center = median(every)
 
     low_ms = low / MILLISECOND_NS
-    centre_ms = centre / MILLISECOND_NS
+    center_ms = center / MILLISECOND_NS
     high_ms = high / MILLISECOND_NS
     interval = f"[{low_ms:.4f}, {high_ms:.4f}]"
-    print(f"{name:22} {centre_ms:.4f} ms, 95 % interval {interval}")
-    return low, centre, high
+    print(f"{name:22} {center_ms:.4f} ms, 95 % interval {interval}")
+    return low, center, high
 
 
 CHECKS = {"overhead": check_overhead, "agreement": check_agreement, "planted": check_planted}

@@ -32,7 +32,7 @@ from scripts.svg_cells import draw as draw_panels
 from scripts.svg_flows import draw as draw_flow
 from scripts.svg_grids import (
     CELL,
-    COLOURS,
+    COLORS,
     Place,
     cell,
     document,
@@ -76,21 +76,21 @@ QUIET = "#66727f"
 LINE = "#c3ccd5"
 BLUE = "#3b6fb6"
 ORANGE = "#d9480f"
-COLOUR_NAMES = {
+COLOR_NAMES = {
     INK: "ink",
     QUIET: "quiet",
     LINE: "line",
     BLUE: "blue",
     ORANGE: "orange",
 }
-COLOUR_NAMES |= {
+COLOR_NAMES |= {
     "#8592a3": "quiet",
     "#d5dce4": "line",
     "#e8ecf1": "line",
     "#3d6fa5": "blue",
     "#d1495b": "orange",
 }
-"""The colours of the charts here, then of zoo choose, and the variables that stand for them."""
+"""The colors of the charts here, then of zoo choose, and the variables that stand for them."""
 _EPOCH = re.compile(r"^ +(\d+) +(\d+\.\d+) +(\d+\.\d+) +(\d+\.\d+) ", re.MULTILINE)
 """A line of the table that ``zoo train`` prints: epoch, both losses, error."""
 LABELS = {
@@ -333,7 +333,7 @@ def draw_dropout() -> str:
 
 
 def chart(figure: Figure, facts: str) -> str:
-    """Give a figure as SVG text whose colours follow the page.
+    """Give a figure as SVG text whose colors follow the page.
 
     With the facts that it shows as its description.
     """
@@ -354,19 +354,19 @@ def chart(figure: Figure, facts: str) -> str:
 
 
 def following_the_page(svg: str, facts: str) -> str:
-    """Turn a drawing's colours into variables, leave out its height and describe what it shows."""
+    """Turn a drawing's colors into variables, leave out its height and describe what it shows."""
     svg = re.sub(r"(<svg[^>]*?) height=\"[^\"]*\"", r"\1", svg, count=1)
-    for colour, name in COLOUR_NAMES.items():
-        svg = svg.replace(colour, f"var(--{name})")
+    for color, name in COLOR_NAMES.items():
+        svg = svg.replace(color, f"var(--{name})")
 
     description = escape(facts)
-    style = f"<style>\n{COLOURS}\n</style>"
+    style = f"<style>\n{COLORS}\n</style>"
     head = f"<desc>{description}</desc>\n {style}\n <defs>"
     return svg.replace("<defs>", head, 1)
 
 
 def plain(axes: Axes) -> Axes:
-    """Draw axes in the colours that follow the page, without a box."""
+    """Draw axes in the colors that follow the page, without a box."""
     box = axes.spines[["top", "right"]]
     box.set_visible(False)
     lines = axes.spines[["left", "bottom"]]
@@ -401,18 +401,18 @@ def draw_batch_normalisation() -> str:
         (torch.cat(values), BLUE, "before"),
         (torch.cat(answers), ORANGE, "after"),
     )
-    for data, colour, label in shown:
+    for data, color, label in shown:
         left.hist(
             data.numpy(),
             bins=bins,
-            color=colour,
+            color=color,
             alpha=0.75,
             histtype="stepfilled",
         )
-        centre = data.mean().item()
+        center = data.mean().item()
         left.annotate(
             label,
-            (centre, 0),
+            (center, 0),
             xytext=(0, -30),
             textcoords="offset points",
             ha="center",
@@ -456,13 +456,13 @@ def draw_cnnnet() -> str:
         (-0.2, of_parameters, BLUE, "parameters"),
         (0.2, of_work, ORANGE, "multiply-adds"),
     )
-    for offset, widths, colour, label in groups:
+    for offset, widths, color, label in groups:
         heights = [place + offset for place in places]
         bars = axes.barh(
             heights,
             widths,
             0.38,
-            color=colour,
+            color=color,
             label=label,
         )
         figures = [f"{width:.1f}" for width in widths]
@@ -488,7 +488,7 @@ def draw_cnnnet() -> str:
 
 
 def draw_history() -> str:
-    """Draw top-5 error against multiply-adds for the registry's classifiers, coloured by year."""
+    """Draw top-5 error against multiply-adds for the registry's classifiers, colored by year."""
     selection = Selection(
         task="classification",
         where="top5_error>0 and multiply_adds>0",

@@ -1,6 +1,6 @@
 """Searched cells as SVG: inputs below, blocks above what they read, the output on top.
 
-As in :mod:`scripts.svg_grids`, the drawing follows the colour scheme of the page that shows it.
+As in :mod:`scripts.svg_grids`, the drawing follows the color scheme of the page that shows it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from scripts.svg_grids import COLOURS
+from scripts.svg_grids import COLORS
 from zoo.searcher.cells import INPUTS
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zoo.models.genotype import Cell
 
 _STYLE = f"""<style>
-{COLOURS}
+{COLORS}
 text {{ font: 11px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: var(--ink); }}
 text {{ text-anchor: middle; }}
 text.title {{ font-size: 13px; font-weight: 600; }}

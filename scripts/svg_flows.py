@@ -1,6 +1,6 @@
 """Drawings of who asks whom, as SVG: lanes side by side, steps from top to bottom.
 
-As in :mod:`scripts.svg_grids`, the drawing follows the colour scheme of the page that shows it.
+As in :mod:`scripts.svg_grids`, the drawing follows the color scheme of the page that shows it.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html import escape
 
-from scripts.svg_grids import COLOURS
+from scripts.svg_grids import COLORS
 
 _STYLE = f"""<style>
-{COLOURS}
+{COLORS}
 text {{ font: 12.5px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: var(--ink); }}
 text.lane {{ font-weight: 600; text-anchor: middle; }}
 text.module {{ font: 11px ui-monospace, Menlo, Consolas, monospace; fill: var(--quiet); }}

@@ -2,8 +2,8 @@
 
 Small, sharp, animated by CSS alone, readable on light and on dark pages.
 
-An SVG in an ``<img>`` follows the page's colour scheme through ``prefers-color-scheme``; every
-colour is a variable.
+An SVG in an ``<img>`` follows the page's color scheme through ``prefers-color-scheme``; every
+color is a variable.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
-COLOURS = """:root {
+COLORS = """:root {
   --ink: #1f2933; --quiet: #66727f; --line: #c3ccd5; --blue: #3b6fb6; --orange: #d9480f;
 }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e4e8ee; --quiet: #a3adb8; --line: #4a5361; --blue: #5b93e0; --orange: #f0803c; }
 }"""
 _STYLE = f"""<style>
-{COLOURS}
+{COLORS}
 text {{ font: 13px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: var(--ink); }}
 text {{ text-anchor: middle; }}
 text.title {{ font-weight: 600; }}
@@ -131,7 +131,7 @@ def text(
     content: str,
     kind: str = "",
 ) -> str:
-    """Write centred text."""
+    """Write centered text."""
     mark = f' class="{kind}"' if kind else ""
     words = escape(content)
     return f'<text{mark} x="{x:g}" y="{y:g}">{words}</text>'

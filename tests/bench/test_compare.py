@@ -14,8 +14,8 @@ from zoo.errors import BenchError, UnlikeError
 
 def verdict_of(before_ms: float, after_ms: float, seed: int) -> str:
     """Compare five noisy runs with five others."""
-    first = make_result(noisy_runs(2 * seed, centre_ms=before_ms))
-    second = make_result(noisy_runs(2 * seed + 1, centre_ms=after_ms))
+    first = make_result(noisy_runs(2 * seed, center_ms=before_ms))
+    second = make_result(noisy_runs(2 * seed + 1, center_ms=after_ms))
     return compare([first], [second])[0].verdict
 
 
@@ -34,7 +34,7 @@ def test_a_speed_up_of_ten_percent_is_found() -> None:
     assert verdict_of(11.0, 10.0, 1) == "faster"
 
 
-def crowded_runs(seed: int, centre_ms: float = 10.0) -> list[Run]:
+def crowded_runs(seed: int, center_ms: float = 10.0) -> list[Run]:
     """Draw ten runs on a machine that others use.
 
     Two in three calls wait, one run in four is a fifth slower.
@@ -42,7 +42,7 @@ def crowded_runs(seed: int, centre_ms: float = 10.0) -> list[Run]:
     chance = random.Random(seed)  # noqa: S311 - synthetic values
     runs = []
     for _ in range(10):
-        level = centre_ms * chance.gauss(1, 0.02) * (1.2 if chance.random() < 0.25 else 1)
+        level = center_ms * chance.gauss(1, 0.02) * (1.2 if chance.random() < 0.25 else 1)
         waits = (
             chance.expovariate(1 / level) if chance.random() < 2 / 3 else 0 for _ in range(100)
         )
@@ -80,7 +80,7 @@ def test_one_crowded_side_puts_both_on_the_floor() -> None:
 
 def on_machine(level_ms: float, yardstick_ns: int, seed: int) -> list[Run]:
     """Draw five runs beside which the yardstick took so long."""
-    runs = noisy_runs(seed, centre_ms=level_ms)
+    runs = noisy_runs(seed, center_ms=level_ms)
     return [replace(run, yardsticks_ns=(yardstick_ns, yardstick_ns)) for run in runs]
 
 
@@ -193,7 +193,7 @@ def test_a_check_fails_on_what_became_slower_or_broken() -> None:
     """
     before = [make_result(noisy_runs(1), model=name) for name in ("slow", "broken", "same")]
     after = [
-        make_result(noisy_runs(2, centre_ms=20.0), model="slow"),
+        make_result(noisy_runs(2, center_ms=20.0), model="slow"),
         replace(make_result((), model="broken"), failure=Failure("crashed", "ended by SIGSEGV")),
         make_result(noisy_runs(1), model="same"),
     ]

@@ -19,10 +19,10 @@ from zoo.bench.stability import (
 )
 
 
-def drawn(seed: int, count: int = 200, centre: float = 100.0, spread: float = 1.0) -> list[float]:
+def drawn(seed: int, count: int = 200, center: float = 100.0, spread: float = 1.0) -> list[float]:
     """Draw values of a normal distribution."""
     chance = random.Random(seed)  # noqa: S311 - synthetic values
-    return [chance.gauss(centre, spread) for _ in range(count)]
+    return [chance.gauss(center, spread) for _ in range(count)]
 
 
 def false_alarms(judge: object, spread: float) -> int:
@@ -49,7 +49,7 @@ def test_a_drift_too_small_to_matter_is_none() -> None:
 
 def test_two_groups_ten_percent_apart_are_two_modes() -> None:
     """Three quarters at 100 and a quarter at 110, in any order."""
-    values = drawn(1, 150) + drawn(2, 50, centre=110)
+    values = drawn(1, 150) + drawn(2, 50, center=110)
     random.Random(3).shuffle(values)  # noqa: S311 - synthetic values
     assert is_bimodal(values)
 
@@ -64,12 +64,12 @@ def test_a_long_tail_is_no_second_mode() -> None:
     """Latency has a tail: exponential values, and five percent that took twice as long."""
     chance = random.Random(4)  # noqa: S311 - synthetic values
     assert not is_bimodal([100 + chance.expovariate(0.1) for _ in range(500)])
-    assert not is_bimodal(drawn(5, 190) + drawn(6, 10, centre=200))
+    assert not is_bimodal(drawn(5, 190) + drawn(6, 10, center=200))
 
 
 def test_groups_too_close_or_too_few_values_are_not_judged() -> None:
     """Two groups 2 % apart do not matter; 10 values say nothing."""
-    assert not is_bimodal(drawn(1, spread=0.1) + drawn(2, centre=102, spread=0.1))
+    assert not is_bimodal(drawn(1, spread=0.1) + drawn(2, center=102, spread=0.1))
     assert not is_bimodal([1, 1, 1, 1, 1, 2, 2, 2, 2, 2])
 
 

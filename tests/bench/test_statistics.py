@@ -10,10 +10,10 @@ from zoo.bench.statistics import block_medians, bootstrap_interval, is_steady, q
 MS = 1_000_000
 
 
-def normal_values(count: int, centre: float, spread: float, seed: int) -> list[float]:
+def normal_values(count: int, center: float, spread: float, seed: int) -> list[float]:
     """Draw values of a normal distribution."""
     chance = random.Random(seed)  # noqa: S311 - synthetic values
-    return [chance.gauss(centre, spread) for _ in range(count)]
+    return [chance.gauss(center, spread) for _ in range(count)]
 
 
 def test_quantile_interpolates_between_neighbours() -> None:
@@ -41,7 +41,7 @@ def test_bootstrap_interval_covers_the_true_median_about_19_times_in_20() -> Non
 def test_bootstrap_interval_holds_what_lies_between_runs() -> None:
     """Runs that agree within but not with each other give an interval as wide as they differ."""
     alike = [normal_values(100, 100, 0.1, seed) for seed in range(5)]
-    apart = [normal_values(100, centre, 0.1, 9) for centre in (96, 98, 100, 102, 104)]
+    apart = [normal_values(100, center, 0.1, 9) for center in (96, 98, 100, 102, 104)]
     narrow, wide = bootstrap_interval(alike), bootstrap_interval(apart)
     assert narrow[1] - narrow[0] < 0.5
     assert wide[1] - wide[0] > 3

@@ -126,7 +126,7 @@ FAULTS: dict[str, tuple[str, Any]] = {
     "name": ("name", "hub/some/other"),
     "entry_points": ("entry_points", {}),
     "url": ("weights", [{"url": "file:///etc/passwd"}]),
-    "unknown field": ("colour", "red"),
+    "unknown field": ("color", "red"),
 }
 
 

@@ -146,7 +146,7 @@ def drop(*keys: str) -> Callable[[Content], None]:
 FIELD_FAULTS: list[tuple[Callable[[Content], None], str, str]] = [
     (drop("title"), MODEL, "missing field 'title'"),
     (drop("paper", "year"), f"{MODEL}.paper", "missing field 'year'"),
-    (put("colour", value="red"), f"{MODEL}.colour", "unknown field"),
+    (put("color", value="red"), f"{MODEL}.color", "unknown field"),
     (put("title", value=5), f"{MODEL}.title", "expected text, got the number 5"),
     (put("title", value=None), f"{MODEL}.title", "expected text, got null"),
     (put("year", value="2015"), f"{MODEL}.year", "expected a whole number, got text"),

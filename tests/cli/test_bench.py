@@ -185,7 +185,7 @@ def test_show_draws_error_against_latency(
     file = keep(
         tmp_path / "a.json",
         make_result(noisy_runs(1)),
-        make_result(noisy_runs(2, centre_ms=90.0), model="alexnet"),
+        make_result(noisy_runs(2, center_ms=90.0), model="alexnet"),
     )
     drawing = tmp_path / f"plot.{ending}"
     assert run(["bench", "show", file, "--plot", str(drawing)]) == 0
@@ -210,7 +210,7 @@ def test_compare_fails_in_ci_on_a_regression_only(
 ) -> None:
     """A tenth slower fails a check at 5 %, passes one at 20 %, and is only shown without one."""
     before = keep(tmp_path / "before.json", make_result(noisy_runs(1)))
-    after = keep(tmp_path / "after.json", make_result(noisy_runs(2, centre_ms=11.0)))
+    after = keep(tmp_path / "after.json", make_result(noisy_runs(2, center_ms=11.0)))
     assert run(["bench", "compare", before, after, "--fail-above", "5%", "--json"]) == 1
     printed = capsys.readouterr()
     (row,) = json.loads(printed.out)

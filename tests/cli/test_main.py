@@ -257,7 +257,7 @@ def hostile() -> dict[Words, tuple[int, str]]:
 def test_hostile_arguments_reach_the_terminal_escaped(
     arguments: Words, hostile: dict[Words, tuple[int, str]]
 ) -> None:
-    """A pasted escape sequence colours, moves and clears nothing, in whichever argument it is."""
+    """A pasted escape sequence colors, moves and clears nothing, in whichever argument it is."""
     exit_code, raw = hostile[arguments]
     assert exit_code in (1, 2)
     assert "\x1b[2J" not in raw
@@ -463,7 +463,7 @@ def test_output_that_cannot_be_written_is_one_line_and_exit_1(
     assert re.fullmatch(r"error: (No space left on device|Bad file descriptor)\n", done.stderr)
 
 
-def test_no_colours_in_a_pipe_nor_with_no_color() -> None:
+def test_no_colors_in_a_pipe_nor_with_no_color() -> None:
     """Escapes are for terminals that want them."""
     piped = subprocess.run([*ZOO, "list", "resnet"], capture_output=True, check=True)
     assert b"\x1b" not in piped.stdout + piped.stderr

@@ -95,7 +95,7 @@ def test_wide_letters_take_two_columns() -> None:
 
 
 def test_marked_cells_are_painted_and_keep_their_place() -> None:
-    """Colours take no room."""
+    """Colors take no room."""
     table = Table(TABLE.columns, TABLE.rows, marked=frozenset({(0, 1)}))
     lines, _ = to_lines(table, paint=lambda text, style: f"<{text}>" if style == "marked" else text)
     assert lines[1] == "first       <1.50 kB>  1998  a|b"

@@ -77,7 +77,7 @@ def test_every_paper_can_be_found() -> None:
         ("papers = 5", "$.papers"),
         ('[papers.x]\ntitle = "X"', "$.papers.x"),
         ('[papers.x]\ntitle = "X"\nyear = "2015"', "$.papers.x.year"),
-        ('[papers.x]\ntitle = "X"\nyear = 2015\ncolour = "red"', "$.papers.x.colour"),
+        ('[papers.x]\ntitle = "X"\nyear = 2015\ncolor = "red"', "$.papers.x.color"),
     ],
 )
 def test_malformed_facts_are_refused_with_their_path(tmp_path: Path, text: str, path: str) -> None:

@@ -53,7 +53,7 @@ def test_schema_describes_fields_in_the_words_of_the_records() -> None:
 
 FAULTS: dict[str, Callable[[Content], object]] = {
     "missing field": lambda r: r["architectures"]["resnet18"].pop("title"),
-    "unknown field": lambda r: r["architectures"]["resnet18"].update(colour="red"),
+    "unknown field": lambda r: r["architectures"]["resnet18"].update(color="red"),
     "text for a number": lambda r: r["architectures"]["resnet18"].update(parameters="many"),
     "negative number": lambda r: r["architectures"]["resnet18"].update(parameters=-1),
     "unknown task": lambda r: r["architectures"]["resnet18"].update(task="cooking"),

@@ -36,7 +36,7 @@ def test_image_shows_what_would_be_drawn_today(name: str) -> None:
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_image_is_a_small_file_that_follows_the_scheme_and_loads_nothing(name: str) -> None:
-    """It is an XML document of its own, with colours for dark pages."""
+    """It is an XML document of its own, with colors for dark pages."""
     text = (ASSETS / name).read_text(encoding="utf-8")
     root = ET.fromstring(text)  # noqa: S314 - our own file
     assert root.tag.endswith("svg")

@@ -69,7 +69,7 @@ def test_sixteen_bit_grey_keeps_its_shades(tmp_path: Path) -> None:
 
 def test_animation_gives_its_first_frame_and_says_so(tmp_path: Path) -> None:
     """Frames after the first are not looked at."""
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue")]
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "green", "blue")]
     frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
     opened = open_image(str(tmp_path / "film.gif"))
     assert opened.image.convert("RGB").getpixel((0, 0)) == (255, 0, 0)

@@ -249,10 +249,8 @@ def test_unknown_weights_offer_the_ones_that_exist() -> None:
 
 def test_unknown_option_names_the_model_and_the_options_it_takes() -> None:
     """A builder's TypeError does not reach the user."""
-    with pytest.raises(
-        OptionError, match=r"lenet5 cannot be built with colour: it takes .*variant"
-    ):
-        zoo.load_model("lenet5", weights=None, colour="red")
+    with pytest.raises(OptionError, match=r"lenet5 cannot be built with color: it takes .*variant"):
+        zoo.load_model("lenet5", weights=None, color="red")
 
 
 def test_real_squeezenet_gives_the_reference_guesses_on_real_images(shared_data: Path) -> None:

@@ -79,14 +79,14 @@ def test_a_drawing_is_the_same_each_time(kind: str) -> None:
     assert render(CHART, kind)[0] == render(CHART, kind)[0]
 
 
-def test_png_is_a_image_with_the_colours_of_the_front(tmp_path: Path) -> None:
+def test_png_is_a_image_with_the_colors_of_the_front(tmp_path: Path) -> None:
     """1,440 by 900 pixels; the red of the front and the blue of the beaten are there."""
     file = tmp_path / "chart.png"
     draw(CHART, file)
     with Image.open(file) as image:
         assert image.size == (1440, 900)
-        colours = {colour for _, colour in image.convert("RGB").getcolors(1 << 24) or []}
-    assert (0xD1, 0x49, 0x5B) in colours
+        colors = {color for _, color in image.convert("RGB").getcolors(1 << 24) or []}
+    assert (0xD1, 0x49, 0x5B) in colors
 
 
 @pytest.mark.parametrize("name", ["chart.gif", "chart", "chart.png.txt"])

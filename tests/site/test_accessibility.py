@@ -1,4 +1,4 @@
-"""What a checker of accessibility finds on each page: nothing serious, in both colour schemes."""
+"""What a checker of accessibility finds on each page: nothing serious, in both color schemes."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ PAGES = few_of(
     *("model.html?model=nothing", "plain/torchvision.html", "measured.html"),
 )
 """Each kind of page, with the most on it."""
-COLOUR_RULES = ["color-contrast", "link-in-text-block"]
-"""What the colours of a scheme can break: all else is the same in both."""
+COLOR_RULES = ["color-contrast", "link-in-text-block"]
+"""What the colors of a scheme can break: all else is the same in both."""
 
 
 @pytest.fixture(scope="module")
@@ -80,14 +80,14 @@ def rich_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", PAGES)
 def test_checker_finds_nothing(open_page: Open, rich_site: str, axe: str, path: str) -> None:
-    """Names, roles, order of headings, contrast: all rules of axe-core, colours in both schemes."""
+    """Names, roles, order of headings, contrast: all rules of axe-core, colors in both schemes."""
     page = open_page(f"{rich_site}{path}")
     page.wait_for_load_state("networkidle")
     page.evaluate(axe)
     check = "options => axe.run(options).then(result => result.violations)"
     found: list[dict[str, Any]] = page.evaluate(check, {})
-    page.emulate_media(color_scheme="dark", reduced_motion="reduce")  # no colours on their way
-    found += page.evaluate(check, {"runOnly": COLOUR_RULES})
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")  # no colors on their way
+    found += page.evaluate(check, {"runOnly": COLOR_RULES})
     story = [(each["impact"], each["id"], each["nodes"][0]["html"]) for each in found]
     assert story == []
 

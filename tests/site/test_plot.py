@@ -140,7 +140,7 @@ def test_keyboard_walks_along_the_front(open_page: Open, site: str) -> None:
 
 
 def test_drawing_is_saved_as_svg_and_png(open_page: Open, site: str, tmp_path: Path) -> None:
-    """Whole files with colours of their own, of what is shown."""
+    """Whole files with colors of their own, of what is shown."""
     page = open_page(f"{site}plot.html?q=resnet")
     names = front(page)
     with page.expect_download() as saving:
@@ -161,7 +161,7 @@ def test_drawing_is_saved_as_svg_and_png(open_page: Open, site: str, tmp_path: P
         assert len(image.convert("RGB").getcolors(1 << 24) or []) > 50
 
 
-def test_drawing_follows_the_colour_scheme(open_page: Open, site: str) -> None:
+def test_drawing_follows_the_color_scheme(open_page: Open, site: str) -> None:
     """The ground turns dark with the page."""
     page = open_page(f"{site}plot.html")
     ground = "#plot-region svg > rect"

@@ -246,17 +246,17 @@ def test_hostile_registry_runs_nothing(open_page: Open) -> None:
         assert page.locator("#main img[src=x], #main script").count() == 0
 
 
-def test_colours_follow_the_system_and_the_button(open_page: Open, site: str, look: Look) -> None:
+def test_colors_follow_the_system_and_the_button(open_page: Open, site: str, look: Look) -> None:
     """Dark where the system is dark; the button's choice is kept."""
     page = open_page(site, color_scheme="dark")
     names(page)
-    colour = "getComputedStyle(document.body).backgroundColor"
-    assert page.evaluate(colour) == "rgb(17, 20, 27)"
+    color = "getComputedStyle(document.body).backgroundColor"
+    assert page.evaluate(color) == "rgb(17, 20, 27)"
     look(page, "-dark")
     page.click("#theme")
-    assert page.evaluate(colour) == "rgb(247, 248, 251)"
+    assert page.evaluate(color) == "rgb(247, 248, 251)"
     page.reload()
-    assert page.evaluate(colour) == "rgb(247, 248, 251)"
+    assert page.evaluate(color) == "rgb(247, 248, 251)"
 
 
 def test_phone_shows_filters_folded_and_no_sideways_page(

@@ -59,7 +59,7 @@ def make_result(
 def noisy_runs(
     seed: int,
     *,
-    centre_ms: float = 10.0,
+    center_ms: float = 10.0,
     within: float = 0.02,
     between: float = 0.01,
 ) -> list[Run]:
@@ -70,6 +70,6 @@ def noisy_runs(
     chance = random.Random(seed)  # noqa: S311 - synthetic values
     runs = []
     for _ in range(5):
-        level = centre_ms * chance.gauss(1, between)
+        level = center_ms * chance.gauss(1, between)
         runs.append(make_run([level * abs(chance.gauss(1, within)) for _ in range(60)]))
     return runs

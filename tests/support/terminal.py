@@ -24,7 +24,7 @@ class Shown:
     """What stood on the terminal at the end."""
 
     raw: str
-    """With the escapes for colours and cursor."""
+    """With the escapes for colors and cursor."""
     exit_code: int
 
     @property

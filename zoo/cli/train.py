@@ -82,7 +82,7 @@ def train(
     augmentation: Annotated[
         Literal["auto", "none", "affine", "crop-flip"],
         typer.Option(
-            help="Random changes; auto: affine for grey images, crop-flip for coloured ones."
+            help="Random changes; auto: affine for grey images, crop-flip for colored ones."
         ),
     ] = "auto",
     precision: Annotated[

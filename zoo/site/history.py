@@ -131,7 +131,7 @@ _NOT_STATED = Template("""\
 
 
 def draw(shown: Sequence[Architecture]) -> str:
-    """Draw the line as SVG whose colours are those of the page."""
+    """Draw the line as SVG whose colors are those of the page."""
     discs = _place(shown)
     width = _LEFT + _COLUMN * len(shown) + _RIGHT
     known = [f"{disc.x:.1f},{disc.y:.1f}" for disc in discs if disc.error]

@@ -1,7 +1,7 @@
 """The one sink of the command line: data to stdout, talk and errors to stderr.
 
 Nothing that came from a file, a server or the arguments reaches a terminal raw: letters that a
-terminal might obey are written as escapes. Colours appear on terminals only, and not where
+terminal might obey are written as escapes. Colors appear on terminals only, and not where
 ``NO_COLOR`` is set.
 """
 
@@ -133,18 +133,18 @@ def is_terminal(stream: IO[str]) -> bool:
     return stream.isatty()
 
 
-def has_colours(stream: IO[str]) -> bool:
-    """Tell whether this stream shows colours."""
+def has_colors(stream: IO[str]) -> bool:
+    """Tell whether this stream shows colors."""
     if not is_terminal(stream) or os.environ.get("NO_COLOR"):
         return False
     return os.environ.get("TERM") != "dumb"
 
 
 def paint(text: str, style: str, stream: TextIO | None = None) -> str:
-    """Make a text safe and, on a terminal, coloured."""
+    """Make a text safe and, on a terminal, colored."""
     shown = safe(text)
     code = _STYLES.get(style)
-    if code is None or not has_colours(stream or sys.stdout):
+    if code is None or not has_colors(stream or sys.stdout):
         return shown
     return f"\x1b[{code}m{shown}\x1b[0m"
 

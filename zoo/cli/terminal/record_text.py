@@ -44,7 +44,7 @@ _WEIGHTS = (
 
 
 def describe(architecture: Architecture, only: Weights | None, presence: Presence) -> str:
-    """Write everything that the registry knows, with colours where the terminal has them.
+    """Write everything that the registry knows, with colors where the terminal has them.
 
     Args:
         architecture: Its record.

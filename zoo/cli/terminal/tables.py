@@ -116,7 +116,7 @@ def to_lines(
     Args:
         table: The table.
         width: Columns of the terminal; ``None`` is as wide as it takes.
-        paint: Adds colours.
+        paint: Adds colors.
 
     Returns:
         The lines, and the titles of the columns that did not fit and are missed.

@@ -255,14 +255,14 @@ function scaled(axis, pixel, factor) {
   return [axis.low, axis.high].map((end) => around * (end / around) ** factor);
 }
 
-/** The colours of the page, as a drawing that leaves it needs them. */
+/** The colors of the page, as a drawing that leaves it needs them. */
 function ink() {
   const probe = find("tip");
   const of = (name) => {
     probe.style.color = `var(--${name})`;
-    const colour = getComputedStyle(probe).color;
+    const color = getComputedStyle(probe).color;
     probe.style.color = "";
-    return colour;
+    return color;
   };
   const surface = of("surface");
   const [red] = surface.match(/\d+/g).map(Number);

@@ -1,4 +1,4 @@
-// A scatter plot as SVG: axes, points and a front. Colours are written into the drawing, so that a saved one keeps them.
+// A scatter plot as SVG: axes, points and a front. Colors are written into the drawing, so that a saved one keeps them.
 
 import { svg } from "./dom.js";
 import { show } from "./format.js";
@@ -107,14 +107,14 @@ function place(ids, xAxis, yAxis, box) {
   return found;
 }
 
-/** All dots of a colour are one path of round ends: 8,000 of them cost what 8 do. */
+/** All dots of a color are one path of round ends: 8,000 of them cost what 8 do. */
 function dots(points, groups, ink) {
   const paths = new Map();
   for (const { row, px, py } of points) {
-    const colour = groups.colourOf(row);
-    paths.set(colour, `${paths.get(colour) ?? ""}M${px.toFixed(1)},${py.toFixed(1)}h0`);
+    const color = groups.colorOf(row);
+    paths.set(color, `${paths.get(color) ?? ""}M${px.toFixed(1)},${py.toFixed(1)}h0`);
   }
-  const drawn = [...paths].map(([colour, d]) => svg("path", { d, stroke: colour, "stroke-width": points.length > MANY ? 5 : 7, "stroke-linecap": "round", "stroke-opacity": ink.isDark ? 0.8 : 0.62, fill: "none" }));
+  const drawn = [...paths].map(([color, d]) => svg("path", { d, stroke: color, "stroke-width": points.length > MANY ? 5 : 7, "stroke-linecap": "round", "stroke-opacity": ink.isDark ? 0.8 : 0.62, fill: "none" }));
   return svg("g", { class: "dots" }, drawn);
 }
 
@@ -177,23 +177,23 @@ const tick = (column, value) => (["count", "size"].includes(column.kind) ? show(
 
 function legend(groups, box, ink) {
   const group = svg("g", { class: "legend" });
-  groups.names.forEach(([name, colour], index) => {
+  groups.names.forEach(([name, color], index) => {
     const y = box.top + 12 + index * 18;
-    group.append(svg("circle", { cx: box.right - 8, cy: y, r: 4.5, fill: colour }), svg("text", { x: box.right - 18, y: y + 4, "text-anchor": "end", fill: ink.ink, stroke: ink.surface, "stroke-width": 3, "paint-order": "stroke" }, name));
+    group.append(svg("circle", { cx: box.right - 8, cy: y, r: 4.5, fill: color }), svg("text", { x: box.right - 18, y: y + 4, "text-anchor": "end", fill: ink.ink, stroke: ink.surface, "stroke-width": 3, "paint-order": "stroke" }, name));
   });
   return group;
 }
 
-/** Give the most frequent values of a column a colour each; the rest share one. */
+/** Give the most frequent values of a column a color each; the rest share one. */
 export function groupBy(column, ids) {
-  if (!column) return { names: [], colourOf: () => PALETTE[0] };
+  if (!column) return { names: [], colorOf: () => PALETTE[0] };
   const counts = new Map();
   for (const row of ids) counts.set(column.values[row], (counts.get(column.values[row]) ?? 0) + 1);
   const frequent = [...counts].filter(([place]) => place >= 0).sort((one, other) => other[1] - one[1] || one[0] - other[0]);
   const hasRest = frequent.length > PALETTE.length || counts.has(-1);
   const shown = frequent.slice(0, hasRest ? PALETTE.length - 1 : PALETTE.length);
-  const colours = new Map(shown.map(([place], index) => [place, PALETTE[index]]));
+  const colors = new Map(shown.map(([place], index) => [place, PALETTE[index]]));
   const names = shown.map(([place], index) => [column.choices[place], PALETTE[index]]);
   if (hasRest) names.push(["other", OTHER]);
-  return { names, colourOf: (row) => colours.get(column.values[row]) ?? OTHER };
+  return { names, colorOf: (row) => colors.get(column.values[row]) ?? OTHER };
 }

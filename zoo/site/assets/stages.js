@@ -78,7 +78,7 @@ export function drawStages(root, inputSize, name) {
     const depth = height * SLANT;
     const thickness = 5 + (40 * Math.log2(Math.max(stage.channels, 1) + 1)) / widest;
     const room = Math.max(COLUMN, thickness + depth + GAP);
-    const slab = { stage, height, depth, thickness, x: left + (room - thickness - depth) / 2, centre: left + room / 2 };
+    const slab = { stage, height, depth, thickness, x: left + (room - thickness - depth) / 2, center: left + room / 2 };
     left += room;
     return slab;
   });
@@ -90,7 +90,7 @@ export function drawStages(root, inputSize, name) {
   return el("div", { class: "scroll drawing", tabindex: 0, role: "region", "aria-label": "Drawing of the stages, scrolls" }, drawing);
 }
 
-function drawSlab({ stage, height, depth, thickness, x, centre }, floor) {
+function drawSlab({ stage, height, depth, thickness, x, center }, floor) {
   const top = floor - height;
   const path = (points, kind) => svg("path", { class: kind, d: `M${points.map((point) => point.map((value) => value.toFixed(1)).join(",")).join("L")}Z` });
   const far = (px, py) => [px + depth, py - depth * 0.62];
@@ -100,7 +100,7 @@ function drawSlab({ stage, height, depth, thickness, x, centre }, floor) {
     path([a, far(...a), far(...b), b], "lid"),
     path([b, far(...b), far(...c), c], "side"),
   ];
-  const text = (line, words, kind) => svg("text", { x: centre, y: floor + 20 + line * 17, "text-anchor": "middle", class: kind }, words);
+  const text = (line, words, kind) => svg("text", { x: center, y: floor + 20 + line * 17, "text-anchor": "middle", class: kind }, words);
   const label = stage.isMap ? `${stage.key} × ${stage.channels}` : String(stage.channels);
   const lines = stage.isInput ? ["input"] : partsOf(stage);
   const figures = stage.isInput ? null : `${count(stage.parameters)}`;

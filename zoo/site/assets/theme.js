@@ -1,4 +1,4 @@
-// Runs before the page is drawn, so that it never shows in the wrong colours; no module, so that it also runs from files.
+// Runs before the page is drawn, so that it never shows in the wrong colors; no module, so that it also runs from files.
 (() => {
   const root = document.documentElement;
   // Browsers load no modules from files: there the plain tables stay.
@@ -21,7 +21,7 @@
     const button = document.getElementById("theme");
     const name = () => {
       button.textContent = isDark() ? "Light" : "Dark";
-      button.setAttribute("aria-label", isDark() ? "Use light colours" : "Use dark colours");
+      button.setAttribute("aria-label", isDark() ? "Use light colors" : "Use dark colors");
     };
     button.hidden = false;
     name();
