@@ -15,12 +15,10 @@ from __future__ import annotations
 import io
 import re
 from html import escape
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
-import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import nn
@@ -112,14 +110,11 @@ LABELS = {
 
 def digit() -> torch.Tensor:
     """One handwritten zero, shape ``(8, 8)``, values 0 to 16."""
-    package = find_spec("sklearn")  # its import takes a second, and one image needs it
-    if package is None or package.origin is None:
-        raise SystemExit("the digit is scikit-learn's, which is not installed")
+    from sklearn.datasets import load_digits  # slow to import, and one image needs it
 
-    data = Path(package.origin).parent / "datasets" / "data"
-    values = np.loadtxt(data / "digits.csv.gz", delimiter=",", max_rows=1)
-    pixels = torch.tensor(values[:-1], dtype=torch.float32)  # behind them, which digit it is
-    return pixels.reshape(8, 8)
+    digits = load_digits()
+    pixels = digits.images[0]
+    return torch.tensor(pixels, dtype=torch.float32)
 
 
 # --- grids of numbers
