@@ -52,6 +52,17 @@ def test_wheel_holds_the_registry_the_layers_and_the_packaged_weights(archives: 
     assert not any(name.startswith(("tests/", "docs/")) for name in names)
 
 
+def test_wheel_says_where_the_project_is(archives: Path) -> None:
+    """Package indexes show these as links."""
+    (wheel,) = archives.glob("torch_zoo-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        lines = archive.read(name).decode().splitlines()
+    told = {line.split(",")[0] for line in lines if line.startswith("Project-URL: ")}
+    kinds = ("Changelog", "Documentation", "Homepage", "Issues", "Source")
+    assert told == {f"Project-URL: {kind}" for kind in kinds}
+
+
 def test_source_archive_is_built(archives: Path) -> None:
     """Both archives exist, and the wheel was built from the source archive."""
     assert len(list(archives.glob("torch_zoo-*.tar.gz"))) == 1
