@@ -1,8 +1,8 @@
 """How often Python looks for garbage in the processes of zoo: seldom, and not at their end.
 
 Importing torch and torchvision makes some hundred thousand objects that stay. Python looks through
-them dozens of times while they come and once more at the end of the process; that was two fifths of
-the processor time of a command that needs torch and does little (``make bench-cli``).
+them again and again while they come, and once more at the end of the process: decision 101 says
+what that costs a command that needs torch and does little.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 NEW_OBJECTS = 10_000
 """How many objects may be made and not removed before Python looks through them.
 
-Python's own 700 is for small programs. A mirror's server must not hold what clients that are gone
-leave behind; this many objects are the remains of about fifty.
+Python's own number, 700, is for small programs. A much larger one gained nothing more, and a
+mirror's server would hold more of what clients that are gone leave behind.
 """
 
 
