@@ -4,6 +4,7 @@ import copy
 import functools
 import importlib
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,7 @@ def test_openvino_tells_nobody_that_it_is_used() -> None:
     for name in ("convert_impl", "telemetry_utils"):
         module = importlib.import_module(f"openvino.tools.ovc.{name}")
         assert module.tm.__name__ == "openvino.tools.ovc.telemetry_stub"
+    assert "openvino_telemetry" not in sys.modules, "a program could not import it any more"
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])

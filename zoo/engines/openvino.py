@@ -11,6 +11,7 @@ from zoo.errors import BenchError
 if TYPE_CHECKING:
     from torch import Tensor
 
+_TELEMETRY = "openvino_telemetry"
 _HINTS = {"fp32": "f32", "bf16-autocast": "bf16"}
 
 
@@ -48,11 +49,17 @@ def _import_without_telemetry() -> Any:
     """Import OpenVINO, which otherwise tells Google Analytics of each import and conversion.
 
     Where its package of telemetry cannot be imported, it takes a stand-in of its own. A program
-    that has imported OpenVINO itself keeps what it chose.
+    that has imported either itself keeps what it chose.
     """
+    is_chosen = _TELEMETRY in sys.modules
     # Each of the messages starts a process, for which it waits up to three seconds.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # as Python means it
-    return require("openvino", "openvino", "openvino")
+    if not is_chosen:
+        sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # as Python means it
+    try:
+        return require("openvino", "openvino", "openvino")
+    finally:
+        if not is_chosen:
+            del sys.modules[_TELEMETRY]
 
 
 ENGINES = (
