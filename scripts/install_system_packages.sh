@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Install the Debian packages that tests and measurements use: graphviz (images of cells), nginx, aria2 and curl
 # (peers to measure against), strace (faults at a chosen system call), a browser without windows, a token in software
-# (PKCS#11). What is there already is left alone; where they
-# cannot be installed, the tests that need them skip and say so.
+# (PKCS#11). What is there already is left alone; where they cannot be installed, the tests that need them skip and say so.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,8 +24,11 @@ if [[ $(id -u) -ne 0 ]] || ! command -v apt-get >/dev/null; then
 fi
 echo "installing ${missing[*]} ..." >&2
 export DEBIAN_FRONTEND=noninteractive
+install() {
+  apt-get install -qq --yes --no-install-recommends "$1" >/dev/null
+}
 apt-get update -qq >/dev/null || true
 for package in "${missing[@]}"; do
-  apt-get install -qq --yes --no-install-recommends "$package" >/dev/null ||
+  install "$package" || { [[ $package == chromium-headless-shell ]] && install chromium; } ||
     echo "could not install $package: the tests that need it skip" >&2
 done

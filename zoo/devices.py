@@ -21,8 +21,8 @@ _CPU_PRECISIONS = ("fp32", *_HALVES, "int8")
 _MPS_PRECISIONS = ("fp32", *_HALVES)
 _TF32_CAPABILITY = (8, 0)
 _PROC = Path("/proc")
-_AMD = Path("/dev/kfd")
-"""What the driver of AMD's GPUs offers to programs."""
+_DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/kfd"), Path("/dev/dxg"))
+"""What the drivers of NVIDIA's and AMD's GPUs offer to programs, the last one under Windows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,8 @@ def may_have_accelerator() -> bool:
     """Tell without torch whether it could find more than the CPU: a driver has to be there."""
     import ctypes  # most commands need no device
 
-    if sys.platform != "linux" or _AMD.exists():
+    is_driven = any(driver.exists() for driver in _DRIVERS)
+    if is_driven or sys.platform != "linux":
         return True
     try:
         ctypes.CDLL("libcuda.so.1")

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 NEW_OBJECTS = 10_000
 """How many objects may be made and not removed before Python looks through them.
 
-Python's own number, 700, is for small programs. A much larger one gained nothing more, and a
-mirror's server would hold more of what clients that are gone leave behind.
+Python's own number, 700 in Python 3.11, is for small programs. A much larger one gained nothing
+more, and a mirror's server would hold more of what clients that are gone leave behind.
 """
 
 

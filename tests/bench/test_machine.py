@@ -1,17 +1,20 @@
 """Facts of the machine: what others took, what was sampled on the device."""
 
+import ctypes
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests.support.bench_results import CASE, ENVIRONMENT
-from zoo.bench import environment, machine
+from zoo import devices
+from zoo.bench import environment, machine, processes, session
 from zoo.bench.comparability import comparability
 from zoo.bench.machine import CpuClock, contention, parse_cpu_line
 from zoo.bench.records import Conditions
 from zoo.bench.sampling import Sample, Sampler, add_samples, is_busy
-from zoo.devices import Device, cpu_title, device_names, may_have_accelerator, usable_cpus
+from zoo.devices import Device, cpu_title, usable_cpus
 
 
 def test_a_line_of_proc_stat_in_seconds() -> None:
@@ -36,9 +39,26 @@ def test_contention_is_unknown_where_the_system_does_not_tell() -> None:
     assert contention(before, after) == (None, None)
 
 
-def test_no_device_is_there_where_no_driver_is() -> None:
-    """So nobody asks torch for them there, and misses none."""
-    assert may_have_accelerator() or device_names() == ["cpu"]
+def test_nobody_is_asked_for_devices_where_no_driver_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Whatever offers a device to programs is enough to ask torch, which none is missed by."""
+    assert devices.may_have_accelerator() or devices.device_names() == ["cpu"]
+
+    def no_library(name: str) -> None:
+        raise OSError(name)
+
+    def no_process(*_: object) -> None:
+        raise AssertionError("a process was asked")
+
+    driver = tmp_path / "driver"
+    monkeypatch.setattr(devices, "_DRIVERS", (tmp_path / "other", driver))
+    monkeypatch.setattr(ctypes, "CDLL", no_library)
+    monkeypatch.setattr(processes, "ask", no_process)
+    assert [device.name for device in session.find_devices()] == ["cpu"]
+    driver.touch()
+    with pytest.raises(AssertionError, match="was asked"):
+        session.find_devices()
 
 
 def test_the_facts_of_this_machine_are_there() -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer.main
+from PIL import Image
 
 from tests.support import warm
 from tests.support.commands import LEAVES, LOADED
@@ -23,6 +24,7 @@ from zoo.cli.main import COMMANDS, app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from tests.cli.conftest import Run
 
@@ -304,6 +306,15 @@ def loaded_by(*arguments: str) -> set[str]:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     return {name.partition(".")[0] for name in done.stderr.split()}
+
+
+def test_images_for_networks_of_our_own_are_prepared_without_torchvision(tmp_path: Path) -> None:
+    """Its import takes as long as torch's."""
+    image = tmp_path / "digit.png"
+    Image.new("L", (28, 28)).save(image)
+    loaded = loaded_by("predict", "lenet5", str(image))
+    assert "torch" in loaded
+    assert "torchvision" not in loaded
 
 
 QUICK: list[Words] = [

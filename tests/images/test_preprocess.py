@@ -12,6 +12,7 @@ from PIL import Image
 import zoo
 from zoo.catalog.records import Preprocessing
 from zoo.catalog.registry import load_registry
+from zoo.errors import ShapeError
 from zoo.images.preprocess import Transform
 
 
@@ -74,3 +75,18 @@ def test_uint8_tensor_and_image_give_nearly_the_same(image: Image.Image) -> None
 def test_detectors_use_torchvisions_own_transform() -> None:
     """Tasks with other outputs than one class have transforms of their own."""
     assert type(zoo.transform("fasterrcnn_resnet50_fpn")).__name__ == "ObjectDetection"
+
+
+@pytest.mark.parametrize("shape", [(1, 300, 300), (300, 300), (2, 1, 300, 300)])
+def test_channels_that_the_record_does_not_have_are_refused(shape: tuple[int, ...]) -> None:
+    """Not spread over three."""
+    preprocess = zoo.transform("resnet18")
+    with pytest.raises(ShapeError, match="expected pixels of 3 channels"):
+        preprocess.values(torch.zeros(shape))
+
+
+def test_pixels_that_are_true_or_false_are_white_or_black() -> None:
+    """As torchvision's conversion makes them."""
+    preprocess = zoo.transform("resnet18")
+    wanted = preprocess.values(torch.ones(3, 4, 4))
+    assert torch.equal(preprocess.values(torch.ones(3, 4, 4, dtype=torch.bool)), wanted)

@@ -1,7 +1,7 @@
 """From an image to a network's input, as the record of its weights says.
 
 Pillow and torch do it as torchvision's functions would. torchvision itself, whose import takes as
-long as torch's, is needed only to resize tensors, and for networks that are no classifiers.
+long as torch's, is needed only for tensors, and for networks that are no classifiers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from zoo.catalog.records import Preprocessing
 from zoo.catalog.resolver import find_weights, resolve_loosely
-from zoo.errors import OptionError, UsageError
+from zoo.errors import OptionError, ShapeError, UsageError
 from zoo.images.given import open_given
 
 if TYPE_CHECKING:
@@ -82,17 +82,30 @@ class Transform(nn.Module):
         """Scale what :meth:`pixels` made to 0..1, then normalize.
 
         Takes one image or a batch, on any device.
+
+        Raises:
+            ShapeError: A plane alone, or one channel in the place of three.
         """
         values = pixels.to(torch.float32)
-        if not pixels.is_floating_point():
-            largest = torch.iinfo(pixels.dtype).max
+        kind = pixels.dtype
+        is_scaled = kind.is_floating_point or kind == torch.bool
+        if not is_scaled:
+            limits = torch.iinfo(kind)
+            largest = limits.max
             values = values / largest
 
-        mean = values.new_tensor(self.preprocessing.mean)
-        std = values.new_tensor(self.preprocessing.std)
+        wanted = self.preprocessing
+        mean = values.new_tensor(wanted.mean)
+        std = values.new_tensor(wanted.std)
         mean_of_plane = mean.view(-1, 1, 1)
         std_of_plane = std.view(-1, 1, 1)
         centered = values - mean_of_plane
+        is_spread = centered.shape != values.shape
+        if is_spread:
+            shape = tuple(pixels.shape)
+            channels = len(mean)
+            fault = f"expected pixels of {channels} channels, got shape {shape}"
+            raise ShapeError(fault)
         return centered / std_of_plane
 
     def example(self, batch: int) -> Tensor:
@@ -222,7 +235,8 @@ class Transform(nn.Module):
         """Give the mean color in values from 0 to 255."""
         mean = self.preprocessing.mean
         scaled = [255 * value for value in mean]
-        return list(map(round, scaled))
+        rounded = map(round, scaled)
+        return list(rounded)
 
     def _resized_crop(self, image: Image.Image) -> Image.Image | None:
         """Make only that part of a resized image which the center crop keeps.
