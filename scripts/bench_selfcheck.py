@@ -203,8 +203,8 @@ def check_agreement() -> bool:
             theirs.append(times_ns)
 
     low, center, high = show_interval("zoo bench", ours)
-    other_low, other_centre, other_high = show_interval("torch.utils.benchmark", theirs)
-    is_theirs_in_ours = low <= other_centre <= high
+    other_low, other_center, other_high = show_interval("torch.utils.benchmark", theirs)
+    is_theirs_in_ours = low <= other_center <= high
     is_ours_in_theirs = other_low <= center <= other_high
     return is_theirs_in_ours and is_ours_in_theirs
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from torch import nn
@@ -77,17 +78,19 @@ def few_modules_of_googlenet() -> nn.Module:
 
 def narrow_alexnet() -> nn.Module:
     """Build AlexNet with few neurons in its hidden layers: no file of 244 MB."""
-    model = hub.alexnet_2012()
-    model.set_submodule("classifier.fc6", nn.Linear(9216, 64))
-    model.set_submodule("classifier.fc7", nn.Linear(64, 64))
-    model.set_submodule("classifier.fc8", nn.Linear(64, 1000))
-    return model
+    head = ("classifier.fc6", "classifier.fc7", "classifier.fc8")
+    return _with_narrow_head(hub.alexnet_2012(), head, 1000)
 
 
 def narrow_cnnnet() -> nn.Module:
     """Build CNNNet with few neurons in its hidden layers."""
-    model = hub.cnnnet()
-    model.set_submodule("classifier.1", nn.Linear(9216, 64))
-    model.set_submodule("classifier.4", nn.Linear(64, 64))
-    model.set_submodule("classifier.6", nn.Linear(64, 9))
+    head = ("classifier.1", "classifier.4", "classifier.6")
+    return _with_narrow_head(hub.cnnnet(), head, 9)
+
+
+def _with_narrow_head(model: nn.Module, names: tuple[str, ...], classes: int) -> nn.Module:
+    """Put linear layers with 64 neurons between them in the place of those with these names."""
+    widths = (9216, 64, 64, classes)
+    for name, (inputs, outputs) in zip(names, pairwise(widths), strict=True):
+        model.set_submodule(name, nn.Linear(inputs, outputs))
     return model
